@@ -1,0 +1,69 @@
+# make demo      set up, then train and test on drawn data (CPU, minutes)
+# make install   set up only
+# make test      set up what tests need, then run them all
+# The rest: test-openmmlab, lint, lock, clean.
+
+PYTHON ?= python3
+LINE ?= onedl
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+# mmcv must not compile, whatever is installed: custom_datasets brings the operators.
+export MMCV_WITH_OPS := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PIP := $(BIN)/python -m pip
+INSTALL := $(PIP) install --progress-bar off --build-constraint requirements/build.txt
+
+.PHONY: demo install test test-openmmlab lint lock clean
+
+demo: install
+	$(BIN)/python tools/demo.py
+
+install: $(VENV)/.installed
+
+test: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# torch 2.1.2 exists for Python 3.10 and 3.11.
+test-openmmlab:
+	$(MAKE) test VENV=.venv-openmmlab LINE=openmmlab
+
+lint: $(VENV)/.lint-installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+lock: $(VENV)/.lint-installed
+	for line in onedl openmmlab tests lint; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header \
+	    --output-file requirements/$$line.txt requirements/$$line.in || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .venv-openmmlab data/sample work_dirs/sample
+
+# An interrupted set-up leaves .installing behind, and the next one starts afresh.
+$(VENV)/.installed: requirements/$(LINE).txt requirements/build.txt setup.py
+	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 12); \
+	  sys.exit(0 if ok else "error: Python 3.10, 3.11 or 3.12 is needed, and " \
+	  + sys.executable + " is " + sys.version.split()[0] \
+	  + "; name another: make PYTHON=python3.11 ...")'
+	@if [ -e $(VENV)/.installing ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; \
+	  then $(PYTHON) -m venv --clear $(VENV); fi
+	@touch $(VENV)/.installing
+	$(PIP) install --quiet --requirement requirements/build.txt
+	$(INSTALL) --quiet --requirement requirements/$(LINE).txt
+	$(INSTALL) --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c 'import custom_datasets, mmcv.ops, mmdet, mmpretrain'
+	@rm $(VENV)/.installing
+	@touch $@
+
+$(VENV)/.tests-installed: $(VENV)/.installed requirements/tests.txt
+	$(INSTALL) --quiet --requirement requirements/tests.txt
+	@touch $@
+
+$(VENV)/.lint-installed: $(VENV)/.installed requirements/lint.txt
+	$(INSTALL) --quiet --requirement requirements/lint.txt
+	@touch $@

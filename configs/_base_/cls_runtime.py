@@ -1,0 +1,10 @@
+_base_ = 'mmpretrain::_base_/default_runtime.py'
+
+# Carries out data_root, classes and from_scratch; checks the class counts.
+runner_type = 'PluginRunner'
+
+default_hooks = dict(
+    logger=dict(interval=10),
+    checkpoint=dict(max_keep_ckpts=2, save_best='accuracy/top1', rule='greater'),
+)
+randomness = dict(seed=0)

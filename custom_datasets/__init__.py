@@ -1,0 +1,12 @@
+"""Small data sets of your own, registered for MMDetection and MMPretrain.
+
+Importing a module of this package registers its classes. The first import
+also makes sure that ``mmcv.ops`` can be imported where mmcv was installed
+without compiled operators, so it must come before ``mmcv.ops``.
+"""
+
+from custom_datasets.ops import install as _install_operators
+
+__version__ = '0.1.0'
+
+_install_operators()

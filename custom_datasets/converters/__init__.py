@@ -1,0 +1,1 @@
+"""From what a data set ships to the layout that the data set classes read."""

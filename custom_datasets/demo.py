@@ -1,0 +1,59 @@
+"""The demo: draw a sample, train on it, test it, show what came out."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from custom_datasets.converters.files import new_folder
+from custom_datasets.errors import UserError
+from custom_datasets.sample import draw_bccd
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = 'configs/sample/retinanet_r18_fpn_1xb8-12e_sample.py'
+
+
+def run_demo(work_dir: str) -> str:
+    """Train and test on drawn data with the commands a user would type.
+
+    Args:
+        work_dir: Folder for checkpoints, logs and painted predictions.
+
+    Returns:
+        The table of the test split and where the predictions are.
+
+    Raises:
+        UserError: A command failed.
+    """
+    data = ROOT / 'data' / 'sample'
+    if not data.exists():
+        with new_folder(str(data)) as folder:
+            draw_bccd(folder)
+    config = str(ROOT / CONFIG)
+    _run('train.py', config, '--work-dir', work_dir)
+    checkpoint = (Path(work_dir) / 'last_checkpoint').read_text().strip()
+    test_dir = os.path.join(work_dir, 'test')
+    _run('test.py', config, checkpoint, '--work-dir', test_dir, '--show-dir', 'painted')
+    written = max(Path(test_dir).glob('*/*.json'), key=os.path.getmtime)
+    painted = sorted((written.parent / 'painted').glob('*.png'))
+    table = ap_table(json.loads(written.read_text()))
+    return f'{table}\n\npainted predictions: {painted[0]} and {len(painted) - 1} more'
+
+
+def ap_table(metrics: Mapping[str, float]) -> str:
+    """Draw AP50 of each class and their mean from a test's metrics."""
+    prefix = 'pascal_voc/AP50_'
+    rows = [(k[len(prefix) :], v) for k, v in metrics.items() if k.startswith(prefix)]
+    rows.append(('area-AP50', metrics['pascal_voc/AP50']))
+    width = max(len(name) for name, _ in rows)
+    return '\n'.join(f'{name:{width}}  {value:.3f}' for name, value in rows)
+
+
+def _run(tool: str, *arguments: str) -> None:
+    command = [sys.executable, str(ROOT / 'tools' / tool), *arguments]
+    print('+', ' '.join(command), flush=True)
+    status = subprocess.run(command).returncode
+    if status:
+        raise UserError(f'tools/{tool} ended with status {status}')

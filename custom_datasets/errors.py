@@ -1,0 +1,34 @@
+"""Errors that a user can mend: each is one sentence, never a traceback."""
+
+from collections.abc import Sequence
+
+MAX_SHOWN = 100
+"""Problems that one error prints; the rest are counted."""
+
+
+class UserError(Exception):
+    """Something outside the code is wrong, and the message says what to do."""
+
+
+class ConfigError(UserError):
+    """A config asks for something that cannot work."""
+
+
+class AnnotationError(UserError):
+    """Everything that is wrong with one data set, collected in one go.
+
+    Args:
+        where: The data set (and its list) that was read.
+        problems: One sentence each, starting with the file it is about.
+    """
+
+    def __init__(self, where: str, problems: Sequence[str]) -> None:
+        """Build the message from all problems."""
+        self.where = where
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        lines = [f'{where}: {count} problem{"s" if count != 1 else ""}']
+        lines += [f'  {problem}' for problem in self.problems[:MAX_SHOWN]]
+        if count > MAX_SHOWN:
+            lines.append(f'  ... and {count - MAX_SHOWN} more')
+        super().__init__('\n'.join(lines))

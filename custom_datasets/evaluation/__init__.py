@@ -1,0 +1,1 @@
+"""Metrics that stock evaluators lack."""

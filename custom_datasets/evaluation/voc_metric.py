@@ -1,0 +1,54 @@
+"""Area-AP50 for each class, under the class's name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.evaluation import VOCMetric, eval_map
+from mmdet.registry import METRICS
+from mmengine.logging import MMLogger
+
+
+@METRICS.register_module()
+class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
+    """Average precision as in Pascal VOC from 2010 on: area under the curve.
+
+    It reports ``mAP`` and ``AP50`` (the same, at IoU 0.5, over the classes
+    that have boxes) and ``AP50_<class>`` for each; NaN where a class has no
+    box. The computation is :func:`mmdet.evaluation.eval_map`.
+
+    Args:
+        iou_thr: A prediction matches a box from this IoU on.
+        **kwargs: ``collect_device`` and ``prefix`` of
+            :class:`mmengine.evaluator.BaseMetric`.
+    """
+
+    def __init__(self, iou_thr: float = 0.5, **kwargs: Any) -> None:
+        """Use the area mode."""
+        super().__init__(iou_thrs=iou_thr, eval_mode='area', **kwargs)
+        self.iou_thr = iou_thr
+
+    def compute_metrics(self, results: Sequence[Any]) -> dict[str, float]:
+        """Evaluate all images.
+
+        Args:
+            results: For each image its annotations and, for each class, an
+                array of shape (boxes, 5): ``xyxy`` in pixels and the score.
+        """
+        annotations, predictions = zip(*results, strict=True)
+        classes = self.dataset_meta['classes']
+        mean, per_class = eval_map(
+            predictions,
+            annotations,
+            iou_thr=self.iou_thr,
+            dataset=classes,
+            logger=MMLogger.get_current_instance(),
+            eval_mode='area',
+            use_legacy_coordinate=True,
+        )
+        name = f'AP{round(self.iou_thr * 100)}'
+        metrics = {'mAP': float(mean), name: float(mean)}
+        for label, result in zip(classes, per_class, strict=True):
+            ap = result['ap'] if result['num_gts'] else np.nan
+            metrics[f'{name}_{label}'] = float(np.asarray(ap).mean())
+        return metrics

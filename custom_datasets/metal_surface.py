@@ -1,0 +1,32 @@
+"""Metal surface: one crop a defect, cut from photographs of steel strips.
+
+The ten classes are those of GC10-DET (Lv et al., "Deep Metallic Surface
+Defect Detection", Sensors 2020), numbered in the order below. The crops come
+from ``tools/dataset_converters/metal_surface.py``.
+"""
+
+from typing import Any
+
+from mmpretrain.registry import DATASETS
+
+from custom_datasets.class_list import ClassListDataset
+
+
+@DATASETS.register_module()
+class MetalSurfaceDataset(ClassListDataset):
+    """Crops of surface defects; another class list is ``classes=...``."""
+
+    METAINFO: dict[str, Any] = {
+        'classes': (
+            'crease',
+            'crescent_gap',
+            'inclusion',
+            'oil_spot',
+            'punching_hole',
+            'rolled_pit',
+            'silk_spot',
+            'waist_folding',
+            'water_spot',
+            'welding_line',
+        )
+    }

@@ -1,0 +1,131 @@
+"""The runner of this package: mmengine's, less what ruins an evening.
+
+Configs name it by ``runner_type``, which the stock ``train.py`` and
+``test.py`` read, so that it works wherever those scripts run.
+"""
+
+from typing import Any
+from urllib.error import URLError
+
+import torch
+import torch.distributed
+from mmengine.config import Config
+from mmengine.dist import is_distributed
+from mmengine.registry import RUNNERS, DefaultScope
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.hooks import ClassCountHook, EpochSeedHook, keep_torch_seed
+from custom_datasets.overrides import apply_overrides, iter_dicts
+
+_OFFLINE = 'start without weights by --cfg-options from_scratch=True'
+
+
+@RUNNERS.register_module()
+class PluginRunner(Runner):  # type: ignore[misc]
+    """A runner for small data sets on one GPU, many, or none.
+
+    - ``data_root``, ``classes`` and ``from_scratch`` reach the whole config
+      (:mod:`custom_datasets.overrides`).
+    - A head whose class count differs from the data set's stops the run.
+    - Pretrained weights that can't be fetched give a sentence.
+    - Without a GPU, distributed runs go over ``gloo``.
+    - Randomness is a function of seed, epoch and rank, so that a resumed run
+      draws what an unbroken one would have drawn.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'PluginRunner':
+        """Build a runner from a config, after its overrides are applied."""
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+            apply_overrides(cfg)
+        runner: PluginRunner = super().from_cfg(cfg)
+        return runner
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Start the process group over ``gloo`` where there is no GPU."""
+        if self.distributed and not torch.cuda.is_available() and not is_distributed():
+            if self._launcher != 'pytorch':
+                raise ConfigError(
+                    f'--launcher {self._launcher} needs a GPU; without one use '
+                    'tools/dist_train.sh'
+                )
+            torch.distributed.init_process_group('gloo')
+        super().setup_env(env_cfg)
+
+    def wrap_model(
+        self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module
+    ) -> nn.Module:
+        """Wrap for distributed training; without a GPU name no device."""
+        if self.distributed and not torch.cuda.is_available():
+            model_wrapper_cfg = {
+                'broadcast_buffers': False,
+                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
+                **(model_wrapper_cfg or {}),
+                'device_ids': None,
+            }
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def register_hooks(
+        self, default_hooks: Any = None, custom_hooks: Any = None
+    ) -> None:
+        """Register the config's hooks, the class check and the epoch's seed."""
+        super().register_hooks(default_hooks, custom_hooks)
+        self.register_hook(ClassCountHook())
+        self.register_hook(EpochSeedHook())
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader[Any]:
+        """Build a loader whose workers are seeded anew in each epoch.
+
+        mmengine's own seeding gives a worker the same numbers in every epoch
+        that it is started in, and so the same augmentations. Memory is pinned
+        only where there is a GPU to copy to.
+        """
+        if isinstance(dataloader, dict):
+            dataloader = {'worker_init_fn': {'type': keep_torch_seed}, **dataloader}
+            if not torch.cuda.is_available():
+                dataloader['pin_memory'] = False
+        loader: DataLoader[Any] = Runner.build_dataloader(
+            dataloader, seed, diff_rank_seed
+        )
+        return loader
+
+    def train(self) -> nn.Module:
+        """Train; ``from_scratch`` starts no run from ``load_from``."""
+        if self.cfg.get('from_scratch') and not self._resume:
+            self._load_from = None
+        return super().train()
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint; a missing one gets a sentence."""
+        try:
+            return super().load_checkpoint(filename, *args, **kwargs)
+        except URLError as error:
+            raise _unreachable(filename, error) from error
+        except FileNotFoundError as error:
+            raise UserError(f'{filename}: no such checkpoint') from error
+
+    def _init_model_weights(self) -> None:
+        try:
+            super()._init_model_weights()
+        except URLError as error:
+            raise _unreachable(', '.join(self._pretrained()), error) from error
+        except FileNotFoundError as error:
+            path = error.filename or error
+            raise UserError(f'{path}: no such weights; {_OFFLINE}') from error
+
+    def _pretrained(self) -> list[str]:
+        return [
+            part['checkpoint']
+            for part in iter_dicts(self.cfg.model)
+            if part.get('type') == 'Pretrained'
+        ]
+
+
+def _unreachable(what: str, error: URLError) -> UserError:
+    return UserError(f'{what}: cannot be fetched ({error.reason}); {_OFFLINE}')

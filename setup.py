@@ -1,0 +1,41 @@
+"""Installs the plugin: ``pip install -e .`` beside mmdet or mmpretrain."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = next(
+    line.split("'")[1]
+    for line in (HERE / 'custom_datasets/__init__.py').read_text().splitlines()
+    if line.startswith('__version__')
+)
+
+
+def line(name: str) -> list[str]:
+    """Return the direct requirements of one OpenMMLab line."""
+    text = (HERE / f'requirements/{name}.in').read_text()
+    return [req for req in text.splitlines() if req and not req.startswith('#')]
+
+
+setup(
+    name='mm-custom-datasets',
+    version=VERSION,
+    description='Small data sets of your own for MMDetection and MMPretrain',
+    long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['custom_datasets', 'custom_datasets.*']),
+    package_data={'custom_datasets': ['py.typed']},
+    # Two lines bring the same import packages (mmdet, mmpretrain, ...), so
+    # neither is required: installing the plugin overwrites no mmdet.
+    install_requires=[
+        'torch>=2.1',
+        'torchvision>=0.16',
+        'opencv-python',
+        'numpy',
+        'pillow',
+    ],
+    extras_require={'onedl': line('onedl'), 'openmmlab': line('openmmlab')},
+)

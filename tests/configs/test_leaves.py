@@ -1,0 +1,121 @@
+"""What every shipped leaf config must keep, whatever it is."""
+
+import re
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from torch import nn
+
+from custom_datasets.hooks import head_class_counts
+from custom_datasets.overrides import apply_overrides, iter_datasets, iter_dicts
+from tests.leaves import LEAVES, ROOT
+
+each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
+
+MODEL_TYPES = {
+    'retinanet': 'RetinaNet',
+    'faster-rcnn': 'FasterRCNN',
+    'rtmdet': 'RTMDet',
+    'resnet18': 'ImageClassifier',
+    'resnet50': 'ImageClassifier',
+}
+
+
+def load(leaf, **overrides):
+    cfg = Config.fromfile(leaf)
+    init_default_scope(cfg.default_scope)
+    cfg.merge_from_dict(overrides)
+    apply_overrides(cfg)
+    return cfg
+
+
+def test_all_named_leaves_are_there():
+    have = {str(leaf.relative_to(ROOT / 'configs')) for leaf in LEAVES}
+    wanted = [
+        r'bccd/retinanet_r50_fpn_\S+',
+        r'bccd/faster-rcnn_r50_fpn_\S+',
+        r'bccd/retinanet_r18_fpn_\S+',
+        r'face_mask/retinanet_r50_fpn_\S+',
+        r'face_mask/faster-rcnn_r50_fpn_\S+',
+        r'face_mask/retinanet_r18_fpn_\S+',
+        r'metal_surface/resnet18_\S+',
+        r'metal_surface/resnet50_\S+',
+        r'sample/retinanet_r18_fpn_\S+',
+    ]
+    for pattern in wanted:
+        assert any(re.fullmatch(pattern, name) for name in have), pattern
+
+
+@each_leaf
+def test_has_at_most_30_lines(leaf):
+    assert len(leaf.read_text().splitlines()) <= 30
+
+
+@each_leaf
+def test_survives_dump_and_reload(leaf, tmp_path):
+    cfg = Config.fromfile(leaf)
+    cfg.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
+
+
+@each_leaf
+def test_file_name_is_true(leaf):
+    cfg = Config.fromfile(leaf)
+    model, *middle, schedule, dataset = leaf.stem.split('_')
+    assert cfg.model.type == MODEL_TYPES[model]
+    gpus, batch, epochs = re.fullmatch(r'(\d+)xb(\d+)-(\d+)e', schedule).groups()
+    assert int(gpus) == 1
+    assert cfg.train_dataloader.batch_size == int(batch)
+    assert cfg.train_cfg.max_epochs == int(epochs)
+    assert dataset.replace('-', '_') == leaf.parent.name
+    depth = re.search(r'(?:resnet|r)(\d+)', '_'.join((model, *middle)))
+    if depth:
+        assert cfg.model.backbone.depth == int(depth[1])
+    assert leaf.stem not in leaf.read_text()
+
+
+@each_leaf
+def test_classes_are_counted_once(leaf):
+    cfg = load(leaf)
+    dataset = next(iter_datasets(cfg))
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        classes = registry.get(dataset['type']).METAINFO['classes']
+    assert cfg.num_classes == len(classes)
+    model = MODELS.build(load(leaf, from_scratch=True).model)
+    counts = head_class_counts(model)
+    assert counts and set(counts.values()) == {len(classes)}
+
+
+@each_leaf
+def test_from_scratch_downloads_and_freezes_nothing(leaf):
+    cfg = load(leaf, from_scratch=True)
+    inits = [part.get('init_cfg') for part in iter_dicts(cfg.model)]
+    assert not any('Pretrained' in str(init) for init in inits)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms and all(norm.training for norm in norms)
+
+
+@each_leaf
+def test_schedule_fits_small_data(leaf):
+    cfg = Config.fromfile(leaf)
+    warm_up = cfg.param_scheduler[0]
+    assert warm_up.type == 'LinearLR'
+    assert warm_up.by_epoch and warm_up.convert_to_iter_based
+    assert warm_up.end <= cfg.train_cfg.max_epochs / 8
+    assert cfg.auto_scale_lr.enable
+    assert 'bbox_min_size' not in str(cfg.to_dict())
+    assert cfg.default_hooks.checkpoint.save_best
+    assert cfg.default_hooks.checkpoint.max_keep_ckpts <= 3
+    assert cfg.default_hooks.logger.interval <= 25
+
+
+@each_leaf
+def test_one_override_moves_all_three_data_sets(leaf, tmp_path):
+    cfg = load(leaf, data_root=str(tmp_path))
+    roots = [dataset['data_root'] for dataset in iter_datasets(cfg)]
+    assert roots == [str(tmp_path)] * 3

@@ -1,0 +1,45 @@
+"""The shipped leaf configs, and how a test runs one in seconds."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from custom_datasets.overrides import LOADERS, iter_dicts
+
+ROOT = Path(__file__).resolve().parents[1]
+LEAVES = sorted(
+    path
+    for path in (ROOT / 'configs').glob('*/*.py')
+    if path.parent.name != '_base_'
+)
+SAMPLE = next(leaf for leaf in LEAVES if leaf.parent.name == 'sample')
+
+
+def small_run(leaf: Path, data_root: Path, size: int = 96) -> list[str]:
+    """Return ``--cfg-options`` under which a leaf trains one step in seconds.
+
+    Four images of ``size`` pixels, one epoch, no workers, random weights.
+    """
+    options = [
+        f'data_root={data_root}',
+        'from_scratch=True',
+        'train_cfg.max_epochs=1',
+        'train_cfg.val_interval=1',
+        'default_hooks.logger.interval=1',
+    ]
+    cfg = Config.fromfile(leaf)
+    for loader in LOADERS:
+        options += [
+            f'{loader}.batch_size=2',
+            f'{loader}.num_workers=0',
+            f'{loader}.persistent_workers=False',
+            f'{loader}.dataset.indices=2',
+        ]
+        options += [
+            f'{loader}.dataset.pipeline.{index}.{key}={size},{size}'
+            for index, step in enumerate(cfg[loader].dataset.pipeline)
+            for part in iter_dicts(step)
+            for key in ('scale', 'crop_size', 'img_scale', 'size')
+            if part is step and key in step
+        ]
+    return options

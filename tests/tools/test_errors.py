@@ -1,0 +1,71 @@
+"""Bad input: one sentence and an exit status, no traceback."""
+
+import pytest
+
+from tests.leaves import SAMPLE, small_run
+from tools import test as test_tool
+from tools import train as train_tool
+
+
+def run_main(capfd, *arguments, main=train_tool.main):
+    status = main([str(argument) for argument in arguments])
+    return status, capfd.readouterr().err
+
+
+@pytest.mark.parametrize('main', [train_tool.main, test_tool.main])
+def test_no_config_is_wrong_usage(capfd, main):
+    status, stderr = run_main(capfd, '--amp', main=main)
+    assert status == 2
+    assert 'usage: python tools/' in stderr
+
+
+def test_help_is_no_error(capfd):
+    assert train_tool.main(['--help']) == 0
+    assert 'from_scratch=True' in capfd.readouterr().out
+
+
+def test_a_missing_config_is_named(capfd):
+    status, stderr = run_main(capfd, 'configs/bccd/nothing.py')
+    assert (status, stderr) == (1, 'error: configs/bccd/nothing.py: no such config\n')
+
+
+def test_missing_data_is_named(run, tmp_path):
+    done = run('train.py', SAMPLE, '--cfg-options', f'data_root={tmp_path}/nowhere')
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    assert f'{tmp_path}/nowhere/ImageSets/Main/train.txt: No such file' in done.stderr
+
+
+def test_a_wrong_class_count_stops_the_run(capfd, bccd_root, tmp_path):
+    options = [*small_run(SAMPLE, bccd_root), 'model.bbox_head.num_classes=80']
+    status, stderr = run_main(
+        capfd, SAMPLE, '--work-dir', tmp_path, '--cfg-options', *options
+    )
+    assert status == 1
+    assert 'model.bbox_head has num_classes=80, but the data set has 3' in stderr
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_weights_that_cannot_be_fetched_name_the_override(capfd, bccd_root, tmp_path):
+    options = [o for o in small_run(SAMPLE, bccd_root) if 'from_scratch' not in o]
+    url = 'http://127.0.0.1:9/resnet18.pth'
+    init = [
+        'model.backbone.init_cfg.type=Pretrained',
+        f'model.backbone.init_cfg.checkpoint={url}',
+    ]
+    status, stderr = run_main(
+        capfd, SAMPLE, '--work-dir', tmp_path, '--cfg-options', *options, *init
+    )
+    assert status == 1
+    assert f'{url}: cannot be fetched' in stderr
+    assert '--cfg-options from_scratch=True' in stderr
+
+
+def test_a_missing_checkpoint_is_named(capfd, bccd_root, tmp_path):
+    options = ['--cfg-options', *small_run(SAMPLE, bccd_root)]
+    where = ['--work-dir', tmp_path]
+    status, stderr = run_main(
+        capfd, SAMPLE, tmp_path / 'no.pth', *where, *options, main=test_tool.main
+    )
+    assert status == 1
+    assert f'{tmp_path}/no.pth: no such checkpoint' in stderr

@@ -1,0 +1,39 @@
+#!/usr/bin/env python
+"""Draw a small data set in the format of a real one."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_datasets.cli import run_command
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('out', help='folder to make')
+    parser.add_argument(
+        '--format',
+        choices=('bccd', 'face_mask', 'metal_surface'),
+        default='bccd',
+        help='default: %(default)s',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT')
+    args = parser.parse_args(argv)
+
+    def draw() -> str:
+        from custom_datasets import sample
+        from custom_datasets.converters.files import new_folder
+
+        with new_folder(args.out, args.overwrite) as folder:
+            getattr(sample, f'draw_{args.format}')(folder, seed=args.seed)
+        return f'{args.out}: drawn in the format of {args.format}'
+
+    return run_command(draw)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,26 @@
+#!/usr/bin/env python
+"""Test: runs the installed stock test.py of the config's package.
+
+usage: python tools/test.py CONFIG CHECKPOINT [stock options]
+
+The stock options are those of mmdet's or mmpretrain's own test.py, among
+them --work-dir, --out FILE.pkl, --show-dir DIR, --tta, --cfg-options
+KEY=VALUE ... and --launcher. Settings that reach the whole config:
+--cfg-options data_root=DIR, classes=NAMES-OR-FILE.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_datasets.stock import stock_command
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return stock_command('test.py', argv, usage=__doc__)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
