@@ -55,7 +55,7 @@ $(VENV)/.installed: requirements/$(LINE).txt requirements/build.txt setup.py
 	@touch $(VENV)/.installing
 	$(PIP) install --quiet --requirement requirements/build.txt
 	$(INSTALL) --quiet --requirement requirements/$(LINE).txt
-	$(INSTALL) --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c 'import custom_datasets, mmcv.ops, mmdet, mmpretrain'
 	@rm $(VENV)/.installing
 	@touch $@

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from custom_datasets.cli import find_config, run_command
 from custom_datasets.errors import ConfigError, UserError
 
-INSTALL = {
-    'onedl': 'pip install "mm-custom-datasets[onedl]"',
-    'openmmlab': 'pip install "mm-custom-datasets[openmmlab]"',
-}
+INSTALL = (
+    'in the plugin\'s folder, pip install -e ".[onedl]" brings the maintained line '
+    'and pip install -e ".[openmmlab]" the original one'
+)
 
 
 def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) -> int:
@@ -67,11 +67,15 @@ def package_of(config: str) -> str:
     Raises:
         ConfigError: The config can't be read or names none.
     """
-    from mmengine.config import Config
-
     if not os.path.isfile(config):
         raise ConfigError(f'{config}: no such config')
-    scope = Config.fromfile(config).get('default_scope')
+    package_folder('mmengine')
+    from mmengine.config import Config
+
+    try:
+        scope = Config.fromfile(config).get('default_scope')
+    except ImportError as error:
+        raise ConfigError(f'{config}: {error}; {INSTALL}') from error
     if not isinstance(scope, str):
         raise ConfigError(f'{config}: no default_scope (mmdet or mmpretrain)')
     return scope
@@ -85,8 +89,5 @@ def package_folder(package: str) -> str:
     """
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise UserError(
-            f'{package} is not installed; {INSTALL["onedl"]} brings the maintained '
-            f'line, {INSTALL["openmmlab"]} the original one'
-        )
+        raise UserError(f'{package} is not installed; {INSTALL}')
     return os.path.dirname(spec.origin)

@@ -36,7 +36,7 @@ def small_run(leaf: Path, data_root: Path, size: int = 96) -> list[str]:
             f'{loader}.dataset.indices=2',
         ]
         options += [
-            f'{loader}.dataset.pipeline.{index}.{key}={size},{size}'
+            f'{loader}.dataset.pipeline.{index}.{key}=({size},{size})'
             for index, step in enumerate(cfg[loader].dataset.pipeline)
             for part in iter_dicts(step)
             for key in ('scale', 'crop_size', 'img_scale', 'size')

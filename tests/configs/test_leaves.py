@@ -13,6 +13,8 @@ from tests.leaves import LEAVES, ROOT
 
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 
+DETECTORS = [leaf for leaf in LEAVES if leaf.parent.name != 'metal_surface']
+
 MODEL_TYPES = {
     'retinanet': 'RetinaNet',
     'faster-rcnn': 'FasterRCNN',
@@ -119,3 +121,18 @@ def test_one_override_moves_all_three_data_sets(leaf, tmp_path):
     cfg = load(leaf, data_root=str(tmp_path))
     roots = [dataset['data_root'] for dataset in iter_datasets(cfg)]
     assert roots == [str(tmp_path)] * 3
+
+
+@pytest.mark.parametrize('leaf', DETECTORS, ids=lambda leaf: leaf.stem)
+def test_tta_evaluates_against_the_unflipped_truth(leaf, bccd_root, face_mask_root):
+    root = face_mask_root if leaf.parent.name == 'face_mask' else bccd_root
+    cfg = load(leaf, data_root=str(root))
+    dataset = dict(cfg.test_dataloader.dataset)
+    plain = DATASETS.build(dataset)[0]['data_samples']
+    with_tta = DATASETS.build({**dataset, 'pipeline': cfg.tta_pipeline})[0]
+    samples = with_tta['data_samples']
+    assert [bool(sample.flip) for sample in samples] == [False, True]
+    truth = plain.gt_instances.bboxes.tensor
+    assert len(truth)
+    for sample in samples:
+        assert (sample.gt_instances.bboxes.tensor == truth).all()

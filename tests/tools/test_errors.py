@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.leaves import SAMPLE, small_run
+from tests.leaves import LEAVES, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool
 
@@ -47,14 +47,12 @@ def test_a_wrong_class_count_stops_the_run(capfd, bccd_root, tmp_path):
 
 
 def test_weights_that_cannot_be_fetched_name_the_override(capfd, bccd_root, tmp_path):
-    options = [o for o in small_run(SAMPLE, bccd_root) if 'from_scratch' not in o]
-    url = 'http://127.0.0.1:9/resnet18.pth'
-    init = [
-        'model.backbone.init_cfg.type=Pretrained',
-        f'model.backbone.init_cfg.checkpoint={url}',
-    ]
+    leaf = next(leaf for leaf in LEAVES if 'retinanet_r50' in leaf.stem)
+    options = [o for o in small_run(leaf, bccd_root) if 'from_scratch' not in o]
+    url = 'http://127.0.0.1:9/resnet50.pth'
+    options.append(f'model.backbone.init_cfg.checkpoint={url}')
     status, stderr = run_main(
-        capfd, SAMPLE, '--work-dir', tmp_path, '--cfg-options', *options, *init
+        capfd, leaf, '--work-dir', tmp_path, '--cfg-options', *options
     )
     assert status == 1
     assert f'{url}: cannot be fetched' in stderr

@@ -11,17 +11,9 @@ custom_imports = dict(
 )
 num_classes = 3
 
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale=(128, 96), keep_ratio=True),
-    dict(
-        type='RandomFlip',
-        prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal'],
-    ),
-    dict(type='PackDetInputs'),
-]
+load = dict(type='LoadImageFromFile')
+annotate = dict(type='LoadAnnotations', with_bbox=True)
+resize = dict(type='Resize', scale=(128, 96), keep_ratio=True)
 meta_keys = (
     'img_id',
     'img_path',
@@ -30,28 +22,29 @@ meta_keys = (
     'scale_factor',
     'instances',
 )
+train_pipeline = [
+    load,
+    annotate,
+    resize,
+    dict(
+        type='RandomFlip',
+        prob=[0.25, 0.25, 0.25],
+        direction=['horizontal', 'vertical', 'diagonal'],
+    ),
+    dict(type='PackDetInputs'),
+]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(128, 96), keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True),
+    load,
+    resize,
+    annotate,
     dict(type='PackDetInputs', meta_keys=meta_keys),
 ]
+pack = dict(type='PackDetInputs', meta_keys=(*meta_keys, 'flip', 'flip_direction'))
+flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
 tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(type='Resize', scale=(128, 96), keep_ratio=True)],
-            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-            [dict(type='LoadAnnotations', with_bbox=True)],
-            [
-                dict(
-                    type='PackDetInputs',
-                    meta_keys=(*meta_keys, 'flip', 'flip_direction'),
-                )
-            ],
-        ],
-    ),
+    load,
+    resize,
+    dict(type='TestTimeAug', transforms=[flips, [annotate], [pack]]),
 ]
 
 dataset = dict(type='BCCDDataset', data_root='{{ fileDirname }}/../../../data/sample')

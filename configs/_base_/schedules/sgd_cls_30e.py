@@ -24,9 +24,7 @@ param_scheduler = [
     ),
 ]
 optim_wrapper = dict(
-    optimizer=dict(
-        type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
+    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=True)
 )
 
 # lr is for 32 images; it is scaled to the real batch.

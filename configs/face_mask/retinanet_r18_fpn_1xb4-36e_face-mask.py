@@ -1,0 +1,16 @@
+_base_ = [
+    '../_base_/models/retinanet_r18_fpn_light.py',
+    '../_base_/schedules/adamw_36e.py',
+    '../_base_/det_runtime.py',
+    '../_base_/datasets/face_mask_light.py',
+]
+# Faces are a little taller than wide. Five levels: anchors of 8 to 203 pixels.
+model = dict(
+    neck=dict(num_outs=5),
+    bbox_head=dict(
+        num_classes=_base_.num_classes,
+        anchor_generator=dict(
+            octave_base_scale=1, ratios=[1.2], strides=[8, 16, 32, 64, 128]
+        ),
+    ),
+)
