@@ -9,8 +9,13 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from custom_datasets.class_names import UnknownClasses, read_classes
-from custom_datasets.errors import AnnotationError
+from custom_datasets.class_names import (
+    UnknownClasses,
+    as_names,
+    read_classes,
+    read_lines,
+)
+from custom_datasets.errors import AnnotationError, UserError
 
 
 @DATASETS.register_module()
@@ -26,17 +31,18 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
 
     Raises:
         AnnotationError: At load, with everything that is wrong: a missing
-            list or image, a line without a class, an unknown class, no image
-            at all; in training also a class without an image.
+            list or image, a line without a class, an unknown class, an image
+            listed twice, no image at all; in training also a class without an
+            image.
     """
 
     METAINFO: dict[str, Any] = {}
 
     def __init__(
-        self, ann_file: str, *, ignore_classes: Sequence[str] = (), **kwargs: Any
+        self, ann_file: str, *, ignore_classes: str | Sequence[str] = (), **kwargs: Any
     ) -> None:
         """Load the whole list."""
-        self.ignore_classes = frozenset(ignore_classes)
+        self.ignore_classes = as_names(ignore_classes)
         super().__init__(ann_file=ann_file, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -49,27 +55,23 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
         if not self._metainfo.get('classes'):
             raise AnnotationError(where, ['no classes: state METAINFO or metainfo'])
         classes = read_classes(self._metainfo['classes'])
-        labels = {name: index for index, name in enumerate(classes)}
-        data_list, problems, ignored = [], [], 0
+        problems: list[str] = []
+        named = self._read_list(problems)
         unknown = UnknownClasses(classes)
-        for number, line in self._read_list(problems):
-            path, _, name = line.rpartition('\t')
-            img_path = os.path.join(self.data_root, path.strip())
-            at = f'{self.ann_file}, line {number}'
-            if not path:
-                problems.append(f'{at}: no tab and class behind the path')
+        data_list, ignored = [], 0
+        for path, (line, name) in named.items():
+            if name in classes:
+                if not os.path.isfile(path):
+                    problems.append(f'{path}: no such image')
+                data_list.append({'img_path': path, 'gt_label': classes.index(name)})
             elif name in self.ignore_classes:
                 ignored += 1
-            elif name not in labels:
-                unknown.add(name, at)
-            elif not os.path.exists(img_path):
-                problems.append(f'{img_path}: no such image')
             else:
-                data_list.append({'img_path': img_path, 'gt_label': labels[name]})
+                unknown.add(name, f'{self.ann_file}, line {line}')
         problems += unknown.problems()
-        counts = Counter(classes[info['gt_label']] for info in data_list)
+        counts = Counter(name for _, name in named.values())
         absent = [name for name in classes if not counts[name]]
-        if data_list and not self.test_mode:
+        if named and not self.test_mode:
             problems += [f'{self.ann_file}: no image of class {n}' for n in absent]
         if problems:
             raise AnnotationError(where, problems)
@@ -78,15 +80,24 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
         print_log(f'{where}: {len(data_list)} images ({table}){note}', logger='current')
         return data_list
 
-    def _read_list(self, problems: list[str]) -> list[tuple[int, str]]:
+    def _read_list(self, problems: list[str]) -> dict[str, tuple[int, str]]:
+        """Return the line number and the class by the image's path."""
         try:
-            with open(self.ann_file, encoding='utf-8') as file:
-                lines = [(n, line.rstrip('\r\n')) for n, line in enumerate(file, 1)]
-        except OSError as error:
+            lines = read_lines(self.ann_file)
+        except UserError as error:
             hint = 'set data_root, or run the converter that writes the split'
-            problems.append(f'{self.ann_file}: {error.strerror}; {hint}')
-            return []
-        lines = [(number, line) for number, line in lines if line.strip()]
-        if not lines:
-            problems.append(f'{self.ann_file}: the list is empty')
-        return lines
+            problems.append(f'{error}; {hint}')
+            return {}
+        named: dict[str, tuple[int, str]] = {}
+        for number, line in lines:
+            at = f'{self.ann_file}, line {number}'
+            path, _, name = (part.strip() for part in line.rpartition('\t'))
+            if not path:
+                problems.append(f'{at}: no tab and class behind the path')
+                continue
+            img_path = os.path.join(self.data_root or '', path)
+            if img_path in named:
+                first = named[img_path][0]
+                problems.append(f'{at}: {path} is in line {first} already')
+            named[img_path] = number, name
+        return named

@@ -5,7 +5,9 @@ import os
 import re
 from collections.abc import Sequence
 
-from custom_datasets.errors import ConfigError
+from custom_datasets.errors import ConfigError, UserError
+
+_MOST_SHOWN = 5
 
 
 def nearest_class(name: str, classes: Sequence[str]) -> str | None:
@@ -32,26 +34,54 @@ class UnknownClasses:
     def __init__(self, classes: Sequence[str]) -> None:
         """Start with none."""
         self.classes = classes
-        self._places: dict[str, list[str]] = {}
+        self._files: dict[str, dict[str, int]] = {}
 
-    def add(self, name: str, place: str) -> None:
-        """Note an object of class ``name``; ``place`` starts with its file."""
-        self._places.setdefault(name, []).append(place)
+    def add(self, name: str, file: str) -> None:
+        """Note an object of class ``name`` in ``file``."""
+        files = self._files.setdefault(name, {})
+        files[file] = files.get(file, 0) + 1
 
     def problems(self) -> list[str]:
         """Say for each unknown class where it is and which one is nearest."""
-        return [
-            f'{places[0]}: {self._hint(name)}'
-            + (f' ({len(places)} of them, the others e.g. {"; ".join(places[1:3])})')
-            * (len(places) > 1)
-            for name, places in self._places.items()
-        ]
+        return [self._problem(name, files) for name, files in self._files.items()]
 
-    def _hint(self, name: str) -> str:
+    def _problem(self, name: str, files: dict[str, int]) -> str:
         nearest = nearest_class(name, self.classes)
         known = ', '.join(self.classes)
         hint = f'did you mean {nearest!r}?' if nearest else f'known: {known}'
-        return f'unknown class {name!r}; {hint}'
+        first, *others = files
+        text = f'{first}: unknown class {name!r}; {hint}'
+        if others:
+            more = ', ...' if len(others) > _MOST_SHOWN else ''
+            shown = '; '.join(others[:_MOST_SHOWN]) + more
+            text += f' ({sum(files.values())} times, also in {shown})'
+        return text
+
+
+def as_names(names: str | Sequence[str]) -> frozenset[str]:
+    """Return names as a set; a single one may come as a plain string."""
+    return frozenset([names] if isinstance(names, str) else names)
+
+
+def read_lines(path: str) -> list[tuple[int, str]]:
+    """Read the lines that are not blank, with their numbers, counted from 1.
+
+    Spaces at both ends, a byte order mark and line ends of any system go.
+
+    Raises:
+        UserError: The file can't be read, is not UTF-8 or has no such line.
+    """
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            lines = [(number, line.strip()) for number, line in enumerate(file, 1)]
+    except OSError as error:
+        raise UserError(f'{path}: {error.strerror}') from error
+    except UnicodeError as error:
+        raise UserError(f'{path}: not text in UTF-8; save it as such') from error
+    lines = [(number, line) for number, line in lines if line]
+    if not lines:
+        raise UserError(f'{path}: the list is empty')
+    return lines
 
 
 def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
@@ -66,11 +96,13 @@ def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(source, str):
         if not os.path.isfile(source):
             raise ConfigError(f'{source}: no such class list (one name a line)')
-        with open(source, encoding='utf-8') as file:
-            names = [line.strip() for line in file if line.strip()]
+        try:
+            names = [line for _, line in read_lines(source)]
+        except UserError as error:
+            raise ConfigError(str(error)) from error
     else:
         names = [str(name) for name in source]
-    if not names or not all(names):
+    if not names or not all(name.strip() for name in names):
         raise ConfigError(f'{source}: the class list is empty or has an empty name')
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -15,10 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/sample/retinanet_r18_fpn_1xb8-12e_sample.py'
 
 
-def run_demo(work_dir: str) -> str:
+def run_demo(data_root: str, work_dir: str) -> str:
     """Train and test on drawn data with the commands a user would type.
 
     Args:
+        data_root: Folder of the sample; it is drawn if it isn't there.
         work_dir: Folder for checkpoints, logs and painted predictions.
 
     Returns:
@@ -27,15 +28,16 @@ def run_demo(work_dir: str) -> str:
     Raises:
         UserError: A command failed.
     """
-    data = ROOT / 'data' / 'sample'
-    if not data.exists():
-        with new_folder(str(data)) as folder:
+    if not os.path.exists(data_root):
+        with new_folder(data_root) as folder:
             draw_bccd(folder)
     config = str(ROOT / CONFIG)
-    _run('train.py', config, '--work-dir', work_dir)
+    data = ('--cfg-options', f'data_root={data_root}')
+    _run('train.py', config, '--work-dir', work_dir, *data)
     checkpoint = (Path(work_dir) / 'last_checkpoint').read_text().strip()
     test_dir = os.path.join(work_dir, 'test')
-    _run('test.py', config, checkpoint, '--work-dir', test_dir, '--show-dir', 'painted')
+    where = ('--work-dir', test_dir, '--show-dir', 'painted')
+    _run('test.py', config, checkpoint, *where, *data)
     written = max(Path(test_dir).glob('*/*.json'), key=os.path.getmtime)
     painted = sorted((written.parent / 'painted').glob('*.png'))
     table = ap_table(json.loads(written.read_text()))

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS

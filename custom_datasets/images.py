@@ -1,16 +1,18 @@
 """Finding image files, and their size without decoding them."""
 
 import os
+from collections.abc import Iterable
 
 from PIL import Image
 
 from custom_datasets.errors import UserError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
-"""Suffixes (lower case) of what counts as an image; earlier ones win."""
+"""Suffixes, in lower case, of what counts as an image."""
 
 _EXIF_ORIENTATION = 274
 _EXIF_TRANSPOSED = (5, 6, 7, 8)
+_TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')
 
 
 class ImageIndex:
@@ -22,49 +24,65 @@ class ImageIndex:
 
     def __init__(self, root: str) -> None:
         """Read nothing yet."""
-        self.root = root
-        self._files: dict[str, set[str]] = {}
-        self._stems: dict[str, dict[str, str]] = {}
+        self._root = os.path.join(root, '')
+        self._folders: dict[str, dict[str, list[str]]] = {}
 
-    def find(self, image_id: str, filename: str | None = None) -> str | None:
-        """Return the path of an image, or None if there is none.
+    def find(self, image_id: str, *claims: str | None) -> str:
+        """Return the path of the image that is called ``image_id``.
 
-        The image whose name is ``image_id`` with any known suffix is taken;
-        ``filename`` decides only between several of these, or where there is
-        none and it exists itself.
+        It is the file of that name with any known suffix. Claims decide
+        between several of these, the first one first, and where there is none:
+        a claim that no file bears out is ignored.
 
         Args:
             image_id: Name without a suffix, relative to the root.
-            filename: What an annotation claims the file to be called.
-        """
-        folder, stem = os.path.split(image_id)
-        self._list(folder)
-        claimed = os.path.basename(filename) if filename else ''
-        exists = claimed in self._files[folder]
-        if exists and os.path.splitext(claimed)[0] == stem:
-            return os.path.join(self.root, folder, claimed)
-        name = self._stems[folder].get(stem, claimed if exists else None)
-        return os.path.join(self.root, folder, name) if name else None
+            claims: File names that a list or an annotation gives.
 
-    def _list(self, folder: str) -> None:
-        if folder in self._files:
-            return
-        path = os.path.join(self.root, folder)
-        files = os.listdir(path) if os.path.isdir(path) else []
-        images = [f for f in files if f.lower().endswith(IMAGE_SUFFIXES)]
-        images.sort(key=lambda f: IMAGE_SUFFIXES.index(os.path.splitext(f)[1].lower()))
-        self._files[folder] = set(images)
-        stems: dict[str, str] = {}
-        for name in images:
-            stems.setdefault(os.path.splitext(name)[0], name)
-        self._stems[folder] = stems
+        Raises:
+            UserError: There is no such image, or there are several and no
+                claim names one of them.
+        """
+        folder, slash, stem = image_id.rpartition('/')
+        stems = self._list(folder)
+        found = stems.get(stem, [])
+        name = found[0] if len(found) == 1 else _claimed(claims, found, stems)
+        if name:
+            return f'{self._root}{folder}{slash}{name}'
+        if not found:
+            raise UserError(f'{self._root}{image_id}.*: no such image')
+        raise UserError(
+            f'{self._root}{image_id}.*: there are {" and ".join(found)}; give the '
+            'suffix in the list'
+        )
+
+    def stems(self, folder: str = '') -> list[str]:
+        """Return the names, without a suffix, of the images in a folder."""
+        return list(self._list(folder))
+
+    def _list(self, folder: str) -> dict[str, list[str]]:
+        if folder not in self._folders:
+            stems: dict[str, list[str]] = {}
+            path = os.path.join(self._root, folder) or '.'
+            for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
+                stem, suffix = os.path.splitext(name)
+                if suffix.lower() in IMAGE_SUFFIXES:
+                    stems.setdefault(stem, []).append(name)
+            self._folders[folder] = stems
+        return self._folders[folder]
+
+
+def without_suffix(name: str) -> str:
+    """Strip the suffix of an image or of an XML file, and no other."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in (*IMAGE_SUFFIXES, '.xml') else name
 
 
 def image_size(path: str) -> tuple[int, int]:
     """Read (width, height) in pixels from the header, as OpenCV will load it.
 
-    An EXIF orientation that turns the image by 90 degrees swaps the two,
-    since ``cv2.imread`` turns it as well.
+    An EXIF orientation that turns the image by 90 degrees swaps the two where
+    ``cv2.imread`` turns it as well. Where EXIF stands behind the pixels of a
+    PNG it is not read: it is not in the header.
 
     Raises:
         UserError: The file is not an image that Pillow knows.
@@ -72,7 +90,27 @@ def image_size(path: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(_EXIF_ORIENTATION) in _EXIF_TRANSPOSED
-    except OSError as error:
+            turned = image.format in _TURNED_BY_OPENCV and _is_transposed(image)
+    except (OSError, Image.DecompressionBombError) as error:
         raise UserError(f'{path}: not a readable image ({error})') from error
     return (height, width) if turned else (width, height)
+
+
+def _claimed(
+    claims: Iterable[str | None], found: list[str], stems: dict[str, list[str]]
+) -> str | None:
+    for claim in claims:
+        name = (claim or '').replace('\\', '/').rpartition('/')[2]
+        if name in (found or stems.get(os.path.splitext(name)[0], [])):
+            return name
+    return None
+
+
+def _is_transposed(image: Image.Image) -> bool:
+    # Without this look, Pillow decodes a PNG in search of EXIF behind the pixels.
+    if 'exif' not in image.info:
+        return False
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION) in _EXIF_TRANSPOSED
+    except SyntaxError:
+        return False  # It is broken, and OpenCV ignores it as well.

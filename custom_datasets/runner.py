@@ -4,6 +4,7 @@ Configs name it by ``runner_type``, which the stock ``train.py`` and
 ``test.py`` read, so that it works wherever those scripts run.
 """
 
+from pickle import UnpicklingError
 from typing import Any
 from urllib.error import URLError
 
@@ -41,6 +42,11 @@ class PluginRunner(Runner):  # type: ignore[misc]
         """Build a runner from a config, after its overrides are applied."""
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             apply_overrides(cfg)
+        optimizer = cfg.get('optim_wrapper') or {}
+        if optimizer.get('type') == 'AmpOptimWrapper' and not torch.cuda.is_available():
+            raise ConfigError(
+                '--amp (AmpOptimWrapper) needs a GPU, and none is visible'
+            )
         runner: PluginRunner = super().from_cfg(cfg)
         return runner
 
@@ -58,15 +64,25 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def wrap_model(
         self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module
     ) -> nn.Module:
-        """Wrap for distributed training; without a GPU name no device."""
-        if self.distributed and not torch.cuda.is_available():
-            model_wrapper_cfg = {
-                'broadcast_buffers': False,
-                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
-                **(model_wrapper_cfg or {}),
-                'device_ids': None,
-            }
-        return super().wrap_model(model_wrapper_cfg, model)
+        """Wrap for distributed training, and make a CPU's convolutions faster.
+
+        Without a GPU, weights are kept in the channels-last layout that CPU
+        kernels prefer (``benchmarks/cpu_step.py``), and no device is named.
+        """
+        if not torch.cuda.is_available():
+            layout = torch.channels_last
+            model = model.to(memory_format=layout)  # type: ignore[call-overload]
+            if self.distributed:
+                model_wrapper_cfg = {
+                    'broadcast_buffers': False,
+                    'find_unused_parameters': bool(
+                        self.cfg.get('find_unused_parameters')
+                    ),
+                    **(model_wrapper_cfg or {}),
+                    'device_ids': None,
+                }
+        wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+        return wrapped
 
     def register_hooks(
         self, default_hooks: Any = None, custom_hooks: Any = None
@@ -99,7 +115,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
         """Train; ``from_scratch`` starts no run from ``load_from``."""
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
-        return super().train()
+        model: nn.Module = super().train()
+        return model
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint; a missing one gets a sentence."""
@@ -109,6 +126,11 @@ class PluginRunner(Runner):  # type: ignore[misc]
             raise _unreachable(filename, error) from error
         except FileNotFoundError as error:
             raise UserError(f'{filename}: no such checkpoint') from error
+        except (UnpicklingError, EOFError) as error:
+            raise UserError(
+                f'{filename}: not a whole checkpoint, or one that this mmengine '
+                'cannot read (0.10.7 resumes nothing with torch 2.6 or newer)'
+            ) from error
 
     def _init_model_weights(self) -> None:
         try:

@@ -11,12 +11,10 @@ from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from custom_datasets.converters.files import write_text
+from custom_datasets.converters.files import Image, write_image, write_text
 from custom_datasets.voc_xml import Box
 
-Image = NDArray[np.uint8]
 Named = tuple[str, Box]
 
 BCCD_PARTS = {'train': 160, 'val': 20, 'test': 40}
@@ -26,7 +24,7 @@ METAL_CLASSES = ('crease', 'inclusion', 'oil_spot', 'punching_hole')
 def draw_bccd(
     root: str,
     parts: Mapping[str, int] = BCCD_PARTS,
-    size: tuple[int, int] = (128, 96),
+    size: tuple[int, int] = (320, 240),
     seed: int = 0,
 ) -> None:
     """Draw blood smears in BCCD's layout, PNG images, one-based XML and lists.
@@ -92,7 +90,6 @@ def draw_metal_surface(
     rng = np.random.default_rng(seed)
     width, height = size
     entries = {}
-    os.makedirs(f'{root}/images', exist_ok=True)
     for index in range(count):
         image = _noise(rng, size, (120, 120, 120))
         found = []
@@ -102,13 +99,13 @@ def draw_metal_surface(
             x = int(rng.integers(0, width // 2 - w)) + side * width // 2
             y = int(rng.integers(0, height - h))
             patch = image[y : y + h, x : x + w]
-            patch[...] = 30 + 200 * label // len(classes)
+            patch[...] = 20 + 70 * label // len(classes)
             patch[:: label + 2] = 255 - patch[:: label + 2]
             found.append(
                 {'label': classes[label], 'bbox': [x + 1, y + 1, x + w, y + h]}
             )
         name = f'steel_{index:03d}.jpg'
-        cv2.imwrite(f'{root}/images/{name}', image)
+        write_image(f'{root}/images/{name}', image)
         head = {'filename': name, 'width': width, 'height': height}
         entries[name] = {**head, 'anno': found}
     write_text(f'{root}/anno/annotation.json', json.dumps(entries, indent='\t'))
@@ -174,8 +171,7 @@ def _write_voc(
     objects: Sequence[Named],
 ) -> None:
     height, width = image.shape[:2]
-    os.makedirs(f'{root}/{folders[0]}', exist_ok=True)
-    cv2.imwrite(f'{root}/{folders[0]}/{file}', image)
+    write_image(f'{root}/{folders[0]}/{file}', image)
     body = ''.join(
         f'<object><name>{escape(name)}</name><difficult>0</difficult><bndbox>'
         + ''.join(

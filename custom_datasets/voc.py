@@ -9,10 +9,15 @@ from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
-from custom_datasets.class_names import UnknownClasses
-from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.images import IMAGE_SUFFIXES, ImageIndex, image_size
-from custom_datasets.voc_xml import VOCAnnotation, clip_box, parse_voc_xml
+from custom_datasets.class_names import (
+    UnknownClasses,
+    as_names,
+    read_classes,
+    read_lines,
+)
+from custom_datasets.errors import AnnotationError, ConfigError, UserError
+from custom_datasets.images import ImageIndex, image_size, without_suffix
+from custom_datasets.voc_xml import VOCAnnotation, VOCObject, clip_box, parse_voc_xml
 
 
 @DATASETS.register_module()
@@ -39,6 +44,8 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         **kwargs: See :class:`mmdet.datasets.BaseDetDataset`.
 
     Raises:
+        ConfigError: ``filter_cfg`` has another key, or a class name is empty
+            or stands twice.
         AnnotationError: At load, with everything that is wrong: a missing
             list, image or XML file, broken XML, an unknown class, a name
             listed twice, no image at all; in training also a class without a
@@ -54,19 +61,23 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         img_subdir: str = 'JPEGImages',
         ann_subdir: str = 'Annotations',
         one_based: bool = True,
-        ignore_classes: Sequence[str] = (),
+        ignore_classes: str | Sequence[str] = (),
+        filter_cfg: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Load the whole list."""
         self.img_subdir = img_subdir
         self.ann_subdir = ann_subdir
         self.one_based = one_based
-        self.ignore_classes = frozenset(ignore_classes)
-        self._counts: Counter[str] = Counter()
-        super().__init__(ann_file=ann_file, **kwargs)
+        self.ignore_classes = as_names(ignore_classes)
+        for key in set(filter_cfg or {}) - {'filter_empty_gt', 'min_size'}:
+            raise ConfigError(
+                f'filter_cfg: no {key!r} here, only filter_empty_gt and min_size'
+            )
+        super().__init__(ann_file=ann_file, filter_cfg=filter_cfg, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read every XML file that the list names.
+        """Read every XML file that the list names, and apply ``filter_cfg``.
 
         Returns:
             One dictionary an image: ``img_id``, ``img_path``, ``xml_path``,
@@ -75,60 +86,57 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
             ``ignore_flag`` (1 for ``difficult``).
         """
         where = f'{type(self).__name__} {self.ann_file}'
-        classes = self._metainfo.get('classes')
-        if not classes:
+        if not self._metainfo.get('classes'):
             raise AnnotationError(where, ['no classes: state METAINFO or metainfo'])
+        classes = read_classes(self._metainfo['classes'])
         self._labels = {name: index for index, name in enumerate(classes)}
-        self._images = ImageIndex(os.path.join(self.data_root, self.img_subdir))
+        root = self.data_root or ''
+        self._images = ImageIndex(os.path.join(root, self.img_subdir))
+        self._annotations = os.path.join(root, self.ann_subdir, '')
         self._unknown = UnknownClasses(classes)
-        self._counts.clear()
+        self._counts: Counter[str] = Counter()
         problems: list[str] = []
         data_list = []
-        for image_id in self._read_list(problems):
+        for image_id, listed in self._read_list(problems).items():
             try:
-                data_list.append(self._load_image(image_id))
+                info = self._load_image(image_id, listed)
             except UserError as error:
                 problems.append(str(error))
+                continue
+            if self._is_kept(info):
+                data_list.append(info)
+            else:
+                self._counts['images left out by filter_cfg'] += 1
         problems += self._unknown.problems()
-        self._require_boxes(data_list, problems)
-        if problems:
-            raise AnnotationError(where, problems)
-        print_log(f'{where}: {self._summary(data_list)}', logger='current')
+        self._report(where, data_list, problems)
         return data_list
 
-    def filter_data(self) -> list[dict[str, Any]]:
-        """Apply ``filter_cfg``; in test mode keep every image."""
+    def _is_kept(self, info: dict[str, Any]) -> bool:
         if self.test_mode or not self.filter_cfg:
-            return self.data_list
-        filter_empty = self.filter_cfg.get('filter_empty_gt', False)
-        min_size = self.filter_cfg.get('min_size', 0)
-        return [
-            info
-            for info in self.data_list
-            if min(info['width'], info['height']) >= min_size
-            and (info['instances'] or not filter_empty)
-        ]
+            return True
+        if self.filter_cfg.get('filter_empty_gt') and not info['instances']:
+            return False
+        smaller = min(info['width'], info['height'])
+        return bool(smaller >= self.filter_cfg.get('min_size', 0))
 
-    def _read_list(self, problems: list[str]) -> list[str]:
+    def _read_list(self, problems: list[str]) -> dict[str, str]:
+        """Return each listed line by the image name in it."""
         try:
-            with open(self.ann_file, encoding='utf-8') as file:
-                lines = [line.strip() for line in file]
-        except OSError as error:
+            lines = [line for _, line in read_lines(self.ann_file)]
+        except UserError as error:
             hint = 'set data_root, or run the converter that writes the split'
-            problems.append(f'{self.ann_file}: {error.strerror}; {hint}')
-            return []
-        names = [_without_suffix(line) for line in lines if line]
+            problems.append(f'{error}; {hint}')
+            return {}
+        names = [without_suffix(line) for line in lines]
         problems += [
             f'{self.ann_file}: {name} is listed {count} times'
             for name, count in Counter(names).items()
             if count > 1
         ]
-        if not names:
-            problems.append(f'{self.ann_file}: the list is empty')
-        return names
+        return dict(zip(names, lines, strict=True))
 
-    def _load_image(self, image_id: str) -> dict[str, Any]:
-        xml_path = os.path.join(self.data_root, self.ann_subdir, f'{image_id}.xml')
+    def _load_image(self, image_id: str, listed: str) -> dict[str, Any]:
+        xml_path = f'{self._annotations}{image_id}.xml'
         annotation = VOCAnnotation(None, None, ())
         if os.path.exists(xml_path):
             try:
@@ -138,80 +146,62 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         elif self.test_mode:
             self._counts['images without XML'] += 1
         else:
-            raise UserError(f'{xml_path}: missing')
-        img_path = self._images.find(image_id, annotation.filename)
-        if img_path is None:
-            raise UserError(f'{self._images.root}/{image_id}.*: no such image')
+            raise UserError(f'{xml_path}: no such file; only in test mode it may lack')
+        img_path = self._images.find(image_id, listed, annotation.filename)
         size = annotation.size or image_size(img_path)
-        instances = self._instances(annotation, size, xml_path)
         return {
             'img_id': image_id,
             'img_path': img_path,
             'xml_path': xml_path,
             'width': size[0],
             'height': size[1],
-            'instances': instances,
+            'instances': self._instances(annotation.objects, size, xml_path),
         }
 
     def _instances(
-        self,
-        annotation: VOCAnnotation,
-        size: tuple[int, int],
-        xml_path: str,
+        self, objects: Sequence[VOCObject], size: tuple[int, int], xml_path: str
     ) -> list[dict[str, Any]]:
         instances = []
-        shift = 1 if self.one_based else 0
-        for obj in annotation.objects:
-            label = self._labels.get(obj.name)
+        for name, raw, difficult in objects:
+            label = self._labels.get(name)
             if label is None:
-                if obj.name in self.ignore_classes:
+                if name in self.ignore_classes:
                     self._counts['boxes of ignored classes'] += 1
                 else:
-                    self._unknown.add(obj.name, xml_path)
+                    self._unknown.add(name, xml_path)
                 continue
-            box = clip_box(obj.box, size, self.one_based)
+            box, clipped = clip_box(raw, size, self.one_based)
             if box is None:
                 self._counts['boxes without area dropped'] += 1
                 continue
-            x1, y1, x2, y2 = obj.box
-            self._counts['boxes clipped'] += box != (x1 - shift, y1 - shift, x2, y2)
-            self._counts['difficult boxes'] += obj.difficult
+            if clipped:
+                self._counts['boxes clipped'] += 1
+            if difficult:
+                self._counts['difficult boxes'] += 1
             instances.append(
-                {
-                    'bbox': list(box),
-                    'bbox_label': label,
-                    'ignore_flag': int(obj.difficult),
-                }
+                {'bbox': [*box], 'bbox_label': label, 'ignore_flag': int(difficult)}
             )
         return instances
 
-    def _require_boxes(
-        self, data_list: list[dict[str, Any]], problems: list[str]
+    def _report(
+        self, where: str, data_list: list[dict[str, Any]], problems: list[str]
     ) -> None:
-        found = {i['bbox_label'] for info in data_list for i in info['instances']}
-        absent = [name for name, label in self._labels.items() if label not in found]
-        if not absent:
-            return
-        if self.test_mode:
+        """Raise all problems, or log the one line."""
+        labels = [i['bbox_label'] for info in data_list for i in info['instances']]
+        boxes = {name: labels.count(label) for name, label in self._labels.items()}
+        absent = [name for name, count in boxes.items() if not count]
+        if self.test_mode and absent:
             self._counts[f'classes without a box ({", ".join(absent)})'] = len(absent)
-        elif data_list:
+        elif data_list or not problems:
             problems += [f'{self.ann_file}: no box of class {name}' for name in absent]
-
-    def _summary(self, data_list: list[dict[str, Any]]) -> str:
-        labels = Counter(i['bbox_label'] for d in data_list for i in d['instances'])
-        boxes = ', '.join(f'{n} {labels[i]}' for n, i in self._labels.items())
-        self._counts['images without objects'] = sum(
-            not info['instances'] for info in data_list
+        if problems:
+            raise AnnotationError(where, problems)
+        empty = sum(not info['instances'] for info in data_list)
+        self._counts['images without objects'] = empty
+        table = ', '.join(f'{name} {count}' for name, count in boxes.items())
+        notes = ', '.join(f'{n} {what}' for what, n in self._counts.items() if n)
+        print_log(
+            f'{where}: {len(data_list)} images, {len(labels)} boxes ({table}); '
+            f'{notes or "all clean"}',
+            logger='current',
         )
-        notes = ', '.join(
-            f'{count} {what}' for what, count in self._counts.items() if count
-        )
-        total = sum(labels.values())
-        return (
-            f'{len(data_list)} images, {total} boxes ({boxes}); {notes or "all clean"}'
-        )
-
-
-def _without_suffix(name: str) -> str:
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in (*IMAGE_SUFFIXES, '.xml') else name

@@ -7,32 +7,21 @@ one ``<object>`` for each box, whose ``<bndbox>`` holds ``xmin``, ``ymin``,
 
 import math
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from custom_datasets.errors import UserError
 
 Box = tuple[float, float, float, float]
 
-_SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
+VOCObject = tuple[str, Box, bool]
+"""An object as the file has it: its class, its box (``xmin, ymin, xmax,
+ymax`` in pixels, in the file's own base) and whether it is difficult, so that
+it counts in neither training nor evaluation."""
+
+_TRUE = ('1', 'true', 'yes')
 
 
-@dataclass(frozen=True, slots=True)
-class VOCObject:
-    """One object as the file has it.
-
-    Attributes:
-        name: The class.
-        box: ``xmin, ymin, xmax, ymax`` in pixels, in the file's own base.
-        difficult: Whether it counts in neither training nor evaluation.
-    """
-
-    name: str
-    box: Box
-    difficult: bool
-
-
-@dataclass(frozen=True, slots=True)
-class VOCAnnotation:
+class VOCAnnotation(NamedTuple):
     """One file.
 
     Attributes:
@@ -47,22 +36,26 @@ class VOCAnnotation:
 
 
 def parse_voc_xml(path: str) -> VOCAnnotation:
-    """Read a VOC XML file.
+    """Read a VOC XML file; namespaces are ignored.
 
     Raises:
-        UserError: The file is not XML, or an object lacks its name or a
-            finite number for each side of its box. The message has all of
-            the file's problems but not its path.
+        UserError: The file is not XML, its root is not ``<annotation>``, or an
+            object lacks its name or a finite number for each side of its box.
+            The message has all of the file's problems but not its path.
     """
     try:
-        with open(path, 'rb') as file:
-            root = ET.fromstring(file.read())
-    except ET.ParseError as error:
-        raise UserError(f'broken XML ({error})') from error
+        root = ET.parse(path).getroot()
     except OSError as error:
         raise UserError(f'cannot be read ({error.strerror})') from error
+    except (ET.ParseError, LookupError, ValueError) as error:
+        raise UserError(f'broken XML ({error})') from error
+    if '}' in root.tag:
+        for element in root.iter():
+            element.tag = element.tag.rpartition('}')[2]
+    if root.tag != 'annotation':
+        raise UserError(f'its root is <{root.tag}>, not <annotation> as in Pascal VOC')
     objects, problems = [], []
-    for index, element in enumerate(root.iterfind('object')):
+    for index, element in enumerate(root.findall('object')):
         try:
             objects.append(_parse_object(element))
         except UserError as error:
@@ -70,13 +63,15 @@ def parse_voc_xml(path: str) -> VOCAnnotation:
     if problems:
         raise UserError('; '.join(problems))
     return VOCAnnotation(
-        (root.findtext('filename') or '').strip() or None,
-        _parse_size(root),
+        root.findtext('filename', '').strip() or None,
+        _parse_size(root.find('size')),
         tuple(objects),
     )
 
 
-def clip_box(box: Box, size: tuple[int, int], one_based: bool) -> Box | None:
+def clip_box(
+    box: Box, size: tuple[int, int], one_based: bool
+) -> tuple[Box | None, bool]:
     """Turn a file's box into zero-based ``xyxy`` inside the image.
 
     A one-based box names its first and last pixel, both inside it, so its
@@ -90,40 +85,47 @@ def clip_box(box: Box, size: tuple[int, int], one_based: bool) -> Box | None:
 
     Returns:
         The box, or None where it has no area: inverted or empty in the file,
-        or outside the image.
+        or outside the image. And whether it went beyond the image.
     """
     x1, y1, x2, y2 = box
     if x2 <= x1 or y2 <= y1:
-        return None
+        return None, False
     if one_based:
         x1, y1 = x1 - 1, y1 - 1
     width, height = size
+    if x1 >= 0 and y1 >= 0 and x2 <= width and y2 <= height:
+        return (x1, y1, x2, y2), False
     x1, y1 = max(x1, 0.0), max(y1, 0.0)
     x2, y2 = min(x2, float(width)), min(y2, float(height))
-    return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
+    return ((x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None), True
 
 
 def _parse_object(element: ET.Element) -> VOCObject:
-    name = (element.findtext('name') or '').strip()
+    name = element.findtext('name', '').strip()
     if not name:
         raise UserError('no <name>')
     bndbox = element.find('bndbox')
     if bndbox is None:
         raise UserError(f'{name} has no <bndbox>')
+    text = bndbox.findtext
     try:
-        x1, y1, x2, y2 = (float(bndbox.findtext(side) or 'nan') for side in _SIDES)
+        x1, y1 = float(text('xmin', 'nan')), float(text('ymin', 'nan'))
+        x2, y2 = float(text('xmax', 'nan')), float(text('ymax', 'nan'))
     except ValueError as error:
         raise UserError(f'{name} has a <bndbox> with no number ({error})') from error
     if not math.isfinite(x1 + y1 + x2 + y2):
         raise UserError(f'{name} has a <bndbox> without four finite numbers')
-    difficult = (element.findtext('difficult') or '0').strip()
-    return VOCObject(name, (x1, y1, x2, y2), difficult not in ('0', ''))
+    difficult = element.findtext('difficult', '0')
+    is_difficult = difficult != '0' and difficult.strip().casefold() in _TRUE
+    return name, (x1, y1, x2, y2), is_difficult
 
 
-def _parse_size(root: ET.Element) -> tuple[int, int] | None:
+def _parse_size(size: ET.Element | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
     try:
-        width = int(float(root.findtext('size/width') or 0))
-        height = int(float(root.findtext('size/height') or 0))
+        width = int(float(size.findtext('width', '0')))
+        height = int(float(size.findtext('height', '0')))
     except (ValueError, OverflowError):
         return None
     return (width, height) if width > 0 and height > 0 else None

@@ -8,9 +8,7 @@ from custom_datasets.overrides import LOADERS, iter_dicts
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(
-    path
-    for path in (ROOT / 'configs').glob('*/*.py')
-    if path.parent.name != '_base_'
+    path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_'
 )
 SAMPLE = next(leaf for leaf in LEAVES if leaf.parent.name == 'sample')
 

@@ -14,7 +14,10 @@ from custom_datasets.overrides import apply_overrides, iter_datasets
 def cfg():
     init_default_scope('mmdet')
     dataset = {'type': 'A', 'data_root': 'old', 'metainfo': {'palette': [(1, 2, 3)]}}
-    wrapped = {'type': 'Repeat', 'dataset': {'type': 'Concat', 'datasets': [dataset] * 2}}
+    wrapped = {
+        'type': 'Repeat',
+        'dataset': {'type': 'Concat', 'datasets': [dataset] * 2},
+    }
     return Config(
         {
             'num_classes': 3,

@@ -15,10 +15,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
+        '--data-root', default='data/sample', help='default: %(default)s'
+    )
+    parser.add_argument(
         '--work-dir', default='work_dirs/sample', help='default: %(default)s'
     )
     args = parser.parse_args(argv)
-    return run_command(lambda: run_demo(args.work_dir))
+    return run_command(lambda: run_demo(args.data_root, args.work_dir))
 
 
 if __name__ == '__main__':

@@ -21,8 +21,12 @@ def main(argv: list[str] | None = None) -> int:
         help='default: %(default)s',
     )
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT')
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace an OUT made before'
+    )
     args = parser.parse_args(argv)
+    if args.seed < 0:
+        parser.error('--seed: not below 0')
 
     def draw() -> str:
         from custom_datasets import sample

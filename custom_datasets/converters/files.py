@@ -6,7 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from custom_datasets.errors import UserError
+
+Image = NDArray[np.uint8]
+
+MARK = '.custom_datasets'
+"""An empty file in each folder that was made here, and so may be replaced."""
 
 
 @contextmanager
@@ -15,38 +24,95 @@ def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
 
     Args:
         path: The folder to make.
-        overwrite: Replace what is there; otherwise only an empty folder is.
+        overwrite: Replace a folder that an earlier call made; otherwise only
+            an empty one is.
 
     Yields:
         The folder to write into. It is removed if an error leaves the block.
 
     Raises:
-        UserError: ``path`` is there and not empty, and not to be replaced.
+        UserError: ``path`` is there and not to be replaced, or can't be
+            written.
     """
-    path = os.path.abspath(path)
-    if os.path.isfile(path):
-        raise UserError(f'{path}: a file is in the way')
-    if os.path.isdir(path) and os.listdir(path) and not overwrite:
-        raise UserError(f'{path}: already there; remove it or give --overwrite')
-    parent = os.path.dirname(path)
-    os.makedirs(parent, exist_ok=True)
-    work = tempfile.mkdtemp(prefix=f'.{os.path.basename(path)}.', dir=parent)
-    try:
+    path = os.path.realpath(path)
+    _require_replaceable(path, overwrite)
+    with _swapped(path) as work:
         yield work
-        os.chmod(work, 0o755)
-        old = f'{work}.old'
-        if os.path.lexists(path):
-            os.replace(path, old)
-        os.replace(work, path)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        with open(os.path.join(work, MARK), 'w'):
+            pass
+
+
+@contextmanager
+def changed_folder(path: str) -> Iterator[str]:
+    """Change a copy of a folder, made if it is not there, and swap it in.
+
+    Yields:
+        The copy. It is removed if an error leaves the block, and ``path`` is
+        what it was.
+
+    Raises:
+        UserError: The folder can't be written.
+    """
+    path = os.path.realpath(path)
+    with _swapped(path) as work:
+        if os.path.isdir(path):
+            shutil.copytree(path, work, symlinks=True, dirs_exist_ok=True)
+        yield work
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file in UTF-8, and the folders that lead to it."""
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    work = f'{path}.tmp'
-    with open(work, 'w', encoding='utf-8', newline='\n') as file:
+    with open(path, 'w', encoding='utf-8', newline='\n') as file:
         file.write(text)
-    os.replace(work, path)
+
+
+def write_image(path: str, image: Image) -> None:
+    """Write an image, and the folders that lead to it.
+
+    Raises:
+        UserError: It can't be written.
+    """
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    if not cv2.imwrite(path, image):
+        name = os.path.basename(path)
+        raise UserError(f'{name}: cannot be written; is the disk full?')
+
+
+def _require_replaceable(path: str, overwrite: bool) -> None:
+    if not os.path.lexists(path):
+        return
+    if not os.path.isdir(path):
+        raise UserError(f'{path}: a file is in the way')
+    if os.listdir(path):
+        if not overwrite:
+            raise UserError(f'{path}: already there; remove it or give --overwrite')
+        if not os.path.exists(os.path.join(path, MARK)):
+            raise UserError(
+                f'{path}: was not made by this command, so it is not overwritten; '
+                'remove it yourself or name another'
+            )
+
+
+@contextmanager
+def _swapped(path: str) -> Iterator[str]:
+    parent, name = os.path.split(path)
+    try:
+        os.makedirs(parent, exist_ok=True)
+        work = tempfile.mkdtemp(prefix=f'.{name}.', dir=parent)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+    old = f'{work}.old'
+    try:
+        yield work
+        os.chmod(work, 0o755)
+        if os.path.lexists(path):
+            os.replace(path, old)
+        os.replace(work, path)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+    finally:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            os.replace(old, path)
+        for folder in (work, old):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,36 +1,32 @@
-"""One square crop a box, from a JSON of boxes keyed by file name.
+"""One square crop a box, from photographs and a JSON of boxes.
 
-The JSON is ``{"<file>": {"filename", "width", "height", "anno": [{"label",
-"bbox": [xmin, ymin, xmax, ymax]}]}}``, coordinates one-based: in the steel
-data that use it the smallest is 1 and the largest the full width.
+The format is that of :mod:`custom_datasets.converters.defects`. Coordinates
+are one-based: in the steel data that use it the smallest is 1 and the largest
+the full width.
 """
 
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from custom_datasets.class_names import UnknownClasses
-from custom_datasets.converters.files import new_folder, write_text
+from custom_datasets.class_names import read_classes
+from custom_datasets.converters.defects import read_defects
+from custom_datasets.converters.files import (
+    Image,
+    new_folder,
+    write_image,
+    write_text,
+)
 from custom_datasets.converters.splits import class_table, file_digest, split_by_class
-from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.voc_xml import Box, clip_box
+from custom_datasets.errors import AnnotationError, ConfigError, UserError
+from custom_datasets.images import image_size
+from custom_datasets.voc_xml import Box
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
-
-
-@dataclass(frozen=True, slots=True)
-class _Defect:
-    index: int
-    label: str
-    box: Box
 
 
 def convert(
@@ -60,75 +56,65 @@ def convert(
         annotations: The JSON file, relative to ``root``.
         one_based: Whether coordinates count pixels from 1.
         seed: Another seed gives another split.
-        overwrite: Replace ``out``.
+        overwrite: Replace ``out`` if an earlier conversion made it.
 
     Returns:
-        A table of crops in each part, and a line on boxes without an area.
+        A table of crops in each part, and what was clipped or left out.
 
     Raises:
-        UserError: The JSON can't be read, or ``out`` is there.
-        AnnotationError: With every missing image, malformed entry and
-            unknown class.
+        ConfigError: A class name is empty, stands twice or can't be a folder.
+        UserError: The JSON can't be read, ``out`` is there, holds the raw
+            data or can't be written.
+        AnnotationError: With everything that is wrong in the JSON or with the
+            images.
     """
-    source = os.path.join(root, annotations)
-    defects = _read(source, os.path.join(root, images), classes)
-    paths = {name: os.path.join(root, images, name) for name in defects}
-    labels = {
-        n: Counter(d.label for d in found) for n, found in defects.items() if found
-    }
-    if not labels:
-        raise UserError(f'{source}: no box in it, so there is nothing to cut')
-    digests = {name: file_digest(paths[name]) for name in labels}
+    classes = read_classes(classes)
+    _require_folder_names(classes)
+    source, folder = os.path.join(root, annotations), os.path.join(root, images)
+    _require_apart(out, (source, folder))
+    defects, notes = read_defects(source, folder, classes, one_based)
+    labels = {name: Counter(d.label for d in found) for name, found in defects.items()}
+    digests = {name: file_digest(os.path.join(folder, name)) for name in labels}
     parts = split_by_class(labels, RATIOS, digests, seed)
-    stems = _unique_stems(labels)
-    dropped = 0
-    crops: dict[str, dict[str, str]] = {part: {} for part in parts}
-    with new_folder(out, overwrite) as folder:
+    stems = crop_stems(labels)
+    with new_folder(out, overwrite) as made:
+        problems: list[str] = []
         for part, names in parts.items():
+            lines: list[str] = []
             for name in names:
-                image = _load(paths[name])
+                path = os.path.join(folder, name)
+                try:
+                    image = _load(path)
+                except UserError as error:
+                    problems.append(str(error))
+                    continue
                 for defect in defects[name]:
-                    crop = cut_square(image, defect.box, one_based)
-                    if crop is None:
-                        dropped += 1
-                        continue
-                    path = f'{part}/{defect.label}/{stems[name]}_{defect.index}.png'
-                    os.makedirs(os.path.dirname(f'{folder}/{path}'), exist_ok=True)
-                    if not cv2.imwrite(f'{folder}/{path}', crop):
-                        raise UserError(f'{out}/{path}: cannot be written')
-                    crops[part][path] = defect.label
-        for part, listed in crops.items():
-            lines = [f'{path}\t{label}\n' for path, label in sorted(listed.items())]
-            write_text(f'{folder}/{part}.txt', ''.join(lines))
-        write_text(f'{folder}/classes.txt', ''.join(f'{name}\n' for name in classes))
-    found = {
-        path: {label: 1} for part in crops.values() for path, label in part.items()
-    }
-    table = class_table(found, {part: list(listed) for part, listed in crops.items()})
-    return f'{table}\n{dropped} boxes without area dropped'
+                    file = f'{stems[name]}_{defect.index}.png'
+                    crop = f'{part}/{defect.label}/{file}'
+                    write_image(f'{made}/{crop}', cut_square(image, defect.box))
+                    lines.append(f'{crop}\t{defect.label}\n')
+            write_text(f'{made}/{part}.txt', ''.join(sorted(lines)))
+        if problems:
+            raise AnnotationError(folder, problems)
+        write_text(f'{made}/classes.txt', ''.join(f'{name}\n' for name in classes))
+    table = class_table(labels, parts)
+    return '\n'.join([table, *(f'{n} {what}' for what, n in notes.items() if n)])
 
 
-def cut_square(
-    image: NDArray[np.uint8], box: Box, one_based: bool = True
-) -> NDArray[np.uint8] | None:
+def cut_square(image: Image, box: Box) -> Image:
     """Cut a box out and pad it with black to a square, unscaled.
 
     Args:
         image: Shape (height, width, channels) or (height, width).
-        box: ``xmin, ymin, xmax, ymax`` in pixels; fractions are rounded
-            outwards.
-        one_based: Whether ``box`` counts pixels from 1.
+        box: Zero-based ``xyxy`` in pixels, inside the image; fractions are
+            rounded outwards.
 
     Returns:
         A square as wide as the box's longer side, with the crop in its
-        middle, or None where the box has no area inside the image.
+        middle.
     """
-    height, width = image.shape[:2]
-    clipped = clip_box(box, (width, height), one_based)
-    if clipped is None:
-        return None
-    x1, y1 = (int(np.floor(v)) for v in clipped[:2])
-    x2, y2 = (int(np.ceil(v)) for v in clipped[2:])
+    x1, y1 = (int(np.floor(v)) for v in box[:2])
+    x2, y2 = (int(np.ceil(v)) for v in box[2:])
     crop = image[y1:y2, x1:x2]
     tall, wide = crop.shape[:2]
     side = max(tall, wide)
@@ -138,65 +124,43 @@ def cut_square(
     return square
 
 
-def _read(source: str, images: str, classes: Sequence[str]) -> dict[str, list[_Defect]]:
-    try:
-        with open(source, encoding='utf-8') as file:
-            data = json.load(file)
-    except OSError as error:
-        raise UserError(f'{source}: {error.strerror}') from error
-    except ValueError as error:
-        raise UserError(f'{source}: broken JSON ({error})') from error
-    if not isinstance(data, dict):
-        raise UserError(f'{source}: not a JSON object keyed by file name')
-    defects: dict[str, list[_Defect]] = {}
-    problems = []
-    unknown = UnknownClasses(classes)
-    for key, entry in data.items():
-        if not os.path.isfile(os.path.join(images, key)):
-            problems.append(f'{images}/{key}: no such image')
-            continue
-        annotated = entry.get('anno') if isinstance(entry, dict) else None
-        if not isinstance(annotated, list):
-            problems.append(f'{source}: {key} has no list "anno"')
-            continue
-        defects[key] = []
-        for index, item in enumerate(annotated):
-            try:
-                defect = _parse(index, item)
-            except UserError as error:
-                problems.append(f'{source}: {key}, object {index}: {error}')
-                continue
-            defects[key].append(defect)
-            if defect.label not in classes:
-                unknown.add(defect.label, f'{source}, {key}')
-    problems += unknown.problems()
-    if problems:
-        raise AnnotationError(source, problems)
-    return defects
+def crop_stems(names: Iterable[str]) -> dict[str, str]:
+    """Give each image a stem for its crops, different even without case.
+
+    A stem is the file name without folders' separators and suffix; of equal
+    ones the second and later get a number.
+    """
+    stems: dict[str, str] = {}
+    taken = set()
+    for name in sorted(names):
+        first = stem = re.sub(r'[\\/\s]', '_', os.path.splitext(name)[0])
+        number = 1
+        while stem.casefold() in taken:
+            number += 1
+            stem = f'{first}-{number}'
+        taken.add(stem.casefold())
+        stems[name] = stem
+    return stems
 
 
-def _parse(index: int, item: Any) -> _Defect:
-    try:
-        label = str(item['label'])
-        x1, y1, x2, y2 = (float(value) for value in item['bbox'])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError('needs "label" and "bbox" of four numbers') from error
-    if not np.isfinite((x1, y1, x2, y2)).all():
-        raise UserError('"bbox" is not finite')
-    return _Defect(index, label, (x1, y1, x2, y2))
+def _require_folder_names(classes: Sequence[str]) -> None:
+    bad = [name for name in classes if name in ('.', '..') or re.search(r'[/\t]', name)]
+    if bad:
+        raise ConfigError(f'no names for folders, so no class names: {bad}')
 
 
-def _unique_stems(names: Iterable[str]) -> dict[str, str]:
-    stems = {name: os.path.splitext(name)[0].replace('/', '_') for name in names}
-    shared = Counter(stems.values())
-    return {
-        name: stem if shared[stem] == 1 else re.sub(r'[/.]', '_', name)
-        for name, stem in stems.items()
-    }
+def _require_apart(out: str, sources: Iterable[str]) -> None:
+    made = os.path.realpath(out)
+    for source in map(os.path.realpath, sources):
+        if os.path.commonpath([made, source]) == made:
+            raise UserError(f'{out}: holds the raw data; name another folder')
 
 
-def _load(path: str) -> NDArray[np.uint8]:
+def _load(path: str) -> Image:
     image = cv2.imread(path, cv2.IMREAD_COLOR)
     if image is None:
         raise UserError(f'{path}: cannot be decoded')
+    height, width = image.shape[:2]
+    if (width, height) != image_size(path):
+        raise UserError(f'{path}: is {width}x{height} pixels, unlike its header says')
     return image  # type: ignore[return-value]

@@ -18,10 +18,12 @@ def split_by_class(
     """Divide items into parts so that each class is in proportion.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, "On the
-    stratification of multi-label data", ECML PKDD 2011): the class with the
-    fewest items left goes first, each of its items to the part that lacks
-    most of that class. Here the unit is a group, which is never divided, and
-    ties are broken by a hash of names and seed rather than by a generator.
+    stratification of multi-label data", ECML PKDD 2011): the rarest class goes
+    first. Here the unit is a group, which is never divided. Groups with most
+    of the class go first, each to the part that is furthest behind its share
+    of what was given out so far; thus crowded and sparse groups are spread
+    alike. The last groups of a class go to parts that have none of it. Ties
+    are broken by a hash of names and seed, not by a generator.
 
     Args:
         labels: For each item the number of units of each class in it; an item
@@ -31,11 +33,11 @@ def split_by_class(
         seed: Another seed gives another split.
 
     Returns:
-        For each part its items, sorted.
+        For each part its items, sorted. Every class is in every part.
 
     Raises:
-        UserError: There are no items, a ratio is not positive, or a class
-            is in fewer groups than there are parts.
+        UserError: There are no items, a ratio is not positive, or a class is
+            in too few groups to be in every part.
     """
     if not labels:
         raise UserError('nothing to split: no item was found')
@@ -94,41 +96,55 @@ def _assign(
     sizes: Mapping[Hashable, int],
     ratios: Mapping[str, float],
 ) -> dict[Hashable, str]:
-    total = sum(ratios.values())
-    share = {part: ratio / total for part, ratio in ratios.items()}
-    left = sum(counts.values(), Counter())
-    lack = {p: {c: n * share[p] for c, n in left.items()} for p in ratios}
-    room = {p: sum(sizes.values()) * share[p] for p in ratios}
-    todo = list(order)
+    given: dict[str, Counter[str]] = {part: Counter() for part in ratios}
+    size: Counter[str] = Counter()
     part_of: dict[Hashable, str] = {}
+    todo = list(order)
     while todo:
-        present = {name: n for name, n in left.items() if n > 0}
-        rarest = min(present, key=lambda name: (present[name], name), default='')
+        left = Counter(name for group in todo for name in counts[group])
+        spare = {n: left[n] - sum(not given[p][n] for p in ratios) for n in left}
+        rarest = min(left, key=lambda n: (spare[n], left[n], n), default='')
         batch = [g for g in todo if not rarest or counts[g][rarest]]
         batch.sort(key=lambda g: -counts[g][rarest])
-        for group in batch:
+        for index, group in enumerate(batch):
+            lacking = [p for p in ratios if rarest and not given[p][rarest]]
+            last_chance = len(batch) - index <= len(lacking)
+            units = {p: given[p][rarest] for p in ratios}
+            units_behind = _behind(units, counts[group][rarest], ratios)
+            items_behind = _behind(size, sizes[group], ratios)
             part = max(
-                ratios,
-                key=lambda p: (round(lack[p].get(rarest, 0.0), 9), round(room[p], 9)),
+                lacking if last_chance else ratios,
+                key=lambda p: (units_behind[p], items_behind[p]),
             )
             part_of[group] = part
-            room[part] -= sizes[group]
-            left -= counts[group]
-            for name, count in counts[group].items():
-                lack[part][name] -= count
-        done = set(batch)
-        todo = [group for group in todo if group not in done]
+            given[part] += counts[group]
+            size[part] += sizes[group]
+        todo = [group for group in todo if group not in part_of]
+    names = {name for count in counts.values() for name in count}
+    lost = sorted(n for n in names if not all(given[part][n] for part in ratios))
+    if lost:
+        raise UserError(
+            f'a part is left without {", ".join(lost)}; give another --seed'
+        )
     return part_of
+
+
+def _behind(
+    given: Mapping[str, int], more: int, ratios: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what each part would lack if ``more`` units were all given out."""
+    total = (sum(given.values()) + more) / sum(ratios.values())
+    return {p: round(ratios[p] * total - given[p], 9) for p in ratios}
 
 
 def _require_enough(counts: Mapping[Hashable, Counter[str]], parts: int) -> None:
     spread = Counter(name for count in counts.values() for name in count)
-    for name, groups in sorted(spread.items()):
-        if groups < parts:
-            raise UserError(
-                f'class {name} is in {groups} separate image(s), too few for '
-                f'{parts} parts'
-            )
+    few = [f'{name} ({n})' for name, n in sorted(spread.items()) if n < parts]
+    if few:
+        raise UserError(
+            f'too few separate images for {parts} parts with every class in each: '
+            f'{", ".join(few)}; add images, or leave the class out'
+        )
 
 
 def _hash(seed: int, name: str) -> bytes:

@@ -49,7 +49,8 @@ def confusion_table(
 ) -> str:
     """Draw the confusion matrix with each class's precision, recall and F1."""
     width = max(len(name) for name in (*classes, 'true \\ predicted'))
-    columns = [max(len(name), 5) for name in classes]
+    digits = len(str(max(map(max, matrix))))
+    columns = [max(len(name), digits) for name in classes]
     head = '  '.join(n.rjust(w) for n, w in zip(classes, columns, strict=True))
     corner = 'true \\ predicted'.ljust(width)
     lines = [f'{corner}  {head}  precision  recall  f1-score']

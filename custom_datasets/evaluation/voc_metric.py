@@ -17,6 +17,11 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
     that have boxes) and ``AP50_<class>`` for each; NaN where a class has no
     box. The computation is :func:`mmdet.evaluation.eval_map`.
 
+    The devkit's boxes name their last pixel, so there a width is ``xmax - xmin
+    + 1``, which stock ``VOCMetric`` repeats. The boxes of
+    :class:`custom_datasets.voc.VOCFolderDataset` end behind their last pixel,
+    so the same width is ``x2 - x1`` here.
+
     Args:
         iou_thr: A prediction matches a box from this IoU on.
         **kwargs: ``collect_device`` and ``prefix`` of
@@ -44,7 +49,7 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
             dataset=classes,
             logger=MMLogger.get_current_instance(),
             eval_mode='area',
-            use_legacy_coordinate=True,
+            use_legacy_coordinate=False,
         )
         name = f'AP{round(self.iou_thr * 100)}'
         metrics = {'mAP': float(mean), name: float(mean)}

@@ -80,7 +80,12 @@ def test_several_machines_are_passed_to_torchrun(run, tmp_path):
     fake = tmp_path / 'python'
     fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
-    place = {'NNODES': '2', 'NODE_RANK': '1', 'MASTER_ADDR': '10.0.0.1', 'PORT': '29511'}
+    place = {
+        'NNODES': '2',
+        'NODE_RANK': '1',
+        'MASTER_ADDR': '10.0.0.1',
+        'PORT': '29511',
+    }
     done = run('dist_train.sh', 'a b.py', 4, '--amp', PYTHON=str(fake), **place)
     words = done.stdout.splitlines()
     assert words[:2] == ['-m', 'torch.distributed.run']

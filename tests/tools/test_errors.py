@@ -1,6 +1,7 @@
 """Bad input: one sentence and an exit status, no traceback."""
 
 import pytest
+import torch
 
 from tests.leaves import LEAVES, SAMPLE, small_run
 from tools import test as test_tool
@@ -59,11 +60,26 @@ def test_weights_that_cannot_be_fetched_name_the_override(capfd, bccd_root, tmp_
     assert '--cfg-options from_scratch=True' in stderr
 
 
-def test_a_missing_checkpoint_is_named(capfd, bccd_root, tmp_path):
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [(None, 'no such checkpoint'), (b'no weights', 'not a whole checkpoint')],
+)
+def test_a_bad_checkpoint_is_named(capfd, bccd_root, tmp_path, content, message):
+    checkpoint = tmp_path / 'c.pth'
+    if content:
+        checkpoint.write_bytes(content)
     options = ['--cfg-options', *small_run(SAMPLE, bccd_root)]
-    where = ['--work-dir', tmp_path]
+    where = ['--work-dir', tmp_path / 'w']
     status, stderr = run_main(
-        capfd, SAMPLE, tmp_path / 'no.pth', *where, *options, main=test_tool.main
+        capfd, SAMPLE, checkpoint, *where, *options, main=test_tool.main
     )
     assert status == 1
-    assert f'{tmp_path}/no.pth: no such checkpoint' in stderr
+    assert f'{checkpoint}: {message}' in stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU, --amp works')
+def test_amp_without_a_gpu_is_said(capfd, bccd_root, tmp_path):
+    options = ['--amp', '--work-dir', tmp_path, '--cfg-options']
+    status, stderr = run_main(capfd, SAMPLE, *options, *small_run(SAMPLE, bccd_root))
+    assert status == 1
+    assert 'needs a GPU' in stderr

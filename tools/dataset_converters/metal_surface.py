@@ -31,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
         '--zero-based', action='store_true', help='coordinates count pixels from 0'
     )
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT')
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace an OUT made before'
+    )
     args = parser.parse_args(argv)
 
     def cut() -> str:

@@ -1,4 +1,4 @@
-# The drawn sample of tools/draw_sample.py, in the format of BCCD.
+# The drawn sample of tools/draw_sample.py, in the format of BCCD, reduced from 320x240.
 _base_ = './voc_detection.py'
 
 custom_imports = dict(

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/retinanet_r18_fpn_light.py',
-    '../_base_/schedules/adamw_36e.py',
+    '../_base_/schedules/adamw_24e.py',
     '../_base_/det_runtime.py',
     '../_base_/datasets/face_mask_light.py',
 ]

@@ -1,8 +1,8 @@
 # For a light detector from scratch: AdamW, a flat rate that falls along a cosine
 # in the second half, and the moving average of the weights, which is what is tested.
-max_epochs = 36
+max_epochs = 24
 base_lr = 1e-3
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=6)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=8)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/rtmdet_tiny.py',
-    '../_base_/schedules/adamw_36e.py',
+    '../_base_/schedules/adamw_24e.py',
     '../_base_/det_runtime.py',
     '../_base_/datasets/bccd_light.py',
 ]

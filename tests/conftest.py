@@ -1,0 +1,56 @@
+"""Tiny data sets, drawn once for the whole run, and the folder of real ones."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from custom_datasets import sample
+from custom_datasets.converters.face_mask import write_split
+from custom_datasets.converters.metal_surface import convert
+
+FACE_CLASSES = ('with_mask', 'without_mask', 'mask_weared_incorrect')
+
+
+@pytest.fixture(scope='session')
+def bccd_root(tmp_path_factory):
+    """Eight images to train on, four to validate, four to test."""
+    root = tmp_path_factory.mktemp('drawn') / 'bccd'
+    sample.draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
+    return root
+
+
+@pytest.fixture(scope='session')
+def face_mask_root(tmp_path_factory):
+    """Forty images, eight of them with the rare class, and split lists."""
+    root = tmp_path_factory.mktemp('drawn') / 'face_mask'
+    sample.draw_face_mask(str(root))
+    write_split(str(root), FACE_CLASSES)
+    return root
+
+
+@pytest.fixture(scope='session')
+def metal_root(tmp_path_factory):
+    """Sixty photographs and their JSON, as they come."""
+    root = tmp_path_factory.mktemp('drawn') / 'metal_surface'
+    sample.draw_metal_surface(str(root))
+    return root
+
+
+@pytest.fixture(scope='session')
+def metal_crops(metal_root, tmp_path_factory):
+    """The crops of ``metal_root``."""
+    out = tmp_path_factory.mktemp('drawn') / 'metal_crops'
+    convert(str(metal_root), str(out), sample.METAL_CLASSES)
+    return out
+
+
+@pytest.fixture(scope='session')
+def real_data_root():
+    """The folder that REAL_DATA_ROOT names; without it the test is skipped."""
+    root = os.environ.get('REAL_DATA_ROOT')
+    if not root:
+        pytest.skip('REAL_DATA_ROOT names no folder')
+    path = Path(root)
+    assert path.is_dir(), f'REAL_DATA_ROOT={root}: no such folder'
+    return path

@@ -1,0 +1,144 @@
+import json
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from custom_datasets import sample
+from custom_datasets.bccd import BCCDDataset
+from custom_datasets.face_mask import FaceMaskDataset
+from custom_datasets.metal_surface import MetalSurfaceDataset
+from custom_datasets.voc_xml import parse_voc_xml
+from tools import draw_sample as tool
+
+
+def snapshot(folder):
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.rglob('*')
+        if p.is_file()
+    }
+
+
+def bccd(root, draw=sample.draw_bccd, **options):
+    draw(str(root), {'train': 3, 'val': 2}, (80, 60), **options)
+
+
+def face_mask(root, draw=sample.draw_face_mask, **options):
+    draw(str(root), 6, (48, 40), **options)
+
+
+def metal_surface(root, draw=sample.draw_metal_surface, **options):
+    draw(str(root), 6, **options)
+
+
+FORMATS = [bccd, face_mask, metal_surface]
+
+
+@pytest.mark.parametrize('draw', FORMATS)
+def test_the_same_seed_draws_the_same_bytes(tmp_path, draw):
+    draw(tmp_path / 'a', seed=3)
+    draw(tmp_path / 'b', seed=3)
+    draw(tmp_path / 'c', seed=4)
+    drawn = [snapshot(tmp_path / name) for name in 'abc']
+    assert drawn[0] == drawn[1]
+    assert drawn[0].keys() == drawn[2].keys()
+    assert drawn[0] != drawn[2]
+
+
+def test_bccd_has_the_real_layout(tmp_path):
+    bccd(tmp_path)
+    names = {f'train_{i:04d}' for i in range(3)} | {f'val_{i:04d}' for i in range(2)}
+    assert set(snapshot(tmp_path)) == {
+        'ImageSets/Main/train.txt',
+        'ImageSets/Main/val.txt',
+        *(f'JPEGImages/{name}.png' for name in names),
+        *(f'Annotations/{name}.xml' for name in names),
+    }
+
+
+@pytest.mark.parametrize(
+    ('draw', 'folders', 'classes'),
+    [
+        (bccd, ('JPEGImages', 'Annotations'), BCCDDataset),
+        (face_mask, ('images', 'annotations'), FaceMaskDataset),
+    ],
+)
+def test_xml_is_true(tmp_path, draw, folders, classes):
+    draw(tmp_path)
+    seen = set()
+    for path in sorted((tmp_path / folders[1]).iterdir()):
+        annotation = parse_voc_xml(str(path))
+        image = cv2.imread(
+            str(tmp_path / folders[0] / annotation.filename), cv2.IMREAD_UNCHANGED
+        )
+        assert image.shape[1::-1] == annotation.size
+        assert image.shape[2] == (4 if folders[0] == 'images' else 3)
+        for name, (x1, y1, x2, y2), difficult in annotation.objects:
+            assert 1 <= x1 < x2 <= annotation.size[0]
+            assert 1 <= y1 < y2 <= annotation.size[1]
+            assert not difficult
+            seen.add(name)
+    assert seen == set(classes.METAINFO['classes'])
+
+
+def test_metal_surface_has_the_real_layout(tmp_path):
+    metal_surface(tmp_path)
+    text = (tmp_path / 'anno/annotation.json').read_text()
+    assert text.startswith('{\n\t"steel_000.jpg": {\n\t\t"filename": "steel_000.jpg"')
+    entries = json.loads(text)
+    assert sorted(os.listdir(tmp_path / 'images')) == sorted(entries)
+    seen = set()
+    for name, entry in entries.items():
+        image = cv2.imread(str(tmp_path / 'images' / name))
+        assert image.shape == (entry['height'], entry['width'], 3)
+        background = np.median(image)
+        for item in entry['anno']:
+            x1, y1, x2, y2 = item['bbox']
+            patch = image[y1 - 1 : y2, x1 - 1 : x2].astype(int)
+            assert np.abs(patch - background).mean() > 15
+            seen.add(item['label'])
+    assert seen == set(sample.METAL_CLASSES)
+    assert seen < set(MetalSurfaceDataset.METAINFO['classes'])
+
+
+@pytest.mark.parametrize('draw', FORMATS)
+def test_command(tmp_path, monkeypatch, capsys, draw):
+    kind = draw.__name__
+    monkeypatch.setattr(sample, f'draw_{kind}', draw)
+    out = tmp_path / 'out'
+    assert tool.main([str(out), '--format', kind]) == 0
+    before = snapshot(out)
+    assert len(before) > 5
+    assert tool.main([str(out), '--format', kind]) == 1
+    assert f'{out}: already there' in capsys.readouterr().err
+    assert snapshot(out) == before
+    assert tool.main([str(out), '--format', kind, '--seed', '1', '--overwrite']) == 0
+    assert snapshot(out) != before
+
+
+def test_command_spares_folders_of_others(tmp_path, capsys):
+    (tmp_path / 'thesis.txt').write_text('three years of work')
+    assert tool.main([str(tmp_path), '--overwrite']) == 1
+    assert 'not made by this command' in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ['thesis.txt']
+
+
+def test_command_refuses_a_negative_seed(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(tmp_path / 'out'), '--seed', '-1'])
+    assert caught.value.code == 2
+    assert '--seed: not below 0' in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(root, seed):
+        bccd(root, seed=seed)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample, 'draw_bccd', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tool.main([str(tmp_path / 'out')])
+    assert os.listdir(tmp_path) == []
