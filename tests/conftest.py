@@ -4,12 +4,27 @@ import os
 from pathlib import Path
 
 import pytest
+from mmengine.visualization import Visualizer
 
 from custom_datasets import sample
 from custom_datasets.converters.face_mask import write_split
 from custom_datasets.converters.metal_surface import convert
 
 FACE_CLASSES = ('with_mask', 'without_mask', 'mask_weared_incorrect')
+
+
+@pytest.fixture(autouse=True)
+def fresh_visualizers():
+    """Forget visualizers after each test, as a process of its own would.
+
+    mmengine keeps them by name, and takes the one that was made last.
+    """
+    yield
+    kinds = [Visualizer]
+    while kinds:
+        kind = kinds.pop()
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
 
 
 @pytest.fixture(scope='session')
