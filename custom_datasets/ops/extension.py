@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from types import ModuleType
 from typing import NoReturn
+
+from custom_datasets.ops.uncovered import not_covered
 
 EXTENSION = 'mmcv._ext'
 
@@ -93,27 +94,6 @@ def install() -> bool:
     return True
 
 
-def compile_command() -> str:
-    """Return the shell command that compiles the installed mmcv.
-
-    Both lines build their operators only if torch can be imported during the
-    build, hence ``--no-build-isolation``; a wheel that pip cached has none.
-    The CUDA kernels are built where a GPU is visible or FORCE_CUDA is 1.
-    """
-    options = '--no-deps --no-cache-dir --no-build-isolation --force-reinstall'
-    for name in ('onedl-mmcv', 'mmcv', 'mmcv-lite'):
-        try:
-            installed = version(name)
-        except PackageNotFoundError:
-            continue
-        target = name.removesuffix('-lite')
-        command = f'pip install {options} --no-binary {target} {target}=={installed}'
-        if name == target:
-            return command
-        return f'pip uninstall --yes {name} && {command}'
-    return f'pip install {options} --no-binary onedl-mmcv onedl-mmcv'
-
-
 def get_compiler_version() -> str:
     """Return what mmcv reports as the compiler of its operators."""
     import torchvision
@@ -132,11 +112,3 @@ def _stub(name: str) -> Callable[..., NoReturn]:
     if name.startswith('_'):
         raise AttributeError(f'module {EXTENSION!r} has no attribute {name!r}')
     return partial(not_covered, name)
-
-
-def not_covered(operator: str, *args: object, **kwargs: object) -> NoReturn:
-    """Raise NotImplementedError, naming `operator` and how to compile mmcv."""
-    raise NotImplementedError(
-        f'{operator} is not among the operators that custom_datasets supplies '
-        f'where mmcv is not compiled. To compile mmcv: {compile_command()}'
-    )

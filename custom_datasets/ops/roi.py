@@ -10,8 +10,8 @@ import torch
 import torchvision  # noqa: F401  (registers its kernels)
 from torch import Tensor
 
-from custom_datasets.ops.extension import not_covered
 from custom_datasets.ops.precision import working_dtype
+from custom_datasets.ops.uncovered import not_covered
 
 __all__ = [
     'roi_align_backward',

@@ -17,7 +17,7 @@ import pytest
 
 import custom_datasets
 from custom_datasets.ops import extension as module
-from custom_datasets.ops import install
+from custom_datasets.ops import install, uncovered
 
 ROOT = Path(custom_datasets.__file__).parents[1]
 
@@ -199,6 +199,6 @@ def test_compile_command(monkeypatch, installed, expected):
             raise importlib.metadata.PackageNotFoundError(name)
         return installed[name]
 
-    monkeypatch.setattr(module, 'version', version)
+    monkeypatch.setattr(uncovered, 'version', version)
     options = '--no-deps --no-cache-dir --no-build-isolation --force-reinstall'
-    assert module.compile_command() == expected.format(options)
+    assert uncovered.compile_command() == expected.format(options)
