@@ -66,6 +66,6 @@ def real_data_root():
     root = os.environ.get('REAL_DATA_ROOT')
     if not root:
         pytest.skip('REAL_DATA_ROOT names no folder')
-    path = Path(root)
+    path = Path(root).resolve()
     assert path.is_dir(), f'REAL_DATA_ROOT={root}: no such folder'
     return path
