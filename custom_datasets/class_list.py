@@ -25,6 +25,7 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
     Args:
         ann_file: One image a line: its path, a tab, its class. Paths are
             relative to ``data_root``, and so is ``ann_file``.
+        data_root: Folder of everything; paths in messages are normalised.
         ignore_classes: Classes whose images are left out on purpose; any
             other class that is not in ``METAINFO`` is an error.
         **kwargs: See :class:`mmpretrain.datasets.BaseDataset`.
@@ -39,11 +40,17 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
     METAINFO: dict[str, Any] = {}
 
     def __init__(
-        self, ann_file: str, *, ignore_classes: str | Sequence[str] = (), **kwargs: Any
+        self,
+        ann_file: str,
+        *,
+        data_root: str = '',
+        ignore_classes: str | Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         """Load the whole list."""
         self.ignore_classes = as_names(ignore_classes)
-        super().__init__(ann_file=ann_file, **kwargs)
+        root = data_root and os.path.normpath(data_root)
+        super().__init__(ann_file=ann_file, data_root=root, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the list.

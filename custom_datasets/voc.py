@@ -31,6 +31,7 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
     Args:
         ann_file: List of image names, one a line, with or without a suffix;
             relative to ``data_root``.
+        data_root: Folder of everything; paths in messages are normalised.
         img_subdir: Folder of the images under ``data_root``. The suffix is
             found, not assumed.
         ann_subdir: Folder of the XML files under ``data_root``.
@@ -58,6 +59,7 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         self,
         ann_file: str,
         *,
+        data_root: str | None = '',
         img_subdir: str = 'JPEGImages',
         ann_subdir: str = 'Annotations',
         one_based: bool = True,
@@ -74,7 +76,10 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
             raise ConfigError(
                 f'filter_cfg: no {key!r} here, only filter_empty_gt and min_size'
             )
-        super().__init__(ann_file=ann_file, filter_cfg=filter_cfg, **kwargs)
+        root = data_root and os.path.normpath(data_root)
+        super().__init__(
+            ann_file=ann_file, data_root=root, filter_cfg=filter_cfg, **kwargs
+        )
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read every XML file that the list names, and apply ``filter_cfg``.

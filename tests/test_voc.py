@@ -436,3 +436,11 @@ def test_goes_through_worker_processes(bccd_root):
     assert [info['img_id'] for batch in loader for info in batch] == [
         f'val_{index:04d}' for index in range(4)
     ]
+
+
+def test_messages_have_normal_paths(folder):
+    folder.add('a', BOTH[:1])
+    (folder.root / 'list.txt').write_text('a\n')
+    with pytest.raises(AnnotationError) as caught:
+        PetDataset('list.txt', data_root=f'{folder.root}/JPEGImages/..')
+    assert caught.value.problems == (f'{folder.root}/list.txt: no box of class dog',)
