@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAF = ROOT / 'configs/bccd/rtmdet_tiny_1xb4-24e_bccd.py'
-PROCESSES, STEPS, WARM_UP = 2, 10, 2
+PROCESSES, STEPS, WARM_UP = 2, 5, 1
 
 
 def time_steps(data_root: str) -> dict[str, float]:
