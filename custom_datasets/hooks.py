@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import nn
@@ -48,6 +48,22 @@ class ClassCountHook(Hook):  # type: ignore[misc]
                     f'{len(classes)}: {", ".join(classes)}; in the config, write '
                     'num_classes=_base_.num_classes, or set classes=[...] for both'
                 )
+
+
+@HOOKS.register_module()
+class OneWriterLoggerHook(LoggerHook):  # type: ignore[misc]
+    """Write a test's metrics from the first process only.
+
+    mmengine's hook writes the same JSON file from every process at once, which
+    now and then leaves it broken.
+    """
+
+    def after_test_epoch(
+        self, runner: Any, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Log and write the metrics."""
+        if runner.rank == 0:
+            super().after_test_epoch(runner, metrics)
 
 
 @HOOKS.register_module()

@@ -9,7 +9,12 @@ import torch
 from torch import nn
 
 from custom_datasets.errors import ConfigError
-from custom_datasets.hooks import ClassCountHook, EpochSeedHook, head_class_counts
+from custom_datasets.hooks import (
+    ClassCountHook,
+    EpochSeedHook,
+    OneWriterLoggerHook,
+    head_class_counts,
+)
 
 
 class Part(nn.Module):
@@ -66,3 +71,21 @@ def test_numbers_depend_on_seed_epoch_and_rank_only():
     for seed, epoch, rank in others:
         other = draws(seed=seed, epoch=epoch, rank=rank)
         assert all(a != b for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_only_the_first_process_writes_metrics(rank, tmp_path):
+    processor = SimpleNamespace(
+        get_log_after_epoch=lambda *args, **kwargs: ({'AP50': 0.5}, 'AP50: 0.5')
+    )
+    runner = SimpleNamespace(
+        rank=rank,
+        log_processor=processor,
+        test_dataloader=[],
+        logger=SimpleNamespace(info=lambda text: None),
+        log_dir=str(tmp_path),
+    )
+    hook = OneWriterLoggerHook()
+    hook.json_log_path = 'metrics.json'
+    hook.after_test_epoch(runner)
+    assert (tmp_path / 'metrics.json').exists() == (rank == 0)

@@ -4,7 +4,7 @@ _base_ = 'mmpretrain::_base_/default_runtime.py'
 runner_type = 'PluginRunner'
 
 default_hooks = dict(
-    logger=dict(interval=10),
+    logger=dict(type='OneWriterLoggerHook', interval=10),
     checkpoint=dict(max_keep_ckpts=2, save_best='accuracy/top1', rule='greater'),
 )
 randomness = dict(seed=0)
