@@ -132,14 +132,8 @@ def modulated_deform_conv_forward(
 ) -> None:
     """Convolve displaced positions, each weighted by `mask`, into `output`."""
     geometry = Geometry(
-        stride_h,
-        stride_w,
-        pad_h,
-        pad_w,
-        dilation_h,
-        dilation_w,
-        group,
-        deformable_group,
+        *(stride_h, stride_w, pad_h, pad_w),
+        *(dilation_h, dilation_w, group, deformable_group),
     )
     used_bias = bias if with_bias else None
     output.copy_(convolve(input, weight, offset, mask, used_bias, geometry))
@@ -173,14 +167,8 @@ def modulated_deform_conv_backward(
 ) -> None:
     """Compute all gradients; `grad_bias` only if there is a bias."""
     geometry = Geometry(
-        stride_h,
-        stride_w,
-        pad_h,
-        pad_w,
-        dilation_h,
-        dilation_w,
-        group,
-        deformable_group,
+        *(stride_h, stride_w, pad_h, pad_w),
+        *(dilation_h, dilation_w, group, deformable_group),
     )
     used_bias = bias if with_bias else None
     gradients = differentiate(

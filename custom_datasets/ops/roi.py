@@ -20,8 +20,6 @@ __all__ = [
     'roi_pool_forward',
 ]
 
-_MAX_MODE = 0
-
 
 def roi_align_forward(
     input: Tensor,
@@ -45,12 +43,9 @@ def roi_align_forward(
     Raises:
         NotImplementedError: If `pool_mode` is 0, the maximum.
     """
-    if pool_mode == _MAX_MODE:
-        not_covered("roi_align with pool_mode='max'")
-    dtype = working_dtype(input)
+    _check_mode(pool_mode)
     pooled = torch.ops.torchvision.roi_align(
-        input.to(dtype),
-        rois.to(dtype),
+        *_operands(input, rois),
         spatial_scale,
         aligned_height,
         aligned_width,
@@ -78,12 +73,9 @@ def roi_align_backward(
     Raises:
         NotImplementedError: If `pool_mode` is 0, the maximum.
     """
-    if pool_mode == _MAX_MODE:
-        not_covered("roi_align with pool_mode='max'")
-    dtype = working_dtype(grad_output)
+    _check_mode(pool_mode)
     gradient = torch.ops.torchvision._roi_align_backward(
-        grad_output.to(dtype),
-        rois.to(dtype),
+        *_operands(grad_output, rois),
         spatial_scale,
         aligned_height,
         aligned_width,
@@ -113,8 +105,7 @@ def roi_pool_forward(
     `output` is (R, C, pooled_height, pooled_width); `argmax`, int32 of the
     same shape, becomes the position of the maximum in the image, -1 if none.
     """
-    dtype = working_dtype(input)
-    rois = rois.to(dtype)
+    input, rois = _operands(input, rois)
     height, width = input.shape[2:]
     x1, y1 = (rois[:, 1:3] * spatial_scale).unbind(dim=1)
     x2, y2 = ((rois[:, 3:5] + 1) * spatial_scale).unbind(dim=1)
@@ -131,7 +122,7 @@ def roi_pool_forward(
     empty |= ((x2 <= x1) | (y2 <= y1))[:, None, None]
 
     pooled, position = torch.ops.torchvision.roi_pool(
-        input.to(dtype), bins.flatten(end_dim=2), 1.0, 1, 1
+        input, bins.flatten(end_dim=2), 1.0, 1, 1
     )
     shape = (*empty.shape, input.shape[1])
     pooled = pooled.view(shape).permute(0, 3, 1, 2)
@@ -150,10 +141,8 @@ def roi_pool_backward(
     spatial_scale: float,
 ) -> None:
     """Add the gradient of `roi_pool_forward` to `grad_input`."""
-    dtype = working_dtype(grad_output)
     gradient = torch.ops.torchvision._roi_pool_backward(
-        grad_output.to(dtype),
-        rois.to(dtype),
+        *_operands(grad_output, rois),
         argmax,
         spatial_scale,
         pooled_height,
@@ -161,6 +150,17 @@ def roi_pool_backward(
         *grad_input.shape,
     )
     grad_input.add_(gradient)
+
+
+def _check_mode(pool_mode: int) -> None:
+    if pool_mode == 0:
+        not_covered("roi_align with pool_mode='max'")
+
+
+def _operands(features: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
+    """Cast both to the working precision of the features."""
+    dtype = working_dtype(features)
+    return features.to(dtype), rois.to(dtype)
 
 
 def _bin_edges(

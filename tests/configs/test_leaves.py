@@ -13,7 +13,7 @@ from tests.leaves import LEAVES, ROOT
 
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 
-DETECTORS = [leaf for leaf in LEAVES if leaf.parent.name != 'metal_surface']
+DETECTORS = [leaf for leaf in LEAVES if Config.fromfile(leaf).default_scope == 'mmdet']
 
 MODEL_TYPES = {
     'retinanet': 'RetinaNet',
@@ -124,9 +124,9 @@ def test_one_override_moves_all_three_data_sets(leaf, tmp_path):
 
 
 @pytest.mark.parametrize('leaf', DETECTORS, ids=lambda leaf: leaf.stem)
-def test_tta_evaluates_against_the_unflipped_truth(leaf, bccd_root, face_mask_root):
-    root = face_mask_root if leaf.parent.name == 'face_mask' else bccd_root
-    cfg = load(leaf, data_root=str(root))
+def test_tta_evaluates_against_the_unflipped_truth(leaf, drawn):
+    root, classes = drawn(leaf)
+    cfg = load(leaf, data_root=str(root), classes=classes)
     dataset = dict(cfg.test_dataloader.dataset)
     plain = DATASETS.build(dataset)[0]['data_samples']
     with_tta = DATASETS.build({**dataset, 'pipeline': cfg.tta_pipeline})[0]

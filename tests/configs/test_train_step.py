@@ -4,28 +4,31 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
 
-from custom_datasets.sample import METAL_CLASSES
 from tests.leaves import LEAVES, small_run
 from tools import test as test_tool
 from tools import train as train_tool
 
 
 @pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
-def test_trains_and_tests(leaf, request, tmp_path):
-    fixture = {'face_mask': 'face_mask_root', 'metal_surface': 'metal_crops'}
-    root = request.getfixturevalue(fixture.get(leaf.parent.name, 'bccd_root'))
+def test_trains_and_tests(leaf, drawn, tmp_path):
+    cfg = Config.fromfile(leaf)
+    root, classes = drawn(leaf)
     options = ['--cfg-options', *small_run(leaf, root)]
-    if leaf.parent.name == 'metal_surface':
-        options.append(f'classes={",".join(METAL_CLASSES)}')
+    if classes:
+        options.append(f'classes={",".join(classes)}')
     work_dir = tmp_path / 'train'
 
     status = train_tool.main([str(leaf), '--work-dir', str(work_dir), *options])
 
     assert status == 0
     checkpoint = work_dir / 'epoch_1.pth'
-    weights = torch.load(checkpoint, weights_only=False)['state_dict']
-    assert all(torch.isfinite(weight).all() for weight in weights.values())
+    state = torch.load(checkpoint, weights_only=False)
+    assert all(torch.isfinite(weight).all() for weight in state['state_dict'].values())
+    scaled = cfg.optim_wrapper.optimizer.lr * 2 / cfg.auto_scale_lr.base_batch_size
+    (rate,) = {group['initial_lr'] for group in state['optimizer']['param_groups']}
+    assert rate == pytest.approx(scaled)
 
     arguments = [str(leaf), str(checkpoint), '--work-dir', str(tmp_path / 'test')]
     status = test_tool.main([*arguments, *options])
@@ -33,7 +36,7 @@ def test_trains_and_tests(leaf, request, tmp_path):
     assert status == 0
     written = next((tmp_path / 'test').glob('*/*.json'))
     metrics = json.loads(written.read_text())
-    if leaf.parent.name == 'metal_surface':
+    if cfg.default_scope == 'mmpretrain':
         assert {'accuracy/top1', 'classwise/recall_crease'} <= set(metrics)
         assert sum(map(sum, metrics['classwise/confusion_matrix'])) == 2
     else:

@@ -30,6 +30,12 @@ def metrics_of(work_dir):
     return json.loads(written[0].read_text())
 
 
+def logged_rates(work_dir):
+    (written,) = work_dir.glob('*/vis_data/scalars.json')
+    lines = map(json.loads, written.read_text().splitlines())
+    return [line['lr'] for line in lines if 'lr' in line]
+
+
 def without_times(metrics):
     return {k: v for k, v in metrics.items() if k not in ('time', 'data_time')}
 
@@ -46,6 +52,9 @@ def test_trains_on_two_and_tests_on_one_two_and_three(run, options, tmp_path):
     assert 'Distributed launcher: pytorch' in log
     checkpoint = train_dir / 'epoch_1.pth'
     assert torch.load(checkpoint, weights_only=False)['meta']['iter'] == 2
+    # The rate is for 8 images. One process with 2 gets a quarter of it
+    # (tests/configs/test_train_step.py), and two processes a half.
+    assert max(logged_rates(train_dir)) == pytest.approx(0.004 * 2 * 2 / 8)
 
     tail = ['--cfg-options', *options, 'model.test_cfg.score_thr=0.0']
     done = run('test.py', SAMPLE, checkpoint, '--work-dir', tmp_path / '1', *tail)

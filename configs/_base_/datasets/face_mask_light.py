@@ -5,36 +5,22 @@ _base_ = './face_mask.py'
 scale = (480, 360)
 padded = (480, 384)
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
+    _base_.load,
+    _base_.annotate,
     dict(type='RandomResize', scale=scale, ratio_range=(0.9, 1.2), keep_ratio=True),
     dict(type='RandomCrop', crop_size=padded),
     dict(type='YOLOXHSVRandomAug'),
     dict(type='RandomFlip', prob=0.5),
     dict(type='Pad', size=padded, pad_val=dict(img=(114, 114, 114))),
-    dict(type='PackDetInputs'),
+    _base_.pack,
 ]
 start = [
-    dict(type='LoadImageFromFile'),
+    _base_.load,
     dict(type='Resize', scale=scale, keep_ratio=True),
     dict(type='Pad', size_divisor=32, pad_val=dict(img=(114, 114, 114))),
 ]
-annotate = dict(type='LoadAnnotations', with_bbox=True)
-meta_keys = (
-    'img_id',
-    'img_path',
-    'ori_shape',
-    'img_shape',
-    'scale_factor',
-    'instances',
-)
-test_pipeline = [*start, annotate, dict(type='PackDetInputs', meta_keys=meta_keys)]
-pack = dict(type='PackDetInputs', meta_keys=(*meta_keys, 'flip', 'flip_direction'))
-flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
-tta_pipeline = [
-    *start,
-    dict(type='TestTimeAug', transforms=[flips, [annotate], [pack]]),
-]
+test_pipeline = [*start, _base_.annotate, _base_.pack_test]
+tta_pipeline = [*start, _base_.tta]
 
 # One worker: two would take the cores away from the network.
 train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))

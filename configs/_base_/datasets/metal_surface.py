@@ -1,4 +1,6 @@
 # Square crops of surface defects, as tools/dataset_converters/metal_surface.py cuts them.
+_base_ = './class_list.py'
+
 custom_imports = dict(
     imports=[
         'custom_datasets.metal_surface',
@@ -8,13 +10,8 @@ custom_imports = dict(
     allow_failed_imports=False,
 )
 num_classes = 10
+data_preprocessor = dict(num_classes=num_classes)
 
-data_preprocessor = dict(
-    num_classes=num_classes,
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    to_rgb=True,
-)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),
@@ -33,32 +30,6 @@ dataset = dict(
     type='MetalSurfaceDataset',
     data_root='{{ fileDirname }}/../../../data/metal_surface',
 )
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(**dataset, ann_file='train.txt', pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, ann_file='val.txt', test_mode=True, pipeline=test_pipeline),
-)
-test_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        **dataset, ann_file='test.txt', test_mode=True, pipeline=test_pipeline
-    ),
-)
-
-val_evaluator = [
-    dict(type='Accuracy', topk=1),
-    dict(type='ClasswiseMetric'),
-]
-test_evaluator = val_evaluator
+train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(**dataset, pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(**dataset, pipeline=test_pipeline))

@@ -11,41 +11,20 @@ custom_imports = dict(
 )
 num_classes = 3
 
-load = dict(type='LoadImageFromFile')
-annotate = dict(type='LoadAnnotations', with_bbox=True)
 resize = dict(type='Resize', scale=(128, 96), keep_ratio=True)
-meta_keys = (
-    'img_id',
-    'img_path',
-    'ori_shape',
-    'img_shape',
-    'scale_factor',
-    'instances',
-)
 train_pipeline = [
-    load,
-    annotate,
+    _base_.load,
+    _base_.annotate,
     resize,
     dict(
         type='RandomFlip',
         prob=[0.25, 0.25, 0.25],
         direction=['horizontal', 'vertical', 'diagonal'],
     ),
-    dict(type='PackDetInputs'),
+    _base_.pack,
 ]
-test_pipeline = [
-    load,
-    resize,
-    annotate,
-    dict(type='PackDetInputs', meta_keys=meta_keys),
-]
-pack = dict(type='PackDetInputs', meta_keys=(*meta_keys, 'flip', 'flip_direction'))
-flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
-tta_pipeline = [
-    load,
-    resize,
-    dict(type='TestTimeAug', transforms=[flips, [annotate], [pack]]),
-]
+test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
+tta_pipeline = [_base_.load, resize, _base_.tta]
 
 dataset = dict(type='BCCDDataset', data_root='{{ fileDirname }}/../../../data/sample')
 train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))

@@ -1,4 +1,30 @@
-# What the data sets in VOC layout share: loaders, and two evaluations in one run.
+# What the data sets in VOC layout share: the steps that stand in each pipeline,
+# loaders, and two evaluations in one run.
+load = dict(type='LoadImageFromFile')
+annotate = dict(type='LoadAnnotations', with_bbox=True)
+pack = dict(type='PackDetInputs')
+
+# CocoMetric takes the truth from `instances`, where there is no annotation file.
+meta_keys = (
+    'img_id',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'scale_factor',
+    'instances',
+)
+pack_test = dict(type='PackDetInputs', meta_keys=meta_keys)
+
+# --tta: as it is, then flipped.
+tta = dict(
+    type='TestTimeAug',
+    transforms=[
+        [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+        [annotate],
+        [dict(type='PackDetInputs', meta_keys=(*meta_keys, 'flip', 'flip_direction'))],
+    ],
+)
+
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,
