@@ -15,7 +15,7 @@ VERSION = next(
 def line(name: str) -> list[str]:
     """Return the packages of one OpenMMLab line, at the versions tested."""
     text = (HERE / f'requirements/{name}.in').read_text()
-    general = ('#', 'torch', 'opencv')
+    general = ('#', 'torch', 'opencv', 'simplejpeg')
     return [req for req in text.splitlines() if req and not req.startswith(general)]
 
 
@@ -37,6 +37,8 @@ setup(
         'opencv-python',
         'numpy',
         'pillow',
+        'rich',
+        'simplejpeg',
     ],
     extras_require={'onedl': line('onedl'), 'openmmlab': line('openmmlab')},
 )

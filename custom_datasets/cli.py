@@ -1,7 +1,9 @@
-"""What every command of ``tools/`` does with an error that a user can mend."""
+"""What the commands of ``tools/`` share: errors, options, progress."""
 
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from custom_datasets.errors import UserError
 
@@ -29,3 +31,38 @@ def find_config(argv: list[str]) -> str | None:
         if argument.endswith(suffixes) and '=' not in argument:
             return argument
     return None
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, as the stock scripts have it."""
+    from mmengine.config import DictAction
+
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, as in train.py',
+    )
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something is: a bar on a terminal, nothing elsewhere.
+
+    Args:
+        what: What goes on.
+
+    Yields:
+        A function to call with how much is done and how much there is in all.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(
+        console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

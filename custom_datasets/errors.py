@@ -2,6 +2,12 @@
 
 from collections.abc import Sequence
 
+INSTALL = (
+    'in the plugin\'s folder, pip install -e ".[onedl]" brings the maintained line '
+    'and pip install -e ".[openmmlab]" the original one'
+)
+"""What to do where mmdet or mmpretrain is missing."""
+
 MAX_SHOWN = 100
 """Problems that one error prints; the rest are counted."""
 

@@ -1,16 +1,20 @@
-"""Three settings that reach every place of a config they concern.
+"""Four settings that reach every place of a config they concern.
 
 A base config's variables are expanded before a leaf can change them, so that
 ``data_root = ...`` in a leaf would move nothing. These top-level keys work in
 a leaf and behind ``--cfg-options``:
 
 - ``data_root='/path'`` moves the train, val and test data sets.
+- ``fold=2`` takes their lists, and the files of evaluators, from the folder
+  ``fold_2`` beside them, which ``tools/dataset_converters/split.py`` writes.
 - ``classes=[...]`` (or the path of a file with one name a line) replaces the
   class names of all data sets and the class count of every head.
 - ``from_scratch=True`` starts from random weights: nothing is downloaded,
   nothing is frozen, batch norm is trained.
 """
 
+import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,26 +22,55 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from custom_datasets.class_names import read_classes
+from custom_datasets.errors import ConfigError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+EVALUATORS = ('val_evaluator', 'test_evaluator')
 
+_FOLD = re.compile(r'fold_(\d+)')
 _UNFROZEN = {'frozen_stages': -1, 'norm_eval': False}
 
 
 def apply_overrides(cfg: Config) -> None:
-    """Carry out ``data_root``, ``classes`` and ``from_scratch`` in place.
+    """Carry out ``data_root``, ``fold``, ``classes`` and ``from_scratch`` in place.
 
     A key that is absent or None changes nothing. Applying twice is the same
     as applying once. The model's classes are looked up in mmengine's current
     default scope.
+
+    Raises:
+        ConfigError: See :func:`apply_data_overrides`.
+    """
+    apply_data_overrides(cfg)
+    if cfg.get('from_scratch'):
+        _start_from_scratch(cfg.model)
+
+
+def apply_data_overrides(cfg: Config) -> None:
+    """Carry out those that need no model's code: all but ``from_scratch``.
+
+    Raises:
+        ConfigError: A class list can't be read, ``fold`` is no number from 0,
+            or there are lists but none of that fold.
     """
     if cfg.get('data_root') is not None:
         for dataset in iter_datasets(cfg):
             dataset['data_root'] = cfg.data_root
+    if cfg.get('fold') is not None:
+        _take_fold(cfg, cfg.fold)
     if cfg.get('classes') is not None:
         _set_classes(cfg, read_classes(cfg.classes))
-    if cfg.get('from_scratch'):
-        _start_from_scratch(cfg.model)
+
+
+def fold_folder(fold: int) -> str:
+    """Return the name of the folder that a fold's lists are in."""
+    return f'fold_{fold}'
+
+
+def fold_numbers(folder: str) -> list[int]:
+    """List the folds that have a folder in ``folder``, which may be absent."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted(int(match[1]) for match in map(_FOLD.fullmatch, names) if match)
 
 
 def iter_datasets(cfg: Config) -> Iterator[dict[str, Any]]:
@@ -69,13 +102,47 @@ def _unwrap(dataset: Any) -> Iterator[dict[str, Any]]:
             yield from _unwrap(inner)
 
 
+def _take_fold(cfg: Config, fold: Any) -> None:
+    if isinstance(fold, bool) or not isinstance(fold, int) or fold < 0:
+        raise ConfigError(f'fold={fold!r}: folds are numbers, counted from 0')
+    for dataset in iter_datasets(cfg):
+        if not dataset.get('ann_file'):
+            raise ConfigError(
+                f'fold={fold}: {dataset.get("type")} has no ann_file, and folds are '
+                'lists'
+            )
+        root = dataset.get('data_root') or ''
+        dataset['ann_file'] = _in_fold(dataset['ann_file'], fold, root)
+    for evaluator in EVALUATORS:
+        for metric in iter_dicts(cfg.get(evaluator)):
+            if metric.get('ann_file'):
+                metric['ann_file'] = _in_fold(metric['ann_file'], fold)
+
+
+def _in_fold(path: str, fold: int, root: str = '') -> str:
+    folder, name = os.path.split(path)
+    if _FOLD.fullmatch(os.path.basename(folder)):
+        folder = os.path.dirname(folder)
+    lists = os.path.join(root, folder)
+    moved = os.path.join(folder, fold_folder(fold), name)
+    # Where the data are somewhere else altogether, the data set says so better.
+    if os.path.isdir(lists) and not os.path.isfile(os.path.join(root, moved)):
+        there = ', '.join(map(str, fold_numbers(lists))) or 'none'
+        raise ConfigError(
+            f'{os.path.join(root, moved)}: no such list; folds that are there: '
+            f'{there}; tools/dataset_converters/split.py --folds K writes them'
+        )
+    return moved
+
+
 def _set_classes(cfg: Config, classes: tuple[str, ...]) -> None:
     cfg.classes = classes
     cfg.num_classes = len(classes)
     for dataset in iter_datasets(cfg):
         given = dataset.get('metainfo') or {}
         dataset['metainfo'] = {'palette': 'random', **given, 'classes': classes}
-    for part in iter_dicts(cfg.model):
+    # mmpretrain's data_preprocessor counts classes too, to mix labels.
+    for part in iter_dicts([cfg.model, cfg.get('data_preprocessor')]):
         if 'num_classes' in part:
             part['num_classes'] = len(classes)
 

@@ -4,6 +4,7 @@ Configs name it by ``runner_type``, which the stock ``train.py`` and
 ``test.py`` read, so that it works wherever those scripts run.
 """
 
+import os
 from pickle import UnpicklingError
 from typing import Any
 from urllib.error import URLError
@@ -19,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.hooks import ClassCountHook, EpochSeedHook, keep_torch_seed
-from custom_datasets.overrides import apply_overrides, iter_dicts
+from custom_datasets.overrides import apply_overrides, fold_folder, iter_dicts
 
 _OFFLINE = 'start without weights by --cfg-options from_scratch=True'
 
@@ -28,8 +29,9 @@ _OFFLINE = 'start without weights by --cfg-options from_scratch=True'
 class PluginRunner(Runner):  # type: ignore[misc]
     """A runner for small data sets on one GPU, many, or none.
 
-    - ``data_root``, ``classes`` and ``from_scratch`` reach the whole config
-      (:mod:`custom_datasets.overrides`).
+    - ``data_root``, ``fold``, ``classes`` and ``from_scratch`` reach the whole
+      config (:mod:`custom_datasets.overrides`). Each fold has its own folder
+      under the default ``work_dir``.
     - A head whose class count differs from the data set's stops the run.
     - Pretrained weights that can't be fetched give a sentence.
     - Without a GPU, distributed runs go over ``gloo``.
@@ -42,6 +44,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
         """Build a runner from a config, after its overrides are applied."""
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             apply_overrides(cfg)
+        _give_fold_a_folder(cfg)
         optimizer = cfg.get('optim_wrapper') or {}
         if optimizer.get('type') == 'AmpOptimWrapper' and not torch.cuda.is_available():
             raise ConfigError(
@@ -147,6 +150,14 @@ class PluginRunner(Runner):  # type: ignore[misc]
             for part in iter_dicts(self.cfg.model)
             if part.get('type') == 'Pretrained'
         ]
+
+
+def _give_fold_a_folder(cfg: Config) -> None:
+    """Keep the folds of a config apart where no ``--work-dir`` does it."""
+    name = os.path.splitext(os.path.basename(cfg.filename or ''))[0]
+    default = os.path.join('./work_dirs', name)
+    if cfg.get('fold') is not None and cfg.get('work_dir') == default:
+        cfg.work_dir = os.path.join(default, fold_folder(cfg.fold))
 
 
 def _unreachable(what: str, error: URLError) -> UserError:

@@ -1,18 +1,16 @@
 """Running the stock scripts that ship inside mmdet and mmpretrain."""
 
+import argparse
 import importlib.util
 import os
 import runpy
 import sys
 from collections.abc import Sequence
 
-from custom_datasets.cli import find_config, run_command
-from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.cli import add_cfg_options, find_config, run_command
+from custom_datasets.errors import INSTALL, ConfigError, UserError
 
-INSTALL = (
-    'in the plugin\'s folder, pip install -e ".[onedl]" brings the maintained line '
-    'and pip install -e ".[openmmlab]" the original one'
-)
+NO_CHECK = '--no-check'
 
 
 def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) -> int:
@@ -35,7 +33,46 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
     # Threads that spin while they wait stall a CPU run beside any other process
     # (benchmarks/cpu_step.py). Read when torch loads, so it is set before.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-    return run_command(lambda: run_stock(script, config, arguments))
+    unchecked = NO_CHECK in arguments
+    arguments = [argument for argument in arguments if argument != NO_CHECK]
+
+    def action() -> None:
+        if script == 'train.py' and not unchecked and _is_first_process():
+            check_before_training(config, arguments)
+        run_stock(script, config, arguments)
+
+    return run_command(action)
+
+
+def check_before_training(config: str, argv: Sequence[str]) -> None:
+    """Run the part of ``tools/check.py`` that decodes no image.
+
+    Args:
+        config: Path of the config.
+        argv: Arguments of ``train.py``; ``--cfg-options`` counts, and
+            ``--auto-scale-lr``.
+
+    Raises:
+        UserError: It found errors; the message has them all.
+    """
+    from custom_datasets.checking.report import errors, format_findings, summary
+    from custom_datasets.checking.run import check_config
+
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    parser.add_argument('--auto-scale-lr', action='store_true')
+    given = parser.parse_known_args(list(argv))[0]
+    options = given.cfg_options
+    if given.auto_scale_lr:
+        options = {**options, 'auto_scale_lr.enable': True}
+    ranks = int(os.environ.get('WORLD_SIZE') or os.environ.get('SLURM_NTASKS') or 1)
+    found = check_config(config, options, ranks=ranks, images=False).findings
+    if errors(found):
+        raise UserError(
+            f'{config}: stopped before training\n\n{format_findings(errors(found))}\n'
+            f'{NO_CHECK} trains nevertheless'
+        )
+    print(f'{config}: {summary(found)}; tools/check.py shows them')
 
 
 def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
@@ -62,6 +99,10 @@ def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
         runpy.run_path(path, run_name='__main__')
     finally:
         sys.argv = saved
+
+
+def _is_first_process() -> bool:
+    return (os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '0') == '0'
 
 
 def package_of(config: str) -> str:

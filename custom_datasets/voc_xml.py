@@ -43,30 +43,22 @@ def parse_voc_xml(path: str) -> VOCAnnotation:
             object lacks its name or a finite number for each side of its box.
             The message has all of the file's problems but not its path.
     """
-    try:
-        root = ET.parse(path).getroot()
-    except OSError as error:
-        raise UserError(f'cannot be read ({error.strerror})') from error
-    except (ET.ParseError, LookupError, ValueError) as error:
-        raise UserError(f'broken XML ({error})') from error
-    if '}' in root.tag:
-        for element in root.iter():
-            element.tag = element.tag.rpartition('}')[2]
-    if root.tag != 'annotation':
-        raise UserError(f'its root is <{root.tag}>, not <annotation> as in Pascal VOC')
-    objects, problems = [], []
-    for index, element in enumerate(root.findall('object')):
-        try:
-            objects.append(_parse_object(element))
-        except UserError as error:
-            problems.append(f'object {index}: {error}')
-    if problems:
-        raise UserError('; '.join(problems))
-    return VOCAnnotation(
-        root.findtext('filename', '').strip() or None,
-        _parse_size(root.find('size')),
-        tuple(objects),
-    )
+    return _annotation(_root(path))
+
+
+def inspect_voc_xml(path: str) -> tuple[VOCAnnotation, tuple[str, ...]]:
+    """Read a VOC XML file, and the text that stands where none belongs.
+
+    Returns:
+        The annotation, and each stray text: between elements, not in one.
+
+    Raises:
+        UserError: As :func:`parse_voc_xml` does.
+    """
+    root = _root(path)
+    texts = [e.text for e in root.iter() if len(e)] + [e.tail for e in root.iter()]
+    stray = tuple(text.strip() for text in texts if text and not text.isspace())
+    return _annotation(root), stray
 
 
 def clip_box(
@@ -98,6 +90,37 @@ def clip_box(
     x1, y1 = max(x1, 0.0), max(y1, 0.0)
     x2, y2 = min(x2, float(width)), min(y2, float(height))
     return ((x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None), True
+
+
+def _root(path: str) -> ET.Element:
+    try:
+        root = ET.parse(path).getroot()
+    except OSError as error:
+        raise UserError(f'cannot be read ({error.strerror})') from error
+    except (ET.ParseError, LookupError, ValueError) as error:
+        raise UserError(f'broken XML ({error})') from error
+    if '}' in root.tag:
+        for element in root.iter():
+            element.tag = element.tag.rpartition('}')[2]
+    if root.tag != 'annotation':
+        raise UserError(f'its root is <{root.tag}>, not <annotation> as in Pascal VOC')
+    return root
+
+
+def _annotation(root: ET.Element) -> VOCAnnotation:
+    objects, problems = [], []
+    for index, element in enumerate(root.findall('object')):
+        try:
+            objects.append(_parse_object(element))
+        except UserError as error:
+            problems.append(f'object {index}: {error}')
+    if problems:
+        raise UserError('; '.join(problems))
+    return VOCAnnotation(
+        root.findtext('filename', '').strip() or None,
+        _parse_size(root.find('size')),
+        tuple(objects),
+    )
 
 
 def _parse_object(element: ET.Element) -> VOCObject:

@@ -1,13 +1,20 @@
 """Top-level settings reach every place they concern, and nothing else."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from custom_datasets.errors import ConfigError
-from custom_datasets.overrides import apply_overrides, iter_datasets
+from custom_datasets.overrides import (
+    apply_data_overrides,
+    apply_overrides,
+    iter_datasets,
+)
+from tests.leaves import ROOT
 
 
 @pytest.fixture
@@ -90,3 +97,87 @@ def test_from_scratch_drops_only_pretrained_from_a_list(cfg):
     cfg.from_scratch = True
     apply_overrides(cfg)
     assert cfg.model.backbone.init_cfg == [kaiming]
+
+
+def with_lists(cfg, root, *folds):
+    """Give every data set a list, and make it for some folds."""
+    for dataset in iter_datasets(cfg):
+        dataset.update(data_root=str(root), ann_file='Main/train.txt')
+    for fold in folds:
+        (root / f'Main/fold_{fold}').mkdir(parents=True)
+        (root / f'Main/fold_{fold}/train.txt').touch()
+    (root / 'Main').mkdir(exist_ok=True)
+
+
+def lists(cfg):
+    return {dataset['ann_file'] for dataset in iter_datasets(cfg)}
+
+
+def test_fold_reaches_wrapped_data_sets_once(cfg, tmp_path):
+    with_lists(cfg, tmp_path, 0, 2, 10)
+    cfg.fold = 2
+    apply_data_overrides(cfg)
+    apply_data_overrides(cfg)
+    assert lists(cfg) == {'Main/fold_2/train.txt'}
+    cfg.fold = 10
+    apply_data_overrides(cfg)
+    assert lists(cfg) == {'Main/fold_10/train.txt'}
+
+
+def test_fold_0_is_a_fold(cfg, tmp_path):
+    with_lists(cfg, tmp_path, 0)
+    cfg.fold = 0
+    apply_data_overrides(cfg)
+    assert lists(cfg) == {'Main/fold_0/train.txt'}
+
+
+def test_fold_follows_the_new_data_root(cfg, tmp_path):
+    with_lists(cfg, tmp_path, 1)
+    for dataset in iter_datasets(cfg):
+        dataset.update(data_root='elsewhere', ann_file='train.txt')
+    cfg.merge_from_dict({'fold': 1, 'data_root': str(tmp_path / 'Main')})
+    apply_data_overrides(cfg)
+    assert lists(cfg) == {'fold_1/train.txt'}
+
+
+def test_fold_reaches_evaluators(cfg):
+    for dataset in iter_datasets(cfg):
+        dataset['ann_file'] = 'annotations/val.json'
+    cfg.val_evaluator = [{'type': 'X'}, {'type': 'CocoMetric', 'ann_file': 'a/v.json'}]
+    cfg.test_evaluator = {'type': 'CocoMetric', 'ann_file': 'a/t.json'}
+    cfg.fold = 3
+    apply_data_overrides(cfg)
+    apply_data_overrides(cfg)
+    assert cfg.val_evaluator[1].ann_file == 'a/fold_3/v.json'
+    assert cfg.test_evaluator.ann_file == 'a/fold_3/t.json'
+
+
+@pytest.mark.parametrize(('made', 'named'), [([0, 2, 10], '0, 2, 10'), ([], 'none')])
+def test_a_fold_that_is_not_there_names_those_that_are(cfg, tmp_path, made, named):
+    with_lists(cfg, tmp_path, *made)
+    cfg.fold = 3
+    with pytest.raises(ConfigError, match=rf'fold_3.*folds that are there: {named};'):
+        apply_data_overrides(cfg)
+
+
+@pytest.mark.parametrize('fold', [-1, 'two', 1.5, True])
+def test_a_fold_is_a_number(cfg, fold):
+    cfg.fold = fold
+    with pytest.raises(ConfigError, match='numbers, counted from 0'):
+        apply_data_overrides(cfg)
+
+
+def test_a_data_set_without_a_list_has_no_folds(cfg):
+    cfg.fold = 1
+    with pytest.raises(ConfigError, match='A has no ann_file'):
+        apply_data_overrides(cfg)
+
+
+def test_data_overrides_need_neither_torch_nor_mmdet():
+    code = (
+        'import sys; from mmengine.config import Config\n'
+        'from custom_datasets.overrides import apply_data_overrides\n'
+        "apply_data_overrides(Config(dict(classes=['a'], data_root='x', model={})))\n"
+        "sys.exit(bool({'torch', 'mmdet', 'mmcv'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT).returncode == 0

@@ -4,13 +4,13 @@ _base_ = [
     '../_base_/det_runtime.py',
     '../_base_/datasets/face_mask_light.py',
 ]
-# Faces are a little taller than wide. Five levels: anchors of 8 to 203 pixels.
+# Faces are a little taller than wide. Five levels: anchors of 16 to 406 pixels.
 model = dict(
     neck=dict(num_outs=5),
     bbox_head=dict(
         num_classes=_base_.num_classes,
         anchor_generator=dict(
-            octave_base_scale=1, ratios=[1.2], strides=[8, 16, 32, 64, 128]
+            octave_base_scale=2, ratios=[1.1], strides=[8, 16, 32, 64, 128]
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from custom_datasets.errors import UserError
 
@@ -39,24 +39,90 @@ def split_by_class(
         UserError: There are no items, a ratio is not positive, or a class is
             in too few groups to be in every part.
     """
-    if not labels:
-        raise UserError('nothing to split: no item was found')
-    if not ratios or min(ratios.values()) <= 0:
-        raise UserError(f'every part needs a positive share, not {dict(ratios)}')
-    members: dict[Hashable, list[str]] = defaultdict(list)
-    for item in sorted(labels):
-        members[(groups or {}).get(item, item)].append(item)
+    members = group_items(labels, groups)
     counts = {
         group: sum((Counter(labels[i]) for i in items), Counter())
         for group, items in members.items()
     }
-    _require_enough(counts, len(ratios))
-    order = sorted(members, key=lambda group: _hash(seed, members[group][0]))
-    part_of = _assign(order, counts, {g: len(m) for g, m in members.items()}, ratios)
-    parts: dict[str, list[str]] = {name: [] for name in ratios}
+    part_of = stratify(members, counts, ratios, seed)
+    require_complete(part_of, counts, ratios)
+    return gather_parts(part_of, members, ratios)
+
+
+def group_items(
+    items: Iterable[str], groups: Mapping[str, Hashable] | None = None
+) -> dict[Hashable, list[str]]:
+    """Return the items of each group, sorted; an item may be its own group."""
+    members: dict[Hashable, list[str]] = defaultdict(list)
+    for item in sorted(items):
+        members[(groups or {}).get(item, item)].append(item)
+    return dict(members)
+
+
+def gather_parts(
+    part_of: Mapping[Hashable, str],
+    members: Mapping[Hashable, Sequence[str]],
+    parts: Iterable[str],
+) -> dict[str, list[str]]:
+    """Return the items of each part, sorted."""
+    gathered: dict[str, list[str]] = {part: [] for part in parts}
     for group, part in part_of.items():
-        parts[part] += members[group]
-    return {name: sorted(items) for name, items in parts.items()}
+        gathered[part] += members[group]
+    return {part: sorted(items) for part, items in gathered.items()}
+
+
+def seeded_order(
+    members: Mapping[Hashable, Sequence[str]], seed: int
+) -> list[Hashable]:
+    """Return the groups in an order that only names and seed decide."""
+    return sorted(members, key=lambda group: _hash(seed, members[group][0]))
+
+
+def stratify(
+    members: Mapping[Hashable, Sequence[str]],
+    counts: Mapping[Hashable, Counter[str]],
+    ratios: Mapping[str, float],
+    seed: int,
+) -> dict[Hashable, str]:
+    """Give each group to a part, as :func:`split_by_class` describes.
+
+    Args:
+        members: The items of each group.
+        counts: The units of each class in each group.
+        ratios: The share of each part, in any unit.
+        seed: Another seed gives another split.
+
+    Returns:
+        The part of each group. Classes that share few groups may be missing
+        in a part.
+
+    Raises:
+        UserError: As :func:`split_by_class`.
+    """
+    if not members:
+        raise UserError('nothing to split: no item was found')
+    if not ratios or min(ratios.values()) <= 0:
+        raise UserError(f'every part needs a positive share, not {dict(ratios)}')
+    _require_enough(counts, len(ratios))
+    sizes = {group: len(items) for group, items in members.items()}
+    return _assign(seeded_order(members, seed), counts, sizes, ratios)
+
+
+def require_complete(
+    part_of: Mapping[Hashable, str],
+    counts: Mapping[Hashable, Counter[str]],
+    parts: Iterable[str],
+) -> None:
+    """Raise a UserError that names each class a part is left without."""
+    given: dict[str, Counter[str]] = {part: Counter() for part in parts}
+    for group, part in part_of.items():
+        given[part] += counts[group]
+    names = {name for count in counts.values() for name in count}
+    lost = sorted(n for n in names if not all(g[n] for g in given.values()))
+    if lost:
+        raise UserError(
+            f'a part is left without {", ".join(lost)}; give another --seed'
+        )
 
 
 def class_table(labels: Labels, parts: Mapping[str, Sequence[str]]) -> str:
@@ -100,8 +166,8 @@ def _assign(
     size: Counter[str] = Counter()
     part_of: dict[Hashable, str] = {}
     todo = list(order)
+    left = Counter(name for group in todo for name in counts[group])
     while todo:
-        left = Counter(name for group in todo for name in counts[group])
         spare = {n: left[n] - sum(not given[p][n] for p in ratios) for n in left}
         rarest = min(left, key=lambda n: (spare[n], left[n], n), default='')
         batch = [g for g in todo if not rarest or counts[g][rarest]]
@@ -119,13 +185,9 @@ def _assign(
             part_of[group] = part
             given[part] += counts[group]
             size[part] += sizes[group]
+            left.subtract(counts[group].keys())
+        left = +left
         todo = [group for group in todo if group not in part_of]
-    names = {name for count in counts.values() for name in count}
-    lost = sorted(n for n in names if not all(given[part][n] for part in ratios))
-    if lost:
-        raise UserError(
-            f'a part is left without {", ".join(lost)}; give another --seed'
-        )
     return part_of
 
 

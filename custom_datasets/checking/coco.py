@@ -1,0 +1,102 @@
+"""Reading a COCO JSON of a config into records.
+
+Format: https://cocodataset.org/#format-data; ``bbox`` is ``[x, y, width,
+height]`` in pixels, zero-based.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from custom_datasets.checking.finding import Finding
+from custom_datasets.checking.sources import Source
+from custom_datasets.records import BoxRecord, ImageRecord
+
+
+def read_coco(source: Source, findings: list[Finding]) -> list[ImageRecord]:
+    """Read the images of ``ann_file``; what can't be read becomes a finding."""
+
+    def report(code: str, message: str, index: int | None = None) -> None:
+        findings.append(
+            Finding(
+                code=code,
+                severity='error',
+                message=message,
+                split=source.split,
+                file=source.ann_file,
+                object=index,
+            )
+        )
+
+    data = _load(source.ann_file, report)
+    if data is None:
+        return []
+    names = {item.get('id'): str(item.get('name')) for item in data['categories']}
+    boxes: dict[Any, list[BoxRecord]] = {}
+    for index, item in enumerate(data['annotations']):
+        box = _box(item.get('bbox'))
+        if box is None:
+            report('broken-annotation', 'no "bbox" of four finite numbers', index)
+        elif item.get('category_id') not in names:
+            number = item.get('category_id')
+            report('broken-annotation', f'no category has the id {number}', index)
+        else:
+            record = BoxRecord(
+                index, names[item['category_id']], box, bool(item.get('iscrowd'))
+            )
+            boxes.setdefault(item.get('image_id'), []).append(record)
+    prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
+    images = []
+    for item in data['images']:
+        path = os.path.join(source.root, prefix, str(item.get('file_name')))
+        if not os.path.isfile(path):
+            report('missing-image', f'{path}: no such image')
+        images.append(
+            ImageRecord(
+                name=str(item.get('file_name')),
+                image=path if os.path.isfile(path) else None,
+                annotation=source.ann_file,
+                boxes=tuple(boxes.pop(item.get('id'), ())),
+                size=_size(item),
+            )
+        )
+    for number, lost in boxes.items():
+        for box_record in lost:
+            report('no-image', f'no image has the id {number}', box_record.index)
+    return images
+
+
+def _load(path: str, report: Any) -> Mapping[str, list[dict[str, Any]]] | None:
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            data = json.load(file)
+    except OSError as error:
+        report('no-list', f'{error.strerror}')
+        return None
+    except ValueError as error:
+        report('broken-annotation', f'broken JSON ({error})')
+        return None
+    keys = ('images', 'annotations', 'categories')
+    if isinstance(data, dict) and all(isinstance(data.get(key), list) for key in keys):
+        return {key: [i for i in data[key] if isinstance(i, dict)] for key in keys}
+    report('broken-annotation', f'not COCO: it lacks a list of {", ".join(keys)}')
+    return None
+
+
+def _box(value: Any) -> tuple[float, float, float, float] | None:
+    try:
+        x, y, width, height = (float(side) for side in value)
+    except (TypeError, ValueError):
+        return None
+    if not math.isfinite(x + y + width + height):
+        return None
+    return x, y, x + width, y + height
+
+
+def _size(item: Mapping[str, Any]) -> tuple[int, int] | None:
+    width, height = item.get('width'), item.get('height')
+    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
+        return width, height
+    return None

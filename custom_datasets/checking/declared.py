@@ -1,0 +1,204 @@
+"""What a registered data set class declares, read from its source.
+
+Importing one means importing mmdet and torch: four seconds and over a gigabyte
+of memory before anything is checked. Class names and defaults are nearly always
+literals, so the source says them at once; where it does not, the module is
+imported after all.
+"""
+
+import ast
+import importlib
+import importlib.util
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from custom_datasets.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A data set class.
+
+    Attributes:
+        lineage: Names of the class and of its bases, itself first.
+        metainfo: Its ``METAINFO``.
+        defaults: Default values of the parameters of ``__init__``, where they
+            are literals.
+        module: Where the class is defined.
+    """
+
+    lineage: tuple[str, ...]
+    metainfo: dict[str, Any]
+    defaults: dict[str, Any]
+    module: str
+
+
+def read_declaration(name: str, modules: Sequence[str], scope: str) -> Declaration:
+    """Find a class by name and read what it declares.
+
+    Args:
+        name: The class, as ``type`` in a config has it.
+        modules: Where to look first: the config's ``custom_imports``.
+        scope: The package to look through then: ``mmdet`` or ``mmpretrain``.
+
+    Raises:
+        ConfigError: No module defines the class.
+    """
+    name = name.rpartition('.')[2]
+    for module in chain(modules, _defining(scope, name)):
+        if _class_node(module, name):
+            break
+    else:
+        places = ', '.join([*modules, scope])
+        raise ConfigError(
+            f'data set type {name!r} is in none of {places}; name its module in '
+            'custom_imports'
+        )
+    lineage: list[str] = []
+    defaults: dict[str, Any] = {}
+    metainfo: dict[str, Any] | None = None
+    for base_module, node in _with_bases(module, name):
+        lineage.append(node.name)
+        defaults = {**_defaults(node), **defaults}
+        if metainfo is None and (value := _assigned(node, 'METAINFO')) is not None:
+            metainfo = _literal(value)
+            if metainfo is None:
+                metainfo = getattr(_imported(base_module), node.name).METAINFO
+    return Declaration(tuple(lineage), dict(metainfo or {}), defaults, module)
+
+
+def _with_bases(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
+    """Yield a class and its bases with their modules, depth first."""
+    node = _class_node(module, name)
+    if node is None:
+        return
+    yield module, node
+    origins = _imports(module)
+    for base in node.bases:
+        if isinstance(base, ast.Name):
+            base_name = base.id
+            yield from _with_bases(origins.get(base_name, module), base_name)
+
+
+def _class_node(module: str, name: str) -> ast.ClassDef | None:
+    tree = _tree(module)
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return node
+    return None
+
+
+def _imports(module: str) -> dict[str, str]:
+    """Return the module of each name that ``from ... import`` brings."""
+    tree, path = _tree(module), _path(module)
+    package = module if path and path.endswith('__init__.py') else _parent(module)
+    origins: dict[str, str] = {}
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.ImportFrom):
+            origin = node.module or ''
+            if node.level:
+                parts = package.split('.')
+                parts = parts[: len(parts) - node.level + 1]
+                origin = '.'.join([*parts, *([origin] if origin else [])])
+            for alias in node.names:
+                origins[alias.asname or alias.name] = origin
+    return origins
+
+
+def _defaults(node: ast.ClassDef) -> dict[str, Any]:
+    for child in node.body:
+        if isinstance(child, ast.FunctionDef) and child.name == '__init__':
+            given = child.args
+            names = [arg.arg for arg in (*given.posonlyargs, *given.args)]
+            pairs: list[tuple[str, ast.expr | None]] = []
+            if given.defaults:
+                pairs += zip(names[-len(given.defaults) :], given.defaults, strict=True)
+            keywords = [arg.arg for arg in given.kwonlyargs]
+            pairs += zip(keywords, given.kw_defaults, strict=True)
+            values = {name: _literal(value) for name, value in pairs if value}
+            return {name: value for name, value in values.items() if value is not None}
+    return {}
+
+
+def _assigned(node: ast.ClassDef, name: str) -> ast.expr | None:
+    for child in node.body:
+        if isinstance(child, ast.Assign):
+            targets: list[ast.expr] = child.targets
+        elif isinstance(child, ast.AnnAssign):
+            targets = [child.target]
+        else:
+            continue
+        if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+            return child.value
+    return None
+
+
+def _literal(node: ast.expr) -> Any:
+    """Return a literal's value, or None; ``dict(a=1)`` counts as one."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id != 'dict' or node.args:
+            return None
+        values = {key.arg: _literal(key.value) for key in node.keywords}
+        return None if None in values or None in values.values() else values
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def _defining(scope: str, name: str) -> Iterator[str]:
+    """Yield the modules of ``scope.datasets`` whose source has the class."""
+    root = _folder(scope)
+    for folder, _, files in sorted(os.walk(os.path.join(root, 'datasets'))):
+        for file in sorted(files):
+            if file.endswith('.py'):
+                path = os.path.join(folder, file)
+                with open(path, encoding='utf-8') as source:
+                    if f'class {name}(' in source.read():
+                        inner = os.path.relpath(path, root)[:-3].split(os.sep)
+                        yield '.'.join([scope, *inner])
+
+
+@cache
+def _tree(module: str) -> ast.Module | None:
+    path = _path(module)
+    if path is None:
+        return None
+    with open(path, encoding='utf-8') as file:
+        return ast.parse(file.read())
+
+
+def _path(module: str) -> str | None:
+    """Return a module's file without importing the packages that lead to it."""
+    package, *inner = module.split('.')
+    root = _folder(package)
+    if root and not inner:
+        return os.path.join(root, '__init__.py')
+    stem = os.path.join(root, *inner)
+    for path in (f'{stem}.py', os.path.join(stem, '__init__.py')):
+        if root and os.path.isfile(path):
+            return path
+    if not inner and (spec := importlib.util.find_spec(package)):
+        return spec.origin
+    return None
+
+
+@cache
+def _folder(package: str) -> str:
+    spec = importlib.util.find_spec(package)
+    return next(iter(spec.submodule_search_locations or ()), '') if spec else ''
+
+
+def _parent(module: str) -> str:
+    return module.rpartition('.')[0]
+
+
+def _imported(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(f'{module}: {error}') from error

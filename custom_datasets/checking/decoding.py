@@ -1,0 +1,230 @@
+"""Decoding an image strictly: what is missing or damaged is said, not passed.
+
+OpenCV and Pillow fill up a damaged JPEG with gray and say nothing; libjpeg
+does warn, and simplejpeg passes its warnings on.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from custom_datasets.converters.files import Image as Pixels
+
+MAX_PIXELS = 64 << 20
+"""Larger images are not decoded, so that memory stays below 1 GB."""
+
+_EXIF_ORIENTATION = 274
+_TIFF_BITS = 258
+_TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')
+_HARMLESS = (
+    'unknown JFIF revision',
+    'Unknown Adobe color transform',
+    'Invalid SOS parameters',
+    'bad ICC marker',
+)
+_STARTS = {
+    b'\xff\xd8': 'JPEG',
+    b'\x89PNG': 'PNG',
+    b'RIFF': 'WEBP',
+    b'GIF8': 'GIF',
+    b'BM': 'BMP',
+    b'II*\0': 'TIFF',
+    b'MM\0*': 'TIFF',
+}
+_FEW_STRAY_BYTES = 16
+_OPAQUE = 250
+_SEEN_THROUGH = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What decoding says of an image.
+
+    Attributes:
+        decodes: ``whole``, ``part``, ``nothing``, or ``unknown`` where it is
+            too large to try.
+        problem: What is wrong, as the end of a sentence; empty where nothing.
+        format: As Pillow calls it: ``JPEG``, ``PNG``.
+        mode: Pillow's name of the bands: ``RGB``, ``L``, ``P``, ``CMYK``.
+        bits: Bits of each band.
+        alpha: Empty without transparency, else ``opaque`` where at most 1 % of
+            the pixels make use of it, or ``used``.
+        frames: How many pictures the file holds.
+        orientation: The EXIF tag, 1 to 8, where OpenCV heeds it; else 1.
+        stored: Width and height in pixels in the file; None where unknown.
+    """
+
+    decodes: str = 'nothing'
+    problem: str = ''
+    format: str = ''
+    mode: str = ''
+    bits: int = 8
+    alpha: str = ''
+    frames: int = 1
+    orientation: int = 1
+    stored: tuple[int, int] | None = None
+
+
+def decode(data: bytes) -> tuple[Decoding, Pixels | None]:
+    """Decode an image file.
+
+    Args:
+        data: The file's content.
+
+    Returns:
+        What there is to say, and the pixels as ``cv2.IMREAD_COLOR`` gives
+        them, turned as EXIF says: BGR, shape (height, width, 3). Pixels are
+        None where there are none; a damaged image has what could be saved.
+    """
+    if not data:
+        return Decoding(problem='is empty'), None
+    return _decode_jpeg(data) if data[:2] == b'\xff\xd8' else _decode_other(data)
+
+
+def _decode_jpeg(data: bytes) -> tuple[Decoding, Pixels | None]:
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):  # It is broken, or of a rare kind.
+        return _decode_other(data)
+    header = _read_header(data) or Decoding(format='JPEG')
+    header = replace(header, stored=(width, height))
+    if width * height > MAX_PIXELS:
+        return replace(header, decodes='unknown'), None
+    decodes, problem = 'whole', ''
+    try:
+        pixels = simplejpeg.decode_jpeg(data, 'BGR')
+    except ValueError as error:
+        decodes, problem = _judge(str(error), data)
+        try:
+            pixels = simplejpeg.decode_jpeg(data, 'BGR', strict=False)
+        except ValueError:
+            return replace(header, problem=f'cannot be decoded ({error})'), None
+    if header.orientation != 1 or space in ('CMYK', 'YCCK'):
+        loaded = _load(data)
+        pixels = pixels if loaded is None else loaded
+    return replace(header, decodes=decodes, problem=problem), pixels
+
+
+def _judge(warning: str, data: bytes) -> tuple[str, str]:
+    """Return what a warning of libjpeg means for the pixels, and a sentence."""
+    if any(harmless in warning for harmless in _HARMLESS):
+        return 'whole', ''
+    if warning == 'Premature end of JPEG file':
+        try:
+            simplejpeg.decode_jpeg(data + b'\xff\xd9', 'GRAY')
+        except ValueError:
+            return 'part', 'is cut off, and OpenCV refuses it'
+        return 'part', 'lacks its end, though no pixel, and OpenCV may refuse it'
+    stray = re.search(r'(\d+) extraneous bytes', warning)
+    if stray and int(stray[1]) <= _FEW_STRAY_BYTES:
+        return 'whole', f'may be damaged ({warning})'
+    return 'part', f'is damaged, and OpenCV fills it up in silence ({warning})'
+
+
+def _decode_other(data: bytes) -> tuple[Decoding, Pixels | None]:
+    header = _read_header(data)
+    if header is None:
+        pixels = _load(data)
+        if pixels is None:
+            return Decoding(problem=_guess(data)), None
+        height, width = pixels.shape[:2]
+        return Decoding('whole', stored=(width, height)), pixels
+    width, height = header.stored or (0, 0)
+    if width * height > MAX_PIXELS:
+        return replace(header, decodes='unknown'), None
+    header = _read_all(data, header)
+    pixels = _load(data)
+    if pixels is None and header.decodes == 'whole':
+        problem = f'is {header.format}, which OpenCV does not decode'
+        return replace(header, decodes='nothing', problem=problem), None
+    return header, pixels
+
+
+def _guess(data: bytes) -> str:
+    """Say what a file may be that no decoder knows."""
+    if data.startswith(b'version https://git-lfs'):
+        return 'is a pointer of Git LFS; fetch the image with git lfs pull'
+    for start, name in _STARTS.items():
+        if data.startswith(start):
+            return f'begins as {name} does, but is cut off or damaged'
+    return 'is not an image, whatever its name says'
+
+
+def _read_header(data: bytes) -> Decoding | None:
+    """Read what stands before the pixels; None where Pillow does not know it."""
+    try:
+        with _opened(data) as image:
+            name, mode = image.format or '', image.mode
+            orientation = 1
+            if name in _TURNED_BY_OPENCV and 'exif' in image.info:
+                orientation = _orientation(image)
+            return Decoding(
+                format=name,
+                mode=mode,
+                bits=_bits(image, data),
+                frames=getattr(image, 'n_frames', 1),
+                orientation=orientation,
+                stored=image.size,
+            )
+    except Exception:  # Its readers raise whatever broken content makes them.
+        return None
+
+
+def _read_all(data: bytes, header: Decoding) -> Decoding:
+    try:
+        with _opened(data) as image:
+            image.load()
+            return replace(header, decodes='whole', alpha=_alpha(image))
+    except Exception as error:  # See above.
+        return replace(header, decodes='part', problem=f'is damaged ({error})')
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        with Image.open(io.BytesIO(data)) as image:
+            yield image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation: int = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except SyntaxError:
+        return 1  # It is broken, and OpenCV ignores it as well.
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _bits(image: Image.Image, data: bytes) -> int:
+    if image.format == 'PNG':
+        return data[24]  # Bit depth in IHDR; Pillow halves 16 bits of colour.
+    if image.format == 'TIFF':
+        bits: tuple[int, ...] = image.tag_v2.get(_TIFF_BITS, (8,))  # type: ignore[attr-defined]
+        return max(bits)
+    return 16 if '16' in image.mode else 32 if image.mode in 'IF' else 8
+
+
+def _alpha(image: Image.Image) -> str:
+    if 'transparency' in image.info:
+        image = image.convert('RGBA')
+    if 'A' not in image.getbands():
+        return ''
+    counts = image.getchannel('A').histogram()
+    seen_through = sum(counts[:_OPAQUE])
+    return 'used' if seen_through > _SEEN_THROUGH * sum(counts) else 'opaque'
+
+
+def _load(data: bytes) -> Pixels | None:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return pixels  # type: ignore[return-value]

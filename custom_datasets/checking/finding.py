@@ -1,0 +1,50 @@
+"""What a check finds: one thing, in one place."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SEVERITIES = ('error', 'warning', 'note')
+"""From what ruins a run to what is good to know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a check has to say.
+
+    Attributes:
+        code: What kind of thing, in words with hyphens: ``zero-area-box``.
+        severity: One of :data:`SEVERITIES`.
+        message: One sentence on this place.
+        hint: What to do about it; equal for all findings of a code that are
+            mended the same way.
+        split: ``train``, ``val`` or ``test``; None where it is about no one of
+            them.
+        file: The file to open; None where there is none.
+        object: The object in that file, counted from 0; None for all of it.
+    """
+
+    code: str
+    severity: str
+    message: str
+    hint: str = ''
+    split: str | None = None
+    file: str | None = None
+    object: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` writes."""
+        return asdict(self)
+
+
+def by_severity(findings: Iterable[Finding]) -> dict[str, dict[str, list[Finding]]]:
+    """Group findings by severity and code, the gravest first.
+
+    Returns:
+        For each severity that occurs its codes, and the findings of each in
+        the order in which they came.
+    """
+    groups: dict[str, dict[str, list[Finding]]] = {name: {} for name in SEVERITIES}
+    for finding in findings:
+        groups[finding.severity].setdefault(finding.code, []).append(finding)
+    return {severity: codes for severity, codes in groups.items() if codes}

@@ -1,0 +1,246 @@
+"""Split lists or folds for any data set whose layout is known."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from custom_datasets.checking.content import content_groups, source_groups
+from custom_datasets.checking.scan import scan_images
+from custom_datasets.class_names import nearest_class
+from custom_datasets.converters.split_balance import balanced_split
+from custom_datasets.converters.split_coco import find_coco_json, read_coco
+from custom_datasets.converters.split_groups import (
+    match_sources,
+    merge_groups,
+    shared_groups,
+)
+from custom_datasets.converters.split_lists import link_folders, write_lists
+from custom_datasets.converters.split_report import split_table
+from custom_datasets.converters.split_sources import (
+    SplitSource,
+    find_voc_folders,
+    read_class_folders,
+    read_voc_folder,
+)
+from custom_datasets.errors import UserError
+from custom_datasets.overrides import fold_folder, fold_numbers
+from custom_datasets.records import ImageRecord
+
+PARTS = ('train', 'val', 'test')
+HELD = 'test (held)'
+
+_MOST_SHOWN = 5
+
+
+def split_dataset(
+    source: str,
+    ratios: Mapping[str, int] | None = None,
+    *,
+    folds: int | None = None,
+    test_list: str | None = None,
+    group_by: re.Pattern[str] | None = None,
+    classes: Sequence[str] | None = None,
+    ignore_classes: Collection[str] = (),
+    images: str | None = None,
+    out: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> str:
+    """Write train, val and test lists, or those of each fold.
+
+    Lists go where configs of the layout look for them: ``ImageSets/Main`` of
+    a VOC folder, the root of class folders, ``annotations`` for COCO; those of
+    fold 2 into ``fold_2`` there. In a fold, val is that fold, train are the
+    others, and test is the held list, or else val again. Images and
+    annotations are only read.
+
+    Args:
+        source: A VOC folder, a COCO JSON (or the folder that holds one), or a
+            folder of class folders.
+        ratios: The share of each part; without ``test`` where a list is held.
+        folds: How many folds to make, instead of ``ratios``.
+        test_list: A list of images that are, and stay, the test part. Images
+            that show the same as one of them are in no part.
+        group_by: Its first group is, in an image's name, that of the image it
+            was made from.
+        classes: Names that the XML files of a VOC folder may use, and must;
+            None allows any.
+        ignore_classes: Classes that are not counted; images in their folders
+            are left out.
+        images: Folder of the images of a COCO JSON, where it is not beside it.
+        out: A folder to write to where ``source`` is read-only; it also gets
+            links to the folders that a config needs.
+        seed: Another seed gives another split.
+        overwrite: Replace other lists that are already there.
+
+    Returns:
+        A table of images and boxes in each part with the distance from
+        proportional, what was grouped or left out, and where the lists are.
+
+    Raises:
+        UserError: There is no known layout, a class is in too few images, or
+            different lists are there.
+        AnnotationError: With everything that is wrong in the data set.
+    """
+    data = _without_classes(read_source(source, images, classes), ignore_classes)
+    held_labels, held_images = data.read(test_list) if test_list else ({}, {})
+    labels = {**data.labels, **held_labels}
+    groups = _groups(labels, {**data.images, **held_images}, data.has_boxes, group_by)
+    tests = {groups.get(name, name) for name in held_labels}
+    copies = [n for n in data.labels if n not in held_labels and groups.get(n) in tests]
+    left = set(data.labels) - set(held_labels) - set(copies)
+    shares = {str(k): 1 for k in range(folds)} if folds else dict(ratios or {})
+    free = {name: data.labels[name] for name in left}
+    parts = balanced_split(free, shares, groups, seed)
+
+    target = os.path.normpath(os.path.join(out or data.root, data.folder))
+    lists = _fold_lists(data, parts, target) if folds else _plain_lists(data, parts)
+    if test_list:
+        lists.update(_held_lists(lists, data, test_list, held_labels))
+    if out and os.path.realpath(out) != os.path.realpath(data.root):
+        link_folders(out, data.linked)
+    protected = [path for path in (data.file, test_list) if path]
+    write_lists(target, lists, overwrite=overwrite, protected=protected)
+
+    shown = {f'fold {name}': items for name, items in parts.items()} if folds else parts
+    shown_shares = dict(zip(shown, shares.values(), strict=True))
+    if test_list:
+        shown = {**shown, HELD: sorted(held_labels)}
+    return '\n'.join(
+        [
+            split_table(labels, shown, shown_shares, data.has_boxes),
+            *_notes(data, groups, copies),
+            _where(target, folds),
+        ]
+    )
+
+
+def read_source(
+    source: str, images: str | None = None, classes: Sequence[str] | None = None
+) -> SplitSource:
+    """Read a data set, after a look at what layout it has.
+
+    Raises:
+        UserError: It has none that is known.
+        AnnotationError: With everything that is wrong in it.
+    """
+    if os.path.isfile(source):
+        return read_coco(source, images)
+    if not os.path.isdir(source):
+        raise UserError(f'{source}: no such folder or COCO JSON')
+    folders = find_voc_folders(source)
+    if folders:
+        return read_voc_folder(source, folders, classes)
+    coco = find_coco_json(source)
+    return read_coco(coco, images) if coco else read_class_folders(source)
+
+
+def _without_classes(data: SplitSource, ignored: Collection[str]) -> SplitSource:
+    known = sorted({name for labels in data.labels.values() for name in labels})
+    for name in ignored:
+        if name not in known:
+            hint = nearest_class(name, known) or ', '.join(known)
+            raise UserError(
+                f'{data.root}: no class {name!r} to ignore; there is {hint}'
+            )
+    labels = {
+        item: Counter({name: n for name, n in boxes.items() if name not in ignored})
+        for item, boxes in data.labels.items()
+    }
+    if not data.has_boxes:
+        labels = {item: counts for item, counts in labels.items() if counts}
+    return replace(data, labels=labels)
+
+
+def _groups(
+    labels: Mapping[str, Mapping[str, int]],
+    images: Mapping[str, str | None],
+    has_boxes: bool,
+    pattern: re.Pattern[str] | None,
+) -> dict[str, str]:
+    """Group what shows the same or, by its name, was made of one image."""
+    paths = {name: images[name] or name for name in sorted(labels)}
+    found = content_groups(scan_images(path for path in images.values() if path))
+    contents = {name: found[path] for name, path in paths.items() if path in found}
+    if pattern:
+        return merge_groups(contents, match_sources(paths, pattern))
+    records = (
+        ImageRecord(name, path, label=None if has_boxes else min(labels[name]))
+        for name, path in paths.items()
+    )
+    source_of = {
+        path: str(number)
+        for number, (_, group) in enumerate(source_groups(records))
+        for path in group
+    }
+    sources = {n: source_of[path] for n, path in paths.items() if path in source_of}
+    return merge_groups(contents, sources)
+
+
+def _plain_lists(
+    data: SplitSource, parts: Mapping[str, Sequence[str]]
+) -> dict[str, str | None]:
+    return {f'{p}{data.suffix}': data.render(parts.get(p, ())) for p in PARTS}
+
+
+def _fold_lists(
+    data: SplitSource, folds: Mapping[str, Sequence[str]], target: str
+) -> dict[str, str | None]:
+    lists: dict[str, str | None] = {}
+    for fold, val in folds.items():
+        train = sorted(set().union(*folds.values()) - set(val))
+        for part, names in zip(PARTS, (train, val, val), strict=True):
+            path = os.path.join(fold_folder(int(fold)), f'{part}{data.suffix}')
+            lists[path] = data.render(names)
+    for old in fold_numbers(target):
+        for part in PARTS:
+            path = os.path.join(fold_folder(old), f'{part}{data.suffix}')
+            lists.setdefault(path, None)
+    return lists
+
+
+def _held_lists(
+    lists: Mapping[str, str | None],
+    data: SplitSource,
+    test_list: str,
+    names: Collection[str],
+) -> dict[str, str]:
+    """Return all test lists with what is held, to the byte if it is such a list."""
+    if test_list.endswith(data.suffix):
+        with open(test_list, encoding='utf-8', newline='') as file:
+            text = file.read()
+    else:
+        text = data.render(names)
+    tests = (name for name, old in lists.items() if old is not None)
+    return {n: text for n in tests if os.path.basename(n) == f'test{data.suffix}'}
+
+
+def _notes(
+    data: SplitSource, groups: Mapping[str, str], copies: Sequence[str]
+) -> list[str]:
+    notes = [f'{count} {what}' for what, count in data.notes.items() if count]
+    shared = shared_groups({n: g for n, g in groups.items() if n in data.labels})
+    if shared:
+        sizes = [len(items) for items in shared.values()]
+        notes.append(
+            f'{sum(sizes)} images belong together, in {len(sizes)} groups of '
+            f'at most {max(sizes)}; each group is in one part'
+        )
+    if copies:
+        more = ', ...' if len(copies) > _MOST_SHOWN else ''
+        notes.append(
+            f'{len(copies)} images are in no part, since they show the same as one of '
+            f'the held test list: {", ".join(sorted(copies)[:_MOST_SHOWN])}{more}'
+        )
+    return notes
+
+
+def _where(target: str, folds: int | None) -> str:
+    if folds is None:
+        return f'lists: {target}'
+    return (
+        f'lists: {os.path.join(target, fold_folder(0))} to {fold_folder(folds - 1)}; '
+        'a config takes those of one by --cfg-options fold=0'
+    )

@@ -1,0 +1,172 @@
+"""Reading the data sets of a config into records."""
+
+import json
+
+import pytest
+from mmengine.config import Config
+
+from custom_datasets.checking.folders import check_file_claims, check_unlisted
+from custom_datasets.checking.reading import read_sources
+from custom_datasets.checking.sources import find_sources
+from custom_datasets.records import ImageRecord, SplitRecords
+
+
+def dataset(kind, root, ann_file, **more):
+    return {'type': kind, 'data_root': str(root), 'ann_file': ann_file, **more}
+
+
+def config(scope='mmdet', modules=('custom_datasets.bccd',), **loaders):
+    loaders = {f'{name}_dataloader': {'dataset': d} for name, d in loaders.items()}
+    imports = {'imports': list(modules)}
+    return Config(dict(default_scope=scope, custom_imports=imports, **loaders))
+
+
+def read(cfg):
+    sources, unknown = find_sources(cfg)
+    splits, findings = read_sources(sources)
+    return splits, [f.code for f in unknown + findings]
+
+
+def test_a_wrapped_set_and_one_of_the_testing_kind(bccd_root):
+    train = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/train.txt')
+    val = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/val.txt', test_mode=True)
+    wrapped = {'type': 'RepeatDataset', 'times': 3, 'dataset': train}
+    splits, codes = read(config(train=wrapped, val=val))
+    assert [(s.split, len(s.images), s.one_based) for s in splits] == [
+        ('train', 8, True),
+        ('val', 4, True),
+    ]
+    assert splits[0].classes == ('RBC', 'WBC', 'Platelets')
+    image = splits[0].images[0]
+    assert image.image == f'{bccd_root}/JPEGImages/{image.name}.png'
+    assert image.annotation == f'{bccd_root}/Annotations/{image.name}.xml'
+    assert image.size == (96, 80)
+    assert [box.index for box in image.boxes] == list(range(len(image.boxes)))
+    assert not codes
+
+
+def test_records_are_what_the_data_set_loads(bccd_root):
+    from custom_datasets.bccd import BCCDDataset
+
+    given = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/train.txt')
+    records = read(config(train=given))[0][0].images
+    given.pop('type')
+    loaded = BCCDDataset(**given, lazy_init=True).load_data_list()
+    assert [r.image for r in records] == [i['img_path'] for i in loaded]
+    assert [len(r.boxes) for r in records] == [len(i['instances']) for i in loaded]
+
+
+def test_classes_of_the_config_go_before_those_of_the_class(bccd_root):
+    given = dataset('BCCDDataset', bccd_root, 'x.txt', metainfo={'classes': ('a', 'b')})
+    splits, codes = read(config(train=given))
+    assert splits[0].classes == ('a', 'b')
+    assert codes == ['no-list']
+
+
+def test_a_type_that_nobody_defines(tmp_path):
+    assert read(config(train=dataset('NoDataset', tmp_path, 'x')))[1] == [
+        'unknown-data-set'
+    ]
+
+
+def test_a_kind_that_is_not_read_is_said(tmp_path):
+    given = dataset('CityscapesDataset', tmp_path, 'x.json')
+    lvis = dataset('OpenImagesDataset', tmp_path, 'x.csv')
+    assert read(config(train=lvis))[1] == ['unchecked-data-set']
+    assert read(config(train=given))[1] == ['no-list']
+
+
+def test_stock_voc_opens_jpg_only(bccd_root):
+    prefix = {'sub_data_root': ''}
+    given = dataset(
+        'VOCDataset', bccd_root, 'ImageSets/Main/val.txt', data_prefix=prefix
+    )
+    splits, codes = read(config(train=given))
+    assert codes == ['not-jpg'] * 4
+    assert splits[0].one_based
+
+
+def test_a_list_of_classes(metal_crops):
+    given = dataset('MetalSurfaceDataset', metal_crops, 'train.txt')
+    cfg = config('mmpretrain', ['custom_datasets.metal_surface'], train=given)
+    splits, codes = read(cfg)
+    images = splits[0].images
+    assert len(images) == len((metal_crops / 'train.txt').read_text().splitlines())
+    assert all(f'/{i.label}/' in i.image and not i.boxes for i in images)
+    assert not codes
+
+
+def test_a_broken_list_of_classes(metal_crops, tmp_path):
+    line = (metal_crops / 'train.txt').read_text().splitlines()[0]
+    path = f'{metal_crops}/{line}'
+    (tmp_path / 'train.txt').write_text(f'{path}\n{path}\nno-tab.png\nno.png\tcrease\n')
+    given = dataset('MetalSurfaceDataset', tmp_path, 'train.txt')
+    cfg = config('mmpretrain', ['custom_datasets.metal_surface'], train=given)
+    assert read(cfg)[1] == ['listed-twice', 'broken-annotation', 'missing-image']
+
+
+@pytest.fixture
+def coco(tmp_path, bccd_root):
+    image = next((bccd_root / 'JPEGImages').iterdir())
+    return {
+        'images': [
+            {'id': 7, 'file_name': str(image), 'width': 96, 'height': 80},
+            {'id': 8, 'file_name': 'none.png', 'width': 96, 'height': 80},
+        ],
+        'annotations': [
+            {'id': 1, 'image_id': 7, 'category_id': 2, 'bbox': [1, 2, 30, 40]},
+            {'id': 2, 'image_id': 7, 'category_id': 9, 'bbox': [1, 2, 30, 40]},
+            {'id': 3, 'image_id': 5, 'category_id': 2, 'bbox': [1, 2, 30, 40]},
+            {'id': 4, 'image_id': 7, 'category_id': 2, 'bbox': [1, 2, None, 40]},
+        ],
+        'categories': [{'id': 2, 'name': 'person'}],
+    }
+
+
+def test_coco(coco, tmp_path):
+    (tmp_path / 'train.json').write_text(json.dumps(coco))
+    given = dataset('CocoDataset', tmp_path, 'train.json', data_prefix={'img': ''})
+    splits, codes = read(config(train=given))
+    assert codes == [
+        'broken-annotation',
+        'broken-annotation',
+        'missing-image',
+        'no-image',
+    ]
+    (box,) = splits[0].images[0].boxes
+    assert (box.index, box.name, box.box) == (0, 'person', (1, 2, 31, 42))
+    assert not splits[0].one_based
+
+
+@pytest.mark.parametrize('text', ['{', '[]', '{"images": []}'])
+def test_a_json_that_is_not_coco(text, tmp_path):
+    (tmp_path / 'train.json').write_text(text)
+    splits, codes = read(config(train=dataset('CocoDataset', tmp_path, 'train.json')))
+    assert (splits[0].images, codes) == ((), ['broken-annotation'])
+
+
+@pytest.mark.parametrize(
+    ('claim', 'severity'),
+    [
+        ('a.png', None),
+        ('C:\\x\\a.png', None),
+        ('a', None),
+        (None, None),
+        ('a.jpg', 'note'),
+        ('b.png', 'warning'),
+    ],
+)
+def test_what_an_annotation_claims_to_be_of(claim, severity):
+    image = ImageRecord('a', '/i/a.png', '/x/a.xml', filename=claim)
+    found = check_file_claims(SplitRecords('train', ('a',), (image,)))
+    assert [f.severity for f in found] == ([severity] if severity else [])
+
+
+def test_files_that_no_list_names(bccd_root):
+    train = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/train.txt')
+    val = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/val.txt')
+    sources, _ = find_sources(config(train=train, val=val))
+    found = check_unlisted(sources, read_sources(sources)[0])
+    assert [(f.code, f.file[-9:]) for f in found] == [
+        ('unlisted-image', f'test_000{i}'[-9:]) for i in range(4)
+    ]

@@ -1,0 +1,75 @@
+#!/usr/bin/env python
+"""Check a config and everything it points to before a run is started.
+
+Exit status: 0 without errors, 1 with errors, 2 for wrong usage.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_datasets.cli import add_cfg_options, progress_bar, run_command
+from custom_datasets.errors import UserError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='a leaf config, the one to train with')
+    parser.add_argument('--json', metavar='FILE', help='write all findings there')
+    parser.add_argument(
+        '--shown',
+        type=int,
+        default=5,
+        metavar='N',
+        help='places to print of each kind (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=1,
+        metavar='N',
+        help='processes that will train at once (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--no-images',
+        action='store_true',
+        help='decode no image: the quick part, which tools/train.py runs by itself',
+    )
+    parser.add_argument('--no-cache', action='store_true', help='read every file anew')
+    add_cfg_options(parser)
+    args = parser.parse_args(argv)
+
+    def check() -> str:
+        from custom_datasets.checking.report import (
+            errors,
+            format_findings,
+            summary,
+            write_json,
+        )
+        from custom_datasets.checking.run import check_config
+
+        with progress_bar('reading') as progress:
+            checked = check_config(
+                args.config,
+                args.cfg_options,
+                ranks=args.gpus,
+                images=not args.no_images,
+                cached=not args.no_cache,
+                progress=progress,
+            )
+        if args.json:
+            write_json(args.json, checked.findings)
+        print(format_findings(checked.findings, args.shown))
+        text = f'{summary(checked.findings)}; {checked.images} images'
+        if errors(checked.findings):
+            raise UserError(text)
+        return text
+
+    return run_command(check)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
