@@ -1,0 +1,174 @@
+"""Files of a new data set: what they hold, and that nothing is overwritten."""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from custom_datasets import sample
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.formats import convert
+from custom_datasets.scaffold import (
+    anchor_scale,
+    create_dataset,
+    dataset_name,
+    small_training_scale,
+    training_scale,
+)
+from custom_datasets.scaffold_files import (
+    NewDataset,
+    classification_files,
+    detection_files,
+    palette,
+)
+
+LISTS = {'train': 'train', 'val': 'val', 'test': 'test'}
+CLASSES = ("driver's", 'a "quoted" one', 'ümlaut', *(f'class {i}' for i in range(20)))
+
+
+def files_under(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob('*.py')}
+
+
+@pytest.mark.parametrize('make', [detection_files, classification_files])
+def test_files_are_python_and_keep_within_their_limits(make):
+    new = NewDataset('traffic_signs', 'About.', CLASSES, '/data', LISTS)
+    files = make(new)
+    for path, text in files.items():
+        ast.parse(text)
+        assert max(map(len, text.splitlines())) <= 88, path
+        if path.startswith('configs/traffic_signs/'):
+            assert len(text.splitlines()) <= 30
+    module = ast.parse(files['custom_datasets/traffic_signs.py'])
+    cls = next(node for node in module.body if isinstance(node, ast.ClassDef))
+    meta = ast.literal_eval(cls.body[1].value)
+    assert cls.name == 'TrafficSignsDataset'
+    assert meta['classes'] == CLASSES
+    assert len(set(meta['palette'])) == len(CLASSES)
+
+
+def test_a_part_that_the_source_lacks_is_read_from_another():
+    new = NewDataset('a', 'A.', ('x',), '/d', {**LISTS, 'test': 'val'}, one_based=False)
+    base = detection_files(new)['configs/_base_/datasets/a.py']
+    assert base.count("ann_file='ImageSets/Main/val.txt'") == 1
+    assert 'one_based=False' in base
+    assert "('x',)" in detection_files(new)['custom_datasets/a.py']
+
+
+def test_colours_are_far_apart():
+    colours = np.array(palette(12), float)
+    distances = np.linalg.norm(colours[:, None] - colours[None], axis=-1)
+    assert distances[~np.eye(12, dtype=bool)].min() > 30
+
+
+@pytest.mark.parametrize(
+    ('given', 'name'), [('Traffic-Signs', 'traffic_signs'), (' cells2 ', 'cells2')]
+)
+def test_names(given, name):
+    assert dataset_name(given) == name
+
+
+@pytest.mark.parametrize('given', ['', '2cells', 'a b', 'class', '../x', 'ä'])
+def test_names_that_are_no_modules(given):
+    with pytest.raises(ConfigError, match='cannot be the name of a module'):
+        dataset_name(given)
+
+
+@pytest.mark.parametrize(
+    ('size', 'scale'),
+    [
+        ((640, 480), (640, 480)),
+        ((2000, 1000), (1333, 666)),
+        ((3000, 4000), (800, 1067)),
+        ((200, 200), (200, 200)),
+    ],
+)
+def test_training_scale(size, scale):
+    assert training_scale(np.array([size] * 3, float)) == scale
+
+
+@pytest.mark.parametrize(
+    ('scale', 'side', 'expected'),
+    [
+        ((640, 480), 100.0, (416, 312)),
+        ((640, 480), 14.0, (549, 412)),
+        ((1333, 666), 5.0, (640, 320)),
+        ((200, 200), 5.0, (200, 200)),
+    ],
+)
+def test_small_scale_grows_for_small_objects(scale, side, expected):
+    assert small_training_scale(scale, np.full(9, side)) == expected
+
+
+@pytest.mark.parametrize(('side', 'expected'), [(60, 4), (26, 4), (16, 2), (6, 1)])
+def test_anchors_begin_at_small_boxes(side, expected):
+    assert anchor_scale(np.full(9, float(side))) == expected
+
+
+def test_a_set_with_lists_keeps_them_and_nothing_is_written_twice(bccd_root, tmp_path):
+    report, files, leaf = create_dataset('cells', str(bccd_root), str(tmp_path))
+    lists = {p: f'ImageSets/Main/{p}.txt' for p in LISTS}
+    for path in lists.values():
+        made = (tmp_path / 'data/cells' / path).read_text().split()
+        assert sorted(made) == sorted((bccd_root / path).read_text().split())
+    assert set(files) == files_under(tmp_path)
+    assert leaf in files
+    assert 'voc -> voc' in report
+    before = {path: path.read_bytes() for path in tmp_path.rglob('*.py')}
+    with pytest.raises(UserError, match='nothing is overwritten'):
+        create_dataset('cells', str(bccd_root), str(tmp_path))
+    assert {path: path.read_bytes() for path in tmp_path.rglob('*.py')} == before
+
+
+def test_a_set_without_lists_is_split(tmp_path):
+    sample.draw_face_mask(str(tmp_path / 'raw'), size=(48, 40))
+    before = sorted((tmp_path / 'raw').rglob('*'))
+    report, _, _ = create_dataset('faces', str(tmp_path / 'raw'), str(tmp_path))
+    main = tmp_path / 'data/faces/ImageSets/Main'
+    counts = {p: len((main / f'{p}.txt').read_text().split()) for p in LISTS}
+    assert counts == {'train': 32, 'val': 4, 'test': 4}
+    assert 'off by' in report
+    assert sorted((tmp_path / 'raw').rglob('*')) == before
+
+
+@pytest.mark.parametrize(('xmin', 'said'), [(1, False), (0, True)])
+def test_boxes_that_count_from_zero_say_so(bccd_root, tmp_path, xmin, said):
+    root = shutil.copytree(bccd_root, tmp_path / 'raw')
+    path = root / 'Annotations/train_0002.xml'
+    text = re.sub(r'<xmin>\d+<', f'<xmin>{xmin}<', path.read_text(), count=1)
+    path.write_text(text)
+    create_dataset('cells', str(root), str(tmp_path / 'repository'))
+    base = tmp_path / 'repository/configs/_base_/datasets/cells.py'
+    assert ('one_based=False' in base.read_text()) == said
+
+
+def test_a_file_in_the_way_leaves_nothing_behind(bccd_root, tmp_path):
+    (tmp_path / 'tests').mkdir()
+    (tmp_path / 'tests/test_cells.py').write_text('mine\n')
+    with pytest.raises(UserError, match=r'tests/test_cells\.py: already there'):
+        create_dataset('cells', str(bccd_root), str(tmp_path))
+    assert files_under(tmp_path) == {'tests/test_cells.py'}
+    assert not (tmp_path / 'data').exists()
+
+
+def test_a_disk_that_fills_leaves_no_file_behind(bccd_root, tmp_path, monkeypatch):
+    written = []
+
+    def full(path, text):
+        if len(written) == 3:
+            raise OSError(28, 'No space left on device')
+        written.append(path)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+
+    monkeypatch.setattr('custom_datasets.scaffold.write_text', full)
+    with pytest.raises(UserError, match=r'No space left.*nothing was written'):
+        create_dataset('cells', str(bccd_root), str(tmp_path))
+    assert not files_under(tmp_path)
+    monkeypatch.undo()
+    report, files, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
+    assert 'there already, and used as it is' in report
+    assert set(files) == files_under(tmp_path)

@@ -1,0 +1,56 @@
+#!/usr/bin/env python
+"""Turn an export into a registered data set: data, module, configs, lists, test.
+
+SOURCE is a folder or a zip: Pascal VOC, COCO JSON, YOLO text, class folders, or
+a JSON of boxes. Nothing of it is changed, and nothing is overwritten.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_datasets.cli import progress_bar, run_command
+from custom_datasets.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('name', help='what to call it, for example traffic_signs')
+    parser.add_argument('source', help='a folder or a zip')
+    parser.add_argument(
+        '--from', dest='format', help='the format, where it cannot be told by looking'
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the split (default: %(default)s)'
+    )
+    args = parser.parse_args(argv)
+
+    def create() -> str:
+        from custom_datasets.checking.report import errors, format_findings, summary
+        from custom_datasets.checking.run import check_config
+        from custom_datasets.scaffold import create_dataset
+
+        report, files, leaf = create_dataset(
+            args.name, args.source, str(ROOT), format=args.format, seed=args.seed
+        )
+        print(report)
+        print('\nwritten:', *(f'  {path}' for path in files), sep='\n')
+        with progress_bar('checking') as progress:
+            found = check_config(str(ROOT / leaf), progress=progress).findings
+        grave = [finding for finding in found if finding.severity != 'note']
+        print(f'\n{format_findings(grave)}\n{summary(found)}')
+        command = f'python tools/train.py {leaf}'
+        if errors(found):
+            raise UserError(f'mend the errors above, then: {command}')
+        return f'\ntrain: {command}'
+
+    return run_command(create)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
