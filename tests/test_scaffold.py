@@ -10,7 +10,6 @@ import pytest
 
 from custom_datasets import sample
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.formats import convert
 from custom_datasets.scaffold import (
     anchor_scale,
     create_dataset,
