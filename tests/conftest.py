@@ -27,6 +27,14 @@ def fresh_visualizers():
         kinds += kind.__subclasses__()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep what the checker caches out of the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
 @pytest.fixture(scope='session')
 def bccd_root(tmp_path_factory):
     """Eight images to train on, four to validate, four to test."""
