@@ -44,7 +44,7 @@ def _unmatched(
     facts: Mapping[str, ImageFacts],
     same_box: float,
 ) -> list[BoxRecord]:
-    """Return the boxes of one image that the other lacks."""
+    """Return the boxes of one image that the other lacks, the most unlike first."""
     size, other_size = _size(image, facts), _size(other, facts)
     free = [(box.name, _scale(box.box, other_size)) for box in other.boxes]
     left = []
@@ -59,8 +59,8 @@ def _unmatched(
         if best >= same_box:
             del free[number]
         else:
-            left.append(box)
-    return left
+            left.append((best, box))
+    return [box for _, box in sorted(left, key=lambda pair: pair[0])]
 
 
 def _size(image: ImageRecord, facts: Mapping[str, ImageFacts]) -> tuple[int, int]:

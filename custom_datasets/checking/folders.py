@@ -27,7 +27,7 @@ def check_file_claims(split: SplitRecords) -> list[Finding]:
                 message=f'<filename> is {claim!r}, the image is {name!r}',
                 hint='the image beside it is taken'
                 if same
-                else 'are these the boxes of the other image? the one beside it is taken',
+                else 'are these the boxes of the other? the image beside it is taken',
                 split=split.split,
                 file=image.annotation,
             )

@@ -18,11 +18,16 @@ from custom_datasets.checking.decoding import Decoding, decode
 from custom_datasets.converters.files import Image as Pixels
 from custom_datasets.errors import UserError
 
-VERSION = f'1, OpenCV {cv2.__version__}'
+VERSION = f'2, OpenCV {cv2.__version__}'
 """What facts depend on beside the file; where it changes they are read anew."""
 
 THUMBNAIL_SIDE = 32
 COLOUR_SIDE = 8
+LEAST_SHOWN = 24
+"""Pixels of the shorter side below which a picture is like no other."""
+
+BLACK = 8
+"""Brightest level that compression may give to a black border."""
 
 _REDUCED_SIDE = 256
 _GRAY_TOLERANCE = 2
@@ -46,8 +51,9 @@ class ImageFacts(Decoding):
         shadow: 1st percentile of brightness.
         light: 95th percentile of brightness.
         detail: Standard deviation of the Laplacian of brightness.
-        thumbnail: Brightness on a grid of 32x32, row by row, a byte each.
-        colour: Cr and Cb in turn on a grid of 8x8, row by row.
+        thumbnail: Brightness on a grid of 32x32, row by row, a byte each, of the
+            picture without a black border; empty where little is left.
+        colour: Cr and Cb in turn on a grid of 8x8, row by row, of the same.
     """
 
     digest: str = ''
@@ -122,7 +128,9 @@ def _measure(facts: ImageFacts, pixels: Pixels) -> ImageFacts:
     share = np.bincount(gray.ravel(), minlength=256).cumsum() / gray.size
     mean, contrast = cv2.meanStdDev(gray)
     _, detail = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))
-    colour = _shrink(reduced, COLOUR_SIDE)
+    shown = _without_border(gray)
+    large = min(shown.shape) >= min(LEAST_SHOWN, *gray.shape)
+    colour = _shrink(_without_border(reduced), COLOUR_SIDE)
     return replace(
         facts,
         size=(width, height),
@@ -133,9 +141,22 @@ def _measure(facts: ImageFacts, pixels: Pixels) -> ImageFacts:
         shadow=float(np.searchsorted(share, 0.01)),
         light=float(np.searchsorted(share, 0.95)),
         detail=round(float(detail[0, 0]), 3),
-        thumbnail=_shrink(gray, THUMBNAIL_SIDE).tobytes(),
+        thumbnail=_shrink(shown, THUMBNAIL_SIDE).tobytes() if large else b'',
         colour=cv2.cvtColor(colour, cv2.COLOR_BGR2YCrCb)[..., 1:].tobytes(),
     )
+
+
+def _without_border(pixels: Pixels) -> Pixels:
+    """Cut away black rows and columns at the edges, which are padding.
+
+    With it, pictures of different things would be alike.
+    """
+    shows = pixels > BLACK if pixels.ndim == 2 else pixels.max(axis=2) > BLACK
+    rows, columns = np.flatnonzero(shows.any(1)), np.flatnonzero(shows.any(0))
+    if not len(rows):
+        return pixels
+    shown = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.ascontiguousarray(shown)
 
 
 def _reduce(pixels: Pixels) -> Pixels:

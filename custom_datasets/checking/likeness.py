@@ -119,7 +119,7 @@ def _signs(side: int) -> Vectors:
 
 
 def _unit(waves: Vectors) -> Vectors:
-    """Flatten waves and scale each to length 1, in place where possible."""
-    flat = waves.reshape(len(waves), -1)
+    """Flatten waves and scale each to length 1."""
+    flat = waves.reshape(len(waves), waves.shape[1] * waves.shape[2])
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
     return flat

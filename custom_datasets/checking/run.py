@@ -23,6 +23,7 @@ from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.folders import check_file_claims, check_unlisted
 from custom_datasets.checking.image_checks import check_images
 from custom_datasets.checking.leaks import check_leaks
+from custom_datasets.checking.memo import Memo
 from custom_datasets.checking.model_checks import (
     check_batch_norm,
     check_classes_agree,
@@ -119,22 +120,18 @@ def check_config(
     if images:
         findings += check_environment(cfg, work_dir)
     with ResultCache() if cached else nullcontext() as cache:
-        splits, unreadable = read_sources(sources, partial(read_xml_files, cache=cache))
-        findings += unreadable
-        sizes = claimed_sizes(splits)
-        if images:
-            paths = [i.image for split in splits for i in split.images if i.image]
-            facts = scan_images(paths, progress, cache)
-            sizes |= {name: fact.size for name, fact in facts.items() if fact.size}
-            findings += check_images(splits, facts)
-            findings += check_leaks(splits, facts)
-    findings += check_unlisted(sources, splits)
-    findings += check_annotations(splits, sizes)
-    run = measure_run(cfg, _training_images(cfg, splits), ranks)
+        kind = 'findings' if images else 'findings without images'
+        memo = Memo(cache, path, kind, cfg.to_dict(), sources)
+        known = memo.recall()
+        if known is None:
+            on_data, splits = _check_data(cfg, sources, images, cache, progress)
+            known = on_data, _count(splits), _training_images(cfg, splits)
+            memo.keep(*known, splits)
+    on_data, count, trained = known
+    findings += on_data
+    run = measure_run(cfg, trained, ranks)
     if run:
         findings += check_schedule(cfg, run)
-    findings += check_shape(cfg, splits, sizes)
-    count = len({image.image for split in splits for image in split.images})
     return Checked(findings, count, time.perf_counter() - start)
 
 
@@ -200,6 +197,32 @@ def claimed_sizes(splits: Sequence[SplitRecords]) -> dict[str, tuple[int, int]]:
             except UserError:
                 continue
     return sizes
+
+
+def _check_data(
+    cfg: Mapping[str, Any],
+    sources: Sequence[Source],
+    images: bool,
+    cache: ResultCache | None,
+    progress: Progress | None,
+) -> tuple[list[Finding], list[SplitRecords]]:
+    """Read the data sets and run the checks on them."""
+    splits, findings = read_sources(sources, partial(read_xml_files, cache=cache))
+    sizes = claimed_sizes(splits)
+    if images:
+        paths = [i.image for split in splits for i in split.images if i.image]
+        facts = scan_images(paths, progress, cache)
+        sizes |= {name: fact.size for name, fact in facts.items() if fact.size}
+        findings += check_images(splits, facts)
+        findings += check_leaks(splits, facts)
+    findings += check_unlisted(sources, splits)
+    findings += check_annotations(splits, sizes)
+    findings += check_shape(cfg, splits, sizes)
+    return findings, splits
+
+
+def _count(splits: Sequence[SplitRecords]) -> int:
+    return len({image.image for split in splits for image in split.images})
 
 
 def _training_images(cfg: Mapping[str, Any], splits: Sequence[SplitRecords]) -> int:

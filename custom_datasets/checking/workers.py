@@ -1,8 +1,8 @@
 """Reading files in processes of their own, which may die of a file.
 
-A worker gets a line with a path and answers with a line. So the file that
-ends it is known, and a program's main module is not imported again as it would
-be by :mod:`multiprocessing`.
+A worker gets a line with a few paths and answers each with a line. So the file
+that ends it is known, and a program's main module is not imported again as it
+would be by :mod:`multiprocessing`.
 """
 
 import json
@@ -19,6 +19,7 @@ Answer = dict[str, Any]
 """``{'value': ...}``, or ``{'problem': sentence}``."""
 
 _MOST = 8
+_FEW = 8
 _SERVE = (
     'import sys; sys.path[:] = sys.argv[1:]; from {module} import {name}; '
     'from custom_datasets.checking.workers import serve; serve({name})'
@@ -29,12 +30,13 @@ _SINGLE = dict.fromkeys(
 
 
 def serve(answer: Callable[[str], Answer]) -> None:
-    """Answer each path on standard input with a line on standard output."""
+    """Answer lists of paths on standard input, each path with a line."""
     replies = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)  # What a library prints must not get among the replies.
     print('ready', file=replies, flush=True)
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), file=replies, flush=True)
+        for path in json.loads(line):
+            print(json.dumps(answer(path)), file=replies, flush=True)
 
 
 def answer_all(
@@ -52,10 +54,11 @@ def answer_all(
         problem.
     """
     count = min(processes or _cores(), _MOST, len(paths))
-    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    asked: queue.SimpleQueue[Sequence[str]] = queue.SimpleQueue()
     answered: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
-    for path in paths:
-        asked.put(path)
+    few = max(1, min(_FEW, len(paths) // (4 * count or 1)))
+    for start in range(0, len(paths), few):
+        asked.put(paths[start : start + few])
     workers = [_Worker(answer) for _ in range(count)]
     threads = [
         threading.Thread(target=_ask_all, args=(worker, asked, answered), daemon=True)
@@ -78,19 +81,16 @@ def answer_all(
 
 def _ask_all(
     worker: '_Worker',
-    asked: 'queue.SimpleQueue[str]',
+    asked: 'queue.SimpleQueue[Sequence[str]]',
     answered: 'queue.SimpleQueue[tuple[str, Answer]]',
 ) -> None:
     while not worker.stopped:
         try:
-            path = asked.get_nowait()
+            paths = asked.get_nowait()
         except queue.Empty:
             return
-        try:
-            answer = worker.ask(path)
-        except Exception as error:  # Without an answer the caller would wait forever.
-            answer = {'problem': f'cannot be read ({error})'}
-        answered.put((path, answer))
+        while paths and not worker.stopped:
+            paths = paths[worker.ask(paths, answered.put) :]
 
 
 class _Worker:
@@ -101,23 +101,43 @@ class _Worker:
         self._process: subprocess.Popen[str] | None = None
         self.stopped = False
 
-    def ask(self, path: str) -> Answer:
+    def ask(
+        self, paths: Sequence[str], put: Callable[[tuple[str, Answer]], None]
+    ) -> int:
+        """Pass on answers, up to that of a path that ends the process.
+
+        Returns:
+            How many paths have an answer: at least one.
+        """
         process = self._process or self._start()
         if process is None:
-            return {'problem': 'interrupted'} if self.stopped else self._answer(path)
+            put((paths[0], self._answer_here(paths[0])))
+            return 1
         assert process.stdin and process.stdout
-        try:
-            process.stdin.write(json.dumps(path) + '\n')
+        with suppress(OSError, ValueError):  # It has ended, and has no answer.
+            process.stdin.write(json.dumps(paths) + '\n')
             process.stdin.flush()
+        for count, path in enumerate(paths, 1):
             line = process.stdout.readline()
-        except (OSError, ValueError):
-            line = ''
-        if line:
-            return json.loads(line)  # type: ignore[no-any-return]
+            if not line.endswith('\n'):
+                put((path, {'problem': f'ends its process ({self._ending()})'}))
+                return count
+            put((path, json.loads(line)))
+        return len(paths)
+
+    def _answer_here(self, path: str) -> Answer:
+        if self.stopped:
+            return {'problem': 'interrupted'}
+        try:
+            return self._answer(path)
+        except Exception as error:  # Without an answer the caller waits forever.
+            return {'problem': f'cannot be read ({error})'}
+
+    def _ending(self) -> str:
+        process = self._process
         self.close()
-        status = process.returncode
-        ending = f'signal {-status}' if status < 0 else f'exit status {status}'
-        return {'problem': f'ends the process that reads it ({ending})'}
+        status = process.returncode if process else 0
+        return f'signal {-status}' if status < 0 else f'exit status {status}'
 
     def stop(self) -> None:
         """End the process, and so the wait for its answer."""

@@ -320,3 +320,23 @@ def test_torch_is_not_imported():
 
 def test_the_version_names_the_decoder():
     assert cv2.__version__ in image_facts.VERSION
+
+
+def test_black_padding_is_no_part_of_what_is_compared(tmp_path):
+    pixels = np.asarray(picture())
+    padded = cv2.copyMakeBorder(pixels, 40, 0, 10, 30, cv2.BORDER_CONSTANT)
+    one, other = (
+        facts_of(tmp_path, cv2.imencode('.png', image)[1].tobytes(), f'{index}.png')
+        for index, image in enumerate((pixels, padded))
+    )
+    assert one.thumbnail == other.thumbnail
+    assert one.colour == other.colour
+    assert one.pixels != other.pixels
+
+
+def test_of_a_sliver_in_black_nothing_is_compared(tmp_path):
+    pixels = cv2.copyMakeBorder(
+        np.asarray(picture(90, 12)), 40, 40, 0, 0, cv2.BORDER_CONSTANT
+    )
+    facts = facts_of(tmp_path, cv2.imencode('.png', pixels)[1].tobytes(), 'a.png')
+    assert facts.thumbnail == b''

@@ -229,7 +229,7 @@ def test_contradicting_classes(known, tmp_path):
         (
             [('a', 1)],
             [('a', 2), ('a', 3)],
-            'a [2, 2, 32, 32] and 1 more only here, a [1, 1, 31, 31] only there',
+            'a [3, 3, 33, 33] and 1 more only here, a [1, 1, 31, 31] only there',
         ),
         ([('a', 1)], [('a', 1), ('a', 1)], 'a [1, 1, 31, 31] only here'),
     ],
@@ -464,7 +464,7 @@ def test_metal_surface_has_one_repeat(real_data_root):
     assert stems([finding.file]) == ['patches_105']
     assert finding.message == (
         'is byte for byte patches_101.jpg; boxes differ: patches [116, 1, 174, 53] '
-        'only here, patches [113, 1, 175, 59] only there'
+        'and 2 more only here, patches [113, 1, 175, 59] and 2 more only there'
     )
 
 

@@ -96,8 +96,8 @@ def test_processes_are_others_and_several(texts):
 @pytest.mark.parametrize(
     ('content', 'problem'),
     [
-        ('die', f'ends the process that reads it (signal {int(signal.SIGSEGV)})'),
-        ('exit', 'ends the process that reads it (exit status 3)'),
+        ('die', f'ends its process (signal {int(signal.SIGSEGV)})'),
+        ('exit', 'ends its process (exit status 3)'),
         ('fail', 'fails'),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_file_that_fails_harms_no_other(texts, content, problem):
 def test_an_unforeseen_error_is_a_problem_of_its_file(texts):
     paths = texts('a', 'raise', 'b')
     found = scan_files(TEXTS, paths, processes=1)
-    assert 'ends the process' in str(found[paths[1]])
+    assert 'ends its process' in str(found[paths[1]])
     assert found[paths[2]][0] == 'b'
 
 
@@ -130,6 +130,11 @@ def test_a_function_that_no_process_can_import_is_called_here(texts):
     reader = Reader('text', '1', lambda path: {'value': [path, os.getpid()]}, tuple)
     [path] = texts('a')
     assert scan_files(reader, [path])[path] == (path, os.getpid())
+
+
+def test_a_function_that_fails_here_is_a_problem_of_its_file():
+    reader = Reader('text', '1', lambda path: {'value': 1 / 0}, str)
+    assert str(scan_files(reader, [__file__])[__file__]).startswith('cannot be read')
 
 
 def test_without_a_program_to_start_files_are_read_here(texts, monkeypatch):
