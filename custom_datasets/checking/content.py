@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from custom_datasets.checking.image_facts import ImageFacts
 from custom_datasets.checking.likeness import find_alike
-from custom_datasets.converters.split_groups import merge_groups
+from custom_datasets.grouping import merge_groups
 from custom_datasets.records import ImageRecord
 
 MOST_ALIKE = 20

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 from PIL import Image
 
-from custom_datasets.converters.files import Image as Pixels
+Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 64 << 20
 """Larger images are not decoded, so that memory stays below 1 GB."""

@@ -14,11 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from custom_datasets.checking.decoding import Decoding, decode
-from custom_datasets.converters.files import Image as Pixels
+from custom_datasets.checking.decoding import Decoding, Pixels, decode
 from custom_datasets.errors import UserError
 
-VERSION = f'2, OpenCV {cv2.__version__}'
+VERSION = f'3, OpenCV {cv2.__version__}'
 """What facts depend on beside the file; where it changes they are read anew."""
 
 THUMBNAIL_SIDE = 32
@@ -51,8 +50,9 @@ class ImageFacts(Decoding):
         shadow: 1st percentile of brightness.
         light: 95th percentile of brightness.
         detail: Standard deviation of the Laplacian of brightness.
+        compared: Whether enough is left without a black border to be compared.
         thumbnail: Brightness on a grid of 32x32, row by row, a byte each, of the
-            picture without a black border; empty where little is left.
+            picture without a black border.
         colour: Cr and Cb in turn on a grid of 8x8, row by row, of the same.
     """
 
@@ -65,6 +65,7 @@ class ImageFacts(Decoding):
     shadow: float = 0.0
     light: float = 0.0
     detail: float = 0.0
+    compared: bool = True
     thumbnail: bytes = b''
     colour: bytes = b''
 
@@ -129,7 +130,6 @@ def _measure(facts: ImageFacts, pixels: Pixels) -> ImageFacts:
     mean, contrast = cv2.meanStdDev(gray)
     _, detail = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))
     shown = _without_border(gray)
-    large = min(shown.shape) >= min(LEAST_SHOWN, *gray.shape)
     colour = _shrink(_without_border(reduced), COLOUR_SIDE)
     return replace(
         facts,
@@ -141,7 +141,8 @@ def _measure(facts: ImageFacts, pixels: Pixels) -> ImageFacts:
         shadow=float(np.searchsorted(share, 0.01)),
         light=float(np.searchsorted(share, 0.95)),
         detail=round(float(detail[0, 0]), 3),
-        thumbnail=_shrink(shown, THUMBNAIL_SIDE).tobytes() if large else b'',
+        compared=min(shown.shape) >= min(LEAST_SHOWN, *gray.shape),
+        thumbnail=_shrink(shown, THUMBNAIL_SIDE).tobytes(),
         colour=cv2.cvtColor(colour, cv2.COLOR_BGR2YCrCb)[..., 1:].tobytes(),
     )
 

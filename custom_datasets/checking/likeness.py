@@ -56,7 +56,7 @@ def find_alike(facts: Sequence[ImageFacts]) -> Iterator[Alike]:
     Yields:
         Pairs, by their first index.
     """
-    places = [i for i, fact in enumerate(facts) if fact.thumbnail]
+    places = [i for i, fact in enumerate(facts) if fact.thumbnail and fact.compared]
     waves = _transform([facts[i].thumbnail for i in places])
     coarse = waves[:, :_COARSE_SIDE, :_COARSE_SIDE].copy()
     coarse[:, 0, 0] = 0

@@ -13,7 +13,6 @@ from custom_datasets.converters.split_balance import balanced_split
 from custom_datasets.converters.split_coco import find_coco_json, read_coco
 from custom_datasets.converters.split_groups import (
     match_sources,
-    merge_groups,
     shared_groups,
 )
 from custom_datasets.converters.split_lists import link_folders, write_lists
@@ -25,6 +24,7 @@ from custom_datasets.converters.split_sources import (
     read_voc_folder,
 )
 from custom_datasets.errors import UserError
+from custom_datasets.grouping import merge_groups
 from custom_datasets.overrides import fold_folder, fold_numbers
 from custom_datasets.records import ImageRecord
 

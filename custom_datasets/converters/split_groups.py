@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from custom_datasets.errors import UserError
 
@@ -27,29 +27,6 @@ def match_sources(names: Iterable[str], pattern: re.Pattern[str]) -> dict[str, s
             f'--group-by {pattern.pattern}: fits no name, such as {example}'
         )
     return sources
-
-
-def merge_groups(*groupings: Mapping[str, Hashable]) -> dict[str, str]:
-    """Join groupings: items that share a key in any of them are one group.
-
-    Returns:
-        For each item its group's first item in alphabetical order.
-    """
-    parent: dict[str, str] = {}
-
-    def root(item: str) -> str:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for grouping in groupings:
-        first: dict[Hashable, str] = {}
-        for item, key in sorted(grouping.items(), key=lambda pair: pair[0]):
-            parent.setdefault(item, item)
-            one, other = sorted((root(first.setdefault(key, item)), root(item)))
-            parent[other] = one
-    return {item: root(item) for item in parent}
 
 
 def shared_groups(groups: Mapping[str, str]) -> dict[str, list[str]]:
