@@ -19,6 +19,7 @@ from custom_datasets.checking.config_files import (
     check_paths,
 )
 from custom_datasets.checking.environment import check_environment
+from custom_datasets.checking.file_ends import check_ends
 from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.folders import check_file_claims, check_unlisted
 from custom_datasets.checking.image_checks import check_images
@@ -215,6 +216,8 @@ def _check_data(
         sizes |= {name: fact.size for name, fact in facts.items() if fact.size}
         findings += check_images(splits, facts)
         findings += check_leaks(splits, facts)
+    else:
+        findings += check_ends(splits)
     findings += check_unlisted(sources, splits)
     findings += check_annotations(splits, sizes)
     findings += check_shape(cfg, splits, sizes)

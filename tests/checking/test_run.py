@@ -95,6 +95,25 @@ def test_without_images_none_is_opened(clean, tmp_path, monkeypatch):
     assert [f for f in found if matches(expected, f, root)]
 
 
+@pytest.mark.parametrize(
+    'name',
+    ['jpeg-without-tail', 'png-without-tail', 'text-called-jpg', 'file-without-a-byte'],
+)
+def test_what_would_end_training_is_found_without_decoding(clean, tmp_path, name):
+    root = shutil.copytree(clean, tmp_path / 'set')
+    assert not [f for f in check(root, images=False) if f.severity == 'error']
+    expected = FAULTS[name](root)
+    errors = [f for f in check(root, images=False) if f.severity == 'error']
+    assert [matches(expected, f, root) for f in errors] == [True]
+
+
+@pytest.mark.parametrize('name', HARMLESS)
+def test_nor_does_the_quick_part_mind_what_only_looks_odd(clean, tmp_path, name):
+    root = shutil.copytree(clean, tmp_path / 'set')
+    HARMLESS[name](root)
+    assert not [f for f in check(root, images=False) if f.severity == 'error']
+
+
 def test_progress_ends_with_all_files(clean):
     seen = []
     check(clean, progress=lambda done, total: seen.append((done, total)))
