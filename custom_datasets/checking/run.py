@@ -33,7 +33,7 @@ from custom_datasets.checking.model_checks import (
 )
 from custom_datasets.checking.objects import check_extent, check_repeats
 from custom_datasets.checking.pipeline_scale import full_pipeline, scale_boxes
-from custom_datasets.checking.reading import read_sources, read_xml_files
+from custom_datasets.checking.reading import read_sources
 from custom_datasets.checking.scan import scan_images
 from custom_datasets.checking.schedule import check_schedule, measure_run
 from custom_datasets.checking.sources import Source, find_sources
@@ -42,6 +42,7 @@ from custom_datasets.checking.vocabulary import (
     check_names,
     check_presence,
 )
+from custom_datasets.checking.xml_files import read_xml_files
 from custom_datasets.errors import INSTALL, ConfigError, UserError
 from custom_datasets.images import image_size
 from custom_datasets.overrides import apply_data_overrides

@@ -10,10 +10,11 @@ from mmengine.config import Config
 from custom_datasets.checking.cache import ResultCache
 from custom_datasets.checking.declared import read_declaration
 from custom_datasets.checking.finding import Finding
-from custom_datasets.checking.reading import read_sources, read_xml_files
+from custom_datasets.checking.reading import read_sources
 from custom_datasets.checking.run import check_config, load_config
 from custom_datasets.checking.scan import scan_images
 from custom_datasets.checking.sources import Source, find_sources
+from custom_datasets.checking.xml_files import read_xml_files
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.reporting.augmentation import Augmented, run_pipeline
 from custom_datasets.reporting.colours import Colour, class_colours
