@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from custom_datasets.checking.coco import read_coco
 from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.sources import Source
+from custom_datasets.checking.stock_classes import read_stock_classes
 from custom_datasets.checking.xml_files import ReadXML, XMLFile, read_xml_files
 from custom_datasets.class_names import as_names, read_lines
 from custom_datasets.errors import UserError
@@ -43,16 +44,19 @@ def read_sources(
     files = read_files(path for path in paths if os.path.exists(path))
     splits = []
     for index, source in enumerate(sources):
+        classes = source.classes
         if index in lists:
             images = _voc_images(source, lists[index], files, findings)
         elif source.kind == 'coco':
             images = read_coco(source, findings)
+        elif source.kind == 'stock-classes':
+            images, classes = read_stock_classes(source, findings)
         else:
             images = _listed_images(source, findings)
         splits.append(
             SplitRecords(
                 split=source.split,
-                classes=source.classes,
+                classes=classes,
                 images=tuple(images),
                 one_based=source.kind == 'stock-voc'
                 or bool(source.settings.get('one_based')),

@@ -18,6 +18,9 @@ KINDS = {
 }
 """How the data sets derived from a base class are stored."""
 
+STOCK_CLASSES = 'CustomDataset'
+"""mmpretrain's own, of class folders."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -25,7 +28,7 @@ class Source:
 
     Attributes:
         split: ``train``, ``val`` or ``test``, after its loader.
-        kind: A value of :data:`KINDS`.
+        kind: A value of :data:`KINDS`, or ``stock-classes``.
         type: The class, as the config has it.
         classes: Class names in the order that numbers them.
         settings: Parameters: the config's, or else the class's defaults.
@@ -83,6 +86,8 @@ def _source(
     name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
     declared = read_declaration(name, modules, scope)
     stored = next((KINDS[base] for base in declared.lineage if base in KINDS), None)
+    if name == STOCK_CLASSES:  # Those derived from it have rules of their own.
+        stored = 'stock-classes'
     if stored is None:
         return None
     metainfo = {**declared.metainfo, **(dataset.get('metainfo') or {})}

@@ -108,7 +108,7 @@ def gather(
     except UserError as error:
         refusal = str(error).splitlines()[0]
     first = sources[0] if sources else None
-    is_detection = not first or first.kind != 'class-list'
+    is_detection = not first or first.kind not in ('class-list', 'stock-classes')
     count = EXAMPLES if is_detection else EXAMPLES_OF_CLASSES
     sizes = {path: fact.size for path, fact in facts.items() if fact.size}
     return Report(

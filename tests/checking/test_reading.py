@@ -105,6 +105,33 @@ def test_a_broken_list_of_classes(metal_crops, tmp_path):
     assert read(cfg)[1] == ['listed-twice', 'broken-annotation', 'missing-image']
 
 
+def custom(root, *classes, **more):
+    metainfo = {'classes': classes} if classes else None
+    given = {'type': 'CustomDataset', 'data_root': str(root), 'metainfo': metainfo}
+    return read(config('mmpretrain', [], train=given | more))
+
+
+def test_stock_class_folders_are_numbered_by_name(metal_crops):
+    folders = sorted(path.name for path in (metal_crops / 'train').iterdir())
+    splits, codes = custom(metal_crops, data_prefix='train')
+    assert (splits[0].classes, codes) == (tuple(folders), [])
+    images = splits[0].images
+    assert len(images) == len((metal_crops / 'train.txt').read_text().splitlines())
+    assert all(f'/{image.label}/' in image.image for image in images)
+    assert custom(metal_crops, *folders, data_prefix='train')[1] == []
+    swapped = reversed(folders)
+    assert custom(metal_crops, *swapped, data_prefix='train')[1] == ['folder-order']
+
+
+def test_stock_lists_of_numbers(metal_crops, tmp_path):
+    path = (metal_crops / 'train.txt').read_text().split()[0]
+    (tmp_path / 'l.txt').write_text(f'{path} 1\n{path} 2\nnone.png 0\n')
+    given = {'ann_file': str(tmp_path / 'l.txt')}
+    splits, codes = custom(metal_crops, 'a', 'b', **given)
+    assert codes == ['broken-annotation', 'missing-image']
+    assert [image.label for image in splits[0].images] == ['b', 'a']
+
+
 @pytest.fixture
 def coco(tmp_path, bccd_root):
     image = next((bccd_root / 'JPEGImages').iterdir())
