@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 from custom_datasets.errors import UserError
 
+WORTH_LINES = 100
+"""Files below which nobody needs to be told how far the reading of them is."""
+
 
 def run_command(action: Callable[[], str | None]) -> int:
     """Run a command's work, print what it returns, and turn errors into a status.
@@ -49,7 +52,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something is: a bar on a terminal, nothing elsewhere.
+    """Show how far something is on stderr: a bar on a terminal, else a few lines.
 
     Args:
         what: What goes on.
@@ -61,8 +64,23 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    with Progress(
-        console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    if not console.is_terminal:
+        yield _plain_lines(what)
+        return
+    with Progress(console=console, transient=True) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _plain_lines(what: str) -> Callable[[int, int], None]:
+    """Return a function that prints a line for each quarter that is done."""
+    printed = 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal printed
+        quarter = 4 * done // max(total, 1)
+        if quarter > printed and total >= WORTH_LINES:
+            printed = quarter
+            print(f'{what}: {done} of {total}', file=sys.stderr)
+
+    return show

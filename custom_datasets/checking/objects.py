@@ -15,6 +15,9 @@ OVERLAP = 0.9
 ROUNDING = 2
 """Pixels beyond the image that rounding, or counting from 1, explains."""
 
+CELL = 8
+"""Pixels of a cell of the finest level that FPN detectors look at (stride 8)."""
+
 Sizes = Mapping[str, tuple[int, int]]
 
 
@@ -32,6 +35,25 @@ def check_extent(split: SplitRecords, sizes: Sizes) -> list[Finding]:
             finding = _extent(split, image, box, sizes.get(image.image or ''))
             if finding:
                 findings.append(finding)
+    return findings
+
+
+def check_area(split: SplitRecords) -> list[Finding]:
+    """Find boxes that cover less than a cell of the finest level, unscaled."""
+    findings = []
+    for image in split.images:
+        for box in image.boxes:
+            x1, y1, x2, y2 = box.box
+            width, height = x2 - x1 + split.one_based, y2 - y1 + split.one_based
+            if x2 > x1 and y2 > y1 and width * height < CELL * CELL:
+                text = f'it is {width:g}x{height:g} px in the image, unscaled'
+                hint = (
+                    f'too small to be learnt below about {CELL}x{CELL} px: enlarge the '
+                    'images, cut them into tiles, or leave such objects out'
+                )
+                findings.append(
+                    _finding(split, image, box, 'small-area', 'note', text, hint)
+                )
     return findings
 
 

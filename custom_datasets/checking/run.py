@@ -31,7 +31,7 @@ from custom_datasets.checking.model_checks import (
     check_evaluators,
     check_heads,
 )
-from custom_datasets.checking.objects import check_extent, check_repeats
+from custom_datasets.checking.objects import check_area, check_extent, check_repeats
 from custom_datasets.checking.pipeline_scale import full_pipeline, scale_boxes
 from custom_datasets.checking.reading import read_sources
 from custom_datasets.checking.scan import scan_images
@@ -165,6 +165,7 @@ def check_annotations(
         findings += check_names(split)
         findings += check_presence(split)
         findings += check_extent(split, sizes)
+        findings += check_area(split)
         findings += check_repeats(split)
         findings += check_file_claims(split)
     return [*findings, *check_file_names(splits)]

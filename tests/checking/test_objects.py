@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from custom_datasets.checking.objects import check_extent, check_repeats, iou_matrix
+from custom_datasets.checking.objects import (
+    check_area,
+    check_extent,
+    check_repeats,
+    iou_matrix,
+)
 from custom_datasets.records import BoxRecord, ImageRecord, SplitRecords
 
 IMAGE = '/i.png'
@@ -70,6 +75,23 @@ def test_an_overlap_counts_within_a_class(shift, names, codes):
     one, two = (10, 10, 60, 60), (10, 10, 60 + shift, 60)
     found = check_repeats(split((names[0], one), (names[1], two)))
     assert [f.code for f in found] == codes
+
+
+@pytest.mark.parametrize(
+    ('box', 'one_based', 'text'),
+    [
+        ((202, 21, 207, 24), True, '6x4 px'),
+        ((10, 10, 17, 17), True, None),
+        ((10, 10, 17, 17), False, '7x7 px'),
+        ((10, 10, 10, 17), True, None),
+    ],
+)
+def test_area_in_the_image(box, one_based, text):
+    found = check_area(split(('a', box), one_based=one_based))
+    assert [(f.code, f.severity) for f in found] == [('small-area', 'note')] * bool(
+        text
+    )
+    assert not text or text in found[0].message
 
 
 def test_iou_of_a_box_without_area_is_zero():

@@ -1,0 +1,49 @@
+"""What the commands share."""
+
+import io
+
+import pytest
+from rich import console
+
+from custom_datasets.cli import progress_bar, run_command
+from custom_datasets.errors import UserError
+
+
+def test_progress_is_a_line_a_quarter_where_there_is_no_terminal(capsys):
+    with progress_bar('reading') as progress:
+        for done in range(1, 201):
+            progress(done, 200)
+    lines = [f'reading: {done} of 200' for done in (50, 100, 150, 200)]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_few_files_need_no_lines(capsys):
+    with progress_bar('reading') as progress:
+        progress(8, 8)
+    assert not capsys.readouterr().err
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    terminal = io.StringIO()
+    real = console.Console
+    monkeypatch.setattr(
+        console, 'Console', lambda **_: real(file=terminal, force_terminal=True)
+    )
+    with progress_bar('reading') as progress:
+        progress(100, 200)
+    assert 'reading' in terminal.getvalue()
+    assert '50%' in terminal.getvalue()
+
+
+@pytest.mark.parametrize(('result', 'out'), [('done', 'done\n'), (None, '')])
+def test_a_command_prints_what_it_returns(capsys, result, out):
+    assert run_command(lambda: result) == 0
+    assert capsys.readouterr().out == out
+
+
+def test_an_error_is_a_sentence_and_a_status(capsys):
+    def fail():
+        raise UserError('a.xml: broken')
+
+    assert run_command(fail) == 1
+    assert capsys.readouterr().err == 'error: a.xml: broken\n'
