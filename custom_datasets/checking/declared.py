@@ -9,6 +9,7 @@ imported after all.
 import ast
 import importlib
 import importlib.util
+import inspect
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,11 +54,7 @@ def read_declaration(name: str, modules: Sequence[str], scope: str) -> Declarati
         if _class_node(module, name):
             break
     else:
-        places = ', '.join([*modules, scope])
-        raise ConfigError(
-            f'data set type {name!r} is in none of {places}; name its module in '
-            'custom_imports'
-        )
+        return _registered(name, modules, scope)
     lineage: list[str] = []
     defaults: dict[str, Any] = {}
     metainfo: dict[str, Any] | None = None
@@ -69,6 +66,27 @@ def read_declaration(name: str, modules: Sequence[str], scope: str) -> Declarati
             if metainfo is None:
                 metainfo = getattr(_imported(base_module), node.name).METAINFO
     return Declaration(tuple(lineage), dict(metainfo or {}), defaults, module)
+
+
+def _registered(name: str, modules: Sequence[str], scope: str) -> Declaration:
+    """Import everything, and ask the registry: the source did not tell."""
+    for module in modules:
+        _imported(module)
+    cls = _imported(f'{scope}.registry').DATASETS.get(name)
+    if cls is None:
+        places = ', '.join([*modules, scope])
+        raise ConfigError(
+            f'data set type {name!r} is in none of {places}; name its module in '
+            'custom_imports'
+        )
+    defaults = {
+        parameter.name: parameter.default
+        for base in reversed(cls.__mro__)
+        for parameter in inspect.signature(base.__init__).parameters.values()
+        if parameter.default is not parameter.empty
+    }
+    lineage = tuple(base.__name__ for base in cls.__mro__)
+    return Declaration(lineage, dict(cls.METAINFO), defaults, cls.__module__)
 
 
 def _with_bases(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:

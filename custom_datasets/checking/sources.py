@@ -70,7 +70,7 @@ def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[Finding]]:
             if source:
                 sources.append(source)
             else:
-                text = f'{dataset["type"]} is of no kind that can be checked'
+                text = f'{dataset["type"]} is of no kind, or at no place, that can be checked'
                 known = ', '.join(KINDS)
                 hint = f'its annotations and images are not looked at; known: {known}'
                 findings.append(
@@ -88,7 +88,7 @@ def _source(
     stored = next((KINDS[base] for base in declared.lineage if base in KINDS), None)
     if name == STOCK_CLASSES:  # Those derived from it have rules of their own.
         stored = 'stock-classes'
-    if stored is None:
+    if stored is None or '://' in str(dataset.get('data_root')):
         return None
     metainfo = {**declared.metainfo, **(dataset.get('metainfo') or {})}
     classes = metainfo.get('classes') or ()

@@ -59,6 +59,27 @@ def test_what_is_computed_is_imported(module):
     assert name in sys.modules
 
 
+def test_what_a_package_hands_on_is_imported(tmp_path, monkeypatch):
+    package = tmp_path / 'berries'
+    package.mkdir()
+    (package / '__init__.py').write_text('from berries.inner import *\n')
+    source = SOURCE.format(metainfo="{'classes': ('currant',)}", names='')
+    text = source.replace('FruitDataset', 'BerryDataset')
+    (package / 'inner.py').write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    declared = read_declaration('BerryDataset', ['berries'], 'mmdet')
+    assert declared.metainfo == {'classes': ('currant',)}
+    assert declared.lineage[:2] == ('BerryDataset', 'VOCFolderDataset')
+    assert declared.defaults['img_subdir'] == 'pictures'
+    assert declared.defaults['ann_subdir'] == 'Annotations'
+    assert declared.defaults['one_based'] is True
+
+
+def test_a_module_that_is_not_there_is_named():
+    with pytest.raises(ConfigError, match='no_such_berries'):
+        read_declaration('BerryDataset2', ['no_such_berries'], 'mmdet')
+
+
 def test_an_upstream_class_is_found_in_its_package():
     declared = read_declaration('VOCDataset', [], 'mmdet')
     assert declared.lineage == ('VOCDataset', 'XMLDataset', 'BaseDetDataset')

@@ -76,6 +76,11 @@ def test_a_kind_that_is_not_read_is_said(tmp_path):
     assert read(config(train=given))[1] == ['no-list']
 
 
+def test_data_that_are_not_files_are_not_looked_at():
+    given = dataset('BCCDDataset', 's3://bucket/bccd', 'x.txt')
+    assert read(config(train=given)) == ([], ['unchecked-data-set'])
+
+
 def test_stock_voc_opens_jpg_only(bccd_root):
     prefix = {'sub_data_root': ''}
     given = dataset(
