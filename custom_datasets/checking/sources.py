@@ -70,7 +70,7 @@ def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[Finding]]:
             if source:
                 sources.append(source)
             else:
-                text = f'{dataset["type"]} is of no kind, or at no place, that can be checked'
+                text = f'{dataset["type"]}: its kind, or its place, cannot be checked'
                 known = ', '.join(KINDS)
                 hint = f'its annotations and images are not looked at; known: {known}'
                 findings.append(
