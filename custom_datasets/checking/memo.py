@@ -5,12 +5,16 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from custom_datasets.checking.cache import ResultCache, stamp_file
 from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.sources import Source
 from custom_datasets.records import SplitRecords
+
+MOST_FILES = 200_000
+"""Under a root with more, looking at them all would take longer than it saves."""
 
 _SETTLED_NS = 50_000_000
 
@@ -42,14 +46,17 @@ class Memo:
         self._kind = kind
         self._roots = {os.path.abspath(source.root) for source in sources}
         self._state = ''
-        if cache is None:
+        if cache is None or any(source.root == '.' for source in sources):
             return
         self._stamp = stamp_file(config)
         digest = hashlib.sha256(repr((settings, sources)).encode(errors='replace'))
         newest = 0
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         for folder in sorted([package, *self._roots]):
-            for path, size, changed in sorted(_files(folder)):
+            files = list(islice(_files(folder), MOST_FILES + 1))
+            if len(files) > MOST_FILES:
+                return
+            for path, size, changed in sorted(files):
                 text = f'{path}\0{size}\0{changed}\n'
                 digest.update(text.encode(errors='surrogateescape'))
                 newest = max(newest, changed)

@@ -108,3 +108,19 @@ def test_files_outside_of_the_root_are_never_taken_for_unchanged(root, reads, tm
     check(root, given=given)
     check(root, given=given)
     assert len(reads) == 2
+
+
+def test_too_many_files_are_not_compared(root, reads, monkeypatch):
+    monkeypatch.setattr('custom_datasets.checking.memo.MOST_FILES', 5)
+    check(root)
+    check(root)
+    assert len(reads) == 2
+
+
+def test_without_a_root_there_is_no_telling_what_belongs_to_it(
+    root, reads, monkeypatch
+):
+    monkeypatch.chdir(root)
+    check('')
+    check('')
+    assert len(reads) == 2
