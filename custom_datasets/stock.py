@@ -101,6 +101,19 @@ def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
         runpy.run_path(path, run_name='__main__')
     finally:
         sys.argv = saved
+    _leave_process_group()
+
+
+def _leave_process_group() -> None:
+    """End distributed work in order.
+
+    The stock scripts leave that to the end of the process. PyTorch asks for it:
+    a thread that still runs then can abort a run that has succeeded.
+    """
+    torch = sys.modules.get('torch')
+    if torch and torch.distributed.is_available():
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def _is_first_process() -> bool:
