@@ -34,7 +34,8 @@ def small_run(leaf: Path, data_root: Path, size: int = 96) -> list[str]:
             f'{loader}.dataset.indices=2',
         ]
         options += [
-            f'{loader}.dataset.pipeline.{index}.{key}=({size},{size})'
+            f'{loader}.dataset.pipeline.{index}.{key}='
+            + (str(size) if isinstance(step[key], int) else f'({size},{size})')
             for index, step in enumerate(cfg[loader].dataset.pipeline)
             for part in iter_dicts(step)
             for key in ('scale', 'crop_size', 'img_scale', 'size')

@@ -8,46 +8,40 @@ import collections
 import io
 import pickle
 import zipfile
-from dataclasses import dataclass
 from typing import Any
 
+# What unpickling may raise, as its documentation says, on content that is broken.
+_BROKEN = (
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
-@dataclass(frozen=True)
-class CheckpointFacts:
-    """What is known of a checkpoint.
 
-    Attributes:
-        classes: Names it was trained on; empty where it does not say.
-        epoch: Epochs it was trained for; None where it does not say.
-    """
-
-    classes: tuple[str, ...] = ()
-    epoch: int | None = None
-
-
-def read_checkpoint(path: str) -> CheckpointFacts:
-    """Read the ``meta`` that mmengine writes beside the weights.
+def checkpoint_classes(path: str) -> tuple[str, ...]:
+    """Read the class names in the ``meta`` that mmengine writes beside weights.
 
     Returns:
-        Empty facts where the file is no zip of PyTorch's (before 1.6), is
-        damaged or has no such entry.
+        None at all where the file is no zip of PyTorch's (before 1.6), is
+        damaged or does not say.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            inner = next(n for n in archive.namelist() if n.endswith('data.pkl'))
-            content = _Reader(io.BytesIO(archive.read(inner))).load()
-    except (zipfile.BadZipFile, StopIteration, pickle.UnpicklingError, EOFError):
-        return CheckpointFacts()
+            names = [name for name in archive.namelist() if name.endswith('data.pkl')]
+            content = _Reader(io.BytesIO(archive.read(names[0]))).load()
+    except _BROKEN:
+        return ()
     meta = content.get('meta') if isinstance(content, dict) else None
-    if not isinstance(meta, dict):
-        return CheckpointFacts()
-    data = meta.get('dataset_meta') or {}
-    classes = data.get('classes') or data.get('CLASSES') or ()
-    names = [classes] if isinstance(classes, str) else classes
-    epoch = meta.get('epoch')
-    return CheckpointFacts(
-        tuple(str(name) for name in names), epoch if isinstance(epoch, int) else None
-    )
+    data = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    classes = data.get('classes') if isinstance(data, dict) else None
+    if isinstance(classes, str):
+        return (classes,)
+    return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else ()
 
 
 class _Dummy(dict[Any, Any]):

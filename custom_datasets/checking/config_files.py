@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from custom_datasets.checking.checkpoint import read_checkpoint
+from custom_datasets.checking.checkpoint import checkpoint_classes
 from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.sources import Source
 
@@ -101,8 +101,8 @@ def check_load_from(cfg: Mapping[str, Any], classes: Sequence[str]) -> list[Find
     if not os.path.isfile(path):
         hint = 'correct the path, or take load_from out to start without it'
         return finding('no-checkpoint', 'error', 'load_from: no such file', hint)
-    known = read_checkpoint(path).classes
-    if not known or tuple(known) == tuple(classes):
+    known = checkpoint_classes(path)
+    if not known or known == tuple(classes):
         return []
     if len(known) != len(classes):
         return finding(

@@ -42,24 +42,6 @@ def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
             pass
 
 
-@contextmanager
-def changed_folder(path: str) -> Iterator[str]:
-    """Change a copy of a folder, made if it is not there, and swap it in.
-
-    Yields:
-        The copy. It is removed if an error leaves the block, and ``path`` is
-        what it was.
-
-    Raises:
-        UserError: The folder can't be written.
-    """
-    path = os.path.realpath(path)
-    with _swapped(path) as work:
-        if os.path.isdir(path):
-            shutil.copytree(path, work, symlinks=True, dirs_exist_ok=True)
-        yield work
-
-
 def write_text(path: str, text: str) -> None:
     """Write a text file in UTF-8, and the folders that lead to it."""
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)

@@ -7,7 +7,6 @@ import pytest
 
 from custom_datasets.converters.files import (
     MARK,
-    changed_folder,
     new_folder,
     write_image,
     write_text,
@@ -128,31 +127,6 @@ def test_an_error_of_the_disk_is_a_sentence(tmp_path):
         with new_folder(str(tmp_path / 'out')):
             raise OSError(28, 'No space left on device')
     assert os.listdir(tmp_path) == []
-
-
-def test_changed_folder_keeps_other_files(full):
-    with changed_folder(str(full)) as work:
-        write_text(f'{work}/b.txt', 'new')
-        assert 'b.txt' not in tree(full)
-    assert tree(full)['b.txt'] == b'new'
-    assert tree(full)['x/a.txt'] == b'old'
-    assert os.listdir(full.parent) == ['out']
-
-
-def test_changed_folder_is_unchanged_after_an_error(full):
-    before = tree(full)
-    with pytest.raises(KeyboardInterrupt):
-        with changed_folder(str(full)) as work:
-            write_text(f'{work}/x/a.txt', 'new')
-            raise KeyboardInterrupt
-    assert tree(full) == before
-    assert os.listdir(full.parent) == ['out']
-
-
-def test_changed_folder_makes_one(tmp_path):
-    with changed_folder(str(tmp_path / 'deep/out')) as work:
-        write_text(f'{work}/a.txt', 'new')
-    assert tree(tmp_path) == {'deep/out/a.txt': b'new'}
 
 
 def test_write_image(tmp_path):

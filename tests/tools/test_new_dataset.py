@@ -15,8 +15,10 @@ def repository(tmp_path):
     """A copy of what the commands need, to write into."""
     root = tmp_path / 'repository'
     ignored = shutil.ignore_patterns('__pycache__')
-    for folder in ('custom_datasets', 'tools', 'configs/_base_'):
+    for folder in ('custom_datasets', 'tools', 'tests', 'configs/_base_'):
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+    shutil.copytree(ROOT / 'configs/sample', root / 'configs/sample')
+    shutil.copy(ROOT / 'pyproject.toml', root)
     return root
 
 
@@ -66,6 +68,12 @@ def test_class_folders_become_a_training_run(repository, metal_crops, tmp_path):
 
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'classwise/recall_crease' in done.stdout + done.stderr
+
+    # What was written passes its own test and those of every leaf.
+    tests = ['tests/test_defects.py', 'tests/configs/test_train_step.py']
+    tested = run(repository, '-m', 'pytest', '-k', 'defects and not resnet50', *tests)
+    assert tested.returncode == 0, tested.stdout[-2000:]
+    assert '3 passed' in tested.stdout
 
 
 def test_errors_in_the_data_are_shown_and_the_files_stay(
