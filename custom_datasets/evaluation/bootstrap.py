@@ -1,0 +1,92 @@
+"""Resampling images with replacement: how far a metric is known.
+
+Percentile bootstrap after B. Efron, "Bootstrap Methods: Another Look at the
+Jackknife", Annals of Statistics 7 (1979). Whole images are drawn, since the
+objects of one image are not independent of each other. A resample is a weight
+an image, how often it was drawn, so that a metric which can weight images is
+matched and sorted only once.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from custom_datasets.evaluation.results import Floats, Integers
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+class Estimate(NamedTuple):
+    """A metric and the interval that it is in; NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_json(self) -> dict[str, float | None]:
+        """Return it for a JSON file, which knows no NaN."""
+        return {
+            name: None if np.isnan(value) else round(float(value), 6)
+            for name, value in self._asdict().items()
+        }
+
+
+def resample(images: int, count: int = RESAMPLES, seed: int = 0) -> Iterator[Integers]:
+    """Draw as many images as there are, with replacement, again and again.
+
+    Args:
+        images: How many there are.
+        count: How many resamples.
+        seed: The same seed draws the same ones, in one run and in another.
+
+    Yields:
+        Shape (images,): how often each image was drawn.
+    """
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        drawn = rng.integers(images, size=images)
+        yield np.bincount(drawn, minlength=images).astype(np.intp)
+
+
+def estimate(value: float, resampled: Floats, level: float = LEVEL) -> Estimate:
+    """Put the interval around a metric.
+
+    Args:
+        value: The metric on all images.
+        resampled: Shape (resamples,), the metric on each; NaN where it is not
+            defined, which is left out.
+        level: Share of resamples inside.
+    """
+    known = resampled[~np.isnan(resampled)]
+    if np.isnan(value) or not len(known):
+        return Estimate(value, np.nan, np.nan)
+    tail = 50 * (1 - level)
+    low, high = np.percentile(known, [tail, 100 - tail])
+    return Estimate(float(value), float(low), float(high))
+
+
+def bootstrap(
+    metric: Callable[[Floats], Floats],
+    images: int,
+    count: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Estimate]:
+    """Estimate metrics with their intervals.
+
+    Args:
+        metric: Maps weights of images, shape (images,), to metrics, shape (metrics,).
+        images: How many there are.
+        count: How many resamples.
+        seed: See :func:`resample`.
+
+    Returns:
+        One a metric.
+    """
+    values = metric(np.ones(images))
+    rows = [metric(weights.astype(float)) for weights in resample(images, count, seed)]
+    table = np.array(rows).reshape(count, -1)
+    return [
+        estimate(value, column) for value, column in zip(values, table.T, strict=True)
+    ]
