@@ -1,0 +1,57 @@
+"""Resampling: weights, intervals, and how often an interval holds the truth."""
+
+import numpy as np
+import pytest
+
+from custom_datasets.evaluation.bootstrap import (
+    Estimate,
+    bootstrap,
+    estimate,
+    resample,
+)
+
+
+def test_a_resample_draws_as_many_images_as_there_are():
+    drawn = list(resample(7, count=20, seed=3))
+    assert len(drawn) == 20
+    assert all(weights.shape == (7,) and weights.sum() == 7 for weights in drawn)
+    again = list(resample(7, count=20, seed=3))
+    assert all((a == b).all() for a, b in zip(drawn, again, strict=True))
+    other = list(resample(7, count=20, seed=4))
+    assert any((a != b).any() for a, b in zip(drawn, other, strict=True))
+
+
+def test_the_interval_leaves_out_a_fortieth_at_either_end():
+    found = estimate(0.5, np.arange(1001) / 1000)
+    assert found == pytest.approx((0.5, 0.025, 0.975))
+
+
+def test_what_is_not_defined_has_no_interval():
+    assert np.isnan(estimate(np.nan, np.ones(5)).low)
+    assert np.isnan(estimate(0.5, np.full(5, np.nan)).low)
+    assert estimate(1.0, np.array([1.0, np.nan])) == (1.0, 1.0, 1.0)
+    written = Estimate(0.1234567, np.nan, 1.0).as_json()
+    assert written == {'value': 0.123457, 'low': None, 'high': 1.0}
+
+
+def test_the_interval_of_a_share_is_that_of_the_binomial():
+    right = np.zeros(400)
+    right[:300] = 1
+    (found,) = bootstrap(lambda w: np.array([w @ right / w.sum()]), 400, 2000)
+    half = 1.96 * (0.75 * 0.25 / 400) ** 0.5
+    assert found.value == 0.75
+    assert found.low == pytest.approx(0.75 - half, abs=0.005)
+    assert found.high == pytest.approx(0.75 + half, abs=0.005)
+
+
+def test_about_nineteen_of_twenty_intervals_hold_the_truth():
+    rng = np.random.default_rng(0)
+    held = 0
+    for trial in range(200):
+        values = rng.random(60)
+        (found,) = bootstrap(
+            lambda w, v=values: np.array([w @ v / w.sum()]), 60, 200, seed=trial
+        )
+        held += found.low <= 0.5 <= found.high
+    # Binomial(200, 0.93): under 175 or over 199 once in more than a thousand.
+    assert 175 <= held <= 199
