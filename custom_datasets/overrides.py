@@ -1,4 +1,4 @@
-"""Four settings that reach every place of a config they concern.
+"""Settings that reach every place of a config they concern.
 
 A base config's variables are expanded before a leaf can change them, so that
 ``data_root = ...`` in a leaf would move nothing. These top-level keys work in
@@ -11,6 +11,7 @@ a leaf and behind ``--cfg-options``:
   class names of all data sets and the class count of every head.
 - ``from_scratch=True`` starts from random weights: nothing is downloaded,
   nothing is frozen, batch norm is trained.
+- ``loss``, ``sampling`` and ``mix``: see :mod:`custom_datasets.recipes`.
 """
 
 import os
@@ -23,6 +24,7 @@ from mmengine.registry import MODELS
 
 from custom_datasets.class_names import read_classes
 from custom_datasets.errors import ConfigError
+from custom_datasets.recipes import apply_recipes
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
@@ -32,22 +34,24 @@ _UNFROZEN = {'frozen_stages': -1, 'norm_eval': False}
 
 
 def apply_overrides(cfg: Config) -> None:
-    """Carry out ``data_root``, ``fold``, ``classes`` and ``from_scratch`` in place.
+    """Carry out all of them in place.
 
     A key that is absent or None changes nothing. Applying twice is the same
     as applying once. The model's classes are looked up in mmengine's current
     default scope.
 
     Raises:
-        ConfigError: See :func:`apply_data_overrides`.
+        ConfigError: See :func:`apply_data_overrides` and
+            :func:`custom_datasets.recipes.apply_recipes`.
     """
     apply_data_overrides(cfg)
+    apply_recipes(cfg)
     if cfg.get('from_scratch'):
         _start_from_scratch(cfg.model)
 
 
 def apply_data_overrides(cfg: Config) -> None:
-    """Carry out those that need no model's code: all but ``from_scratch``.
+    """Carry out those on data: ``data_root``, ``fold`` and ``classes``.
 
     Raises:
         ConfigError: A class list can't be read, ``fold`` is no number from 0,

@@ -18,9 +18,15 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+import custom_datasets.balancing  # noqa: F401 - registers its classes
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.hooks import ClassCountHook, EpochSeedHook, keep_torch_seed
 from custom_datasets.overrides import apply_overrides, fold_folder, iter_dicts
+from custom_datasets.runs.finite import FiniteLossHook
+from custom_datasets.runs.progress import ProgressHook
+from custom_datasets.runs.record_hook import RunRecordHook
+from custom_datasets.runs.record_tests import RecordTestHook
+from custom_datasets.runs.tracking import apply_tracking
 
 _OFFLINE = 'start without weights by --cfg-options from_scratch=True'
 
@@ -31,19 +37,30 @@ class PluginRunner(Runner):  # type: ignore[misc]
 
     - ``data_root``, ``fold``, ``classes`` and ``from_scratch`` reach the whole
       config (:mod:`custom_datasets.overrides`). Each fold has its own folder
-      under the default ``work_dir``.
+      under the default ``work_dir``. ``track`` shows its curves elsewhere
+      (:mod:`custom_datasets.runs.tracking`).
+    - Each run leaves a record, shows one live line on a terminal, and stops at a
+      loss that is no number (:mod:`custom_datasets.runs`).
     - A head whose class count differs from the data set's stops the run.
     - Pretrained weights that can't be fetched give a sentence.
     - Without a GPU, distributed runs go over ``gloo``.
     - Randomness is a function of seed, epoch and rank, so that a resumed run
       draws what an unbroken one would have drawn.
+
+    Attributes:
+        loaded_checkpoint: Path of the checkpoint whose weights were loaded.
+        resumed_from: Path of the checkpoint that the training goes on from.
     """
+
+    loaded_checkpoint: str | None = None
+    resumed_from: str | None = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'PluginRunner':
         """Build a runner from a config, after its overrides are applied."""
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             apply_overrides(cfg)
+        apply_tracking(cfg)
         _give_fold_a_folder(cfg)
         optimizer = cfg.get('optim_wrapper') or {}
         if optimizer.get('type') == 'AmpOptimWrapper' and not torch.cuda.is_available():
@@ -90,10 +107,17 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def register_hooks(
         self, default_hooks: Any = None, custom_hooks: Any = None
     ) -> None:
-        """Register the config's hooks, the class check and the epoch's seed."""
+        """Register the config's hooks, and those that every run has."""
         super().register_hooks(default_hooks, custom_hooks)
-        self.register_hook(ClassCountHook())
-        self.register_hook(EpochSeedHook())
+        for hook in (
+            ClassCountHook(),
+            EpochSeedHook(),
+            FiniteLossHook(),
+            ProgressHook(),
+            RunRecordHook(),
+            RecordTestHook(),
+        ):
+            self.register_hook(hook)
 
     @staticmethod
     def build_dataloader(
@@ -115,16 +139,28 @@ class PluginRunner(Runner):  # type: ignore[misc]
         return loader
 
     def train(self) -> nn.Module:
-        """Train; ``from_scratch`` starts no run from ``load_from``."""
+        """Train; ``from_scratch`` starts no run from ``load_from``.
+
+        Hooks that have an ``on_error`` are told of an error, Ctrl-C among them.
+        """
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
-        model: nn.Module = super().train()
+        try:
+            model: nn.Module = super().train()
+        except BaseException as error:
+            self.call_hook('on_error', error=error)
+            raise
         return model
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a checkpoint."""
+        super().resume(filename, *args, **kwargs)
+        self.resumed_from = filename
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint; a missing one gets a sentence."""
         try:
-            return super().load_checkpoint(filename, *args, **kwargs)
+            checkpoint = super().load_checkpoint(filename, *args, **kwargs)
         except URLError as error:
             raise _unreachable(filename, error) from error
         except FileNotFoundError as error:
@@ -134,6 +170,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
                 f'{filename}: not a whole checkpoint, or one that this mmengine '
                 'cannot read (0.10.7 resumes nothing with torch 2.6 or newer)'
             ) from error
+        self.loaded_checkpoint = filename
+        return checkpoint
 
     def _init_model_weights(self) -> None:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from custom_datasets.checking.class_sampling import (
     balance_sampling,
     count_objects,
+    known_names,
     ratio,
 )
 from custom_datasets.checking.finding import Finding
@@ -92,7 +93,7 @@ def check_small_boxes(split: SplitRecords, scaled: ScaledBoxes) -> list[Finding]
 
 
 def _unevenness(split: SplitRecords) -> list[Finding]:
-    objects, images = count_objects(split)
+    objects, _ = count_objects(split)
     if len(objects) < 2:
         return []
     (most, n), *_, (least, m) = objects.most_common()
@@ -104,27 +105,24 @@ def _unevenness(split: SplitRecords) -> list[Finding]:
             code='class-balance',
             severity='warning' if n >= EXTREME * m else 'note',
             message=f'{most} is {n / m:.3g} times as frequent as {least} ({table})',
-            hint=_advice(split, objects, images),
+            hint=_advice(split, objects),
             split=split.split,
             file=split.source,
         )
     ]
 
 
-def _advice(
-    split: SplitRecords, objects: Mapping[str, int], images: Mapping[str, int]
-) -> str:
+def _advice(split: SplitRecords, objects: Mapping[str, int]) -> str:
     """Suggest class-balanced sampling where it evens classes out, else a loss."""
-    sampling = balance_sampling(split, images)
+    sampling = balance_sampling(known_names(split))
     if sampling.ratio <= WORTH_IT * ratio(objects):
         return (
-            'train_dataloader = dict(dataset=dict(_delete_=True, '
-            f"type='ClassBalancedDataset', oversample_thr={sampling.threshold:g}, "
-            'dataset=_base_.train_dataloader.dataset)) shows an image up to '
+            '--cfg-options sampling=repeat-factor shows an image up to '
             f'{sampling.repeats} times; that leaves {sampling.ratio:.3g} to 1'
         )
-    why = '' if _classifies(split) else 'rare and common objects share their images: '
-    return f'{why}weigh the classes in the loss, or take a focal loss'
+    if _classifies(split):
+        return '--cfg-options loss=class-weighted, or sampling=class-balanced'
+    return 'rare and common objects share their images: collect more of the rare ones'
 
 
 def _few(split: SplitRecords) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from custom_datasets.records import ImageRecord, SplitRecords
@@ -34,14 +34,21 @@ def count_objects(split: SplitRecords) -> tuple[Counter[str], Counter[str]]:
     """
     objects: Counter[str] = Counter()
     images: Counter[str] = Counter()
-    for image in split.images:
-        names = [name for name in _names(image) if name in split.classes]
+    for names in known_names(split):
         objects.update(names)
         images.update(set(names))
     return objects, images
 
 
-def balance_sampling(split: SplitRecords, images: Mapping[str, int]) -> Sampling:
+def known_names(split: SplitRecords) -> list[list[str]]:
+    """List the known classes of the objects on each image that count."""
+    return [
+        [name for name in _names(image) if name in split.classes]
+        for image in split.images
+    ]
+
+
+def balance_sampling(images: Sequence[Sequence[str]]) -> Sampling:
     """Find the threshold of ``ClassBalancedDataset`` that evens out the most.
 
     It shows an image ``ceil(max(sqrt(threshold / frequency)))`` times, over the
@@ -51,13 +58,12 @@ def balance_sampling(split: SplitRecords, images: Mapping[str, int]) -> Sampling
     a whole number.
 
     Args:
-        split: The images.
-        images: How many hold each class, from :func:`count_objects`.
+        images: The classes of the objects on each image; at least one in all.
     """
-    frequency = {name: count / len(split.images) for name, count in images.items()}
+    holding = Counter(name for names in images for name in set(names))
+    frequency = {name: count / len(images) for name, count in holding.items()}
     held: dict[str, Counter[str]] = {name: Counter() for name in frequency}
-    for image in split.images:
-        names = [name for name in _names(image) if name in frequency]
+    for names in images:
         if names:
             held[min(names, key=frequency.__getitem__)].update(names)
     tried = []

@@ -35,6 +35,7 @@ def read_samples(path: str) -> Samples:
     Raises:
         UserError: It is missing, broken, empty, or something else.
     """
+    samples: Any
     try:
         with open(path, 'rb') as file:
             samples = pickle.load(file)
@@ -49,7 +50,8 @@ def read_samples(path: str) -> Samples:
     if not whole or not samples:
         what = 'it is empty' if samples == [] else 'it is no list of images'
         raise UserError(f'{path}: {what}; tools/test.py --out writes one')
-    return samples
+    found: Samples = samples
+    return found
 
 
 def write_samples(path: str, samples: Samples) -> None:

@@ -1,11 +1,7 @@
 """What the training pipeline makes of an image: the only part that needs torch."""
 
-import io
-import logging
 import random
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -20,6 +16,7 @@ from custom_datasets.reporting.pictures import (
     load_picture,
     make_picture,
 )
+from custom_datasets.reporting.quiet import quiet
 
 
 class Augmented(NamedTuple):
@@ -56,7 +53,7 @@ def run_pipeline(
     given = (cfg.get('train_dataloader') or {}).get('dataset')
     if not given:
         raise UserError('the config has no training data')
-    with _quiet():
+    with quiet():
         try:
             return list(_samples(_build(cfg, given), styles, images, draws))
         except UserError:
@@ -158,16 +155,3 @@ def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what data sets log, and what imports print, from the terminal."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        logging.disable(before)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from custom_datasets.reporting.charts import Row, Tick, columns, heat_map, ranges
+from custom_datasets.reporting.charts import Row, columns, heat_map, ranges
+from custom_datasets.reporting.drawing import Tick
 from custom_datasets.reporting.gather import Report
 from custom_datasets.reporting.layout import class_name, figure, number, section, table
 from custom_datasets.reporting.markup import Content, Html, clipped, element, extent

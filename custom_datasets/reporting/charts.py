@@ -1,10 +1,4 @@
-"""Charts as inline SVG.
-
-Not matplotlib, whose SVG of one histogram is 20 kB and more, with text that is
-as small on a phone as the whole drawing; not plotly, whose script alone is over
-3 MB. These are drawn for a width of 360 pixels, which is that of a phone, and
-take their colours from the page's style sheet, light or dark.
-"""
+"""Charts of counts, sizes and places: histograms, ranges, maps, dots."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,20 +7,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from custom_datasets.reporting.drawing import (
+    BOTTOM,
+    DIGIT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Tick,
+    below,
+    chart,
+    count_steps,
+    level,
+    line,
+    text,
+    title,
+)
 from custom_datasets.reporting.markup import Html, clipped, element, extent
 
-WIDTH = 360.0
 _HEIGHT = 200.0
-_TOP, _RIGHT, _BOTTOM = 22.0, 10.0, 38.0
-_DIGIT = 7.0
 _ROW = 36.0
-
-
-class Tick(NamedTuple):
-    """A mark on an axis."""
-
-    place: float
-    text: str
 
 
 class Row(NamedTuple):
@@ -49,16 +48,16 @@ def columns(
         unit: What the columns count.
         label: What the chart says, for those who can't see it.
     """
-    steps = _steps(max(counts, default=0))
-    left = 12 + _DIGIT * max(len(tick.text) for tick in steps)
-    across = (WIDTH - left - _RIGHT) / max(len(counts), 1)
-    up = (_HEIGHT - _TOP - _BOTTOM) / steps[-1].place
-    floor = _HEIGHT - _BOTTOM
+    steps = count_steps(max(counts, default=0))
+    left = 12 + DIGIT * max(len(tick.text) for tick in steps)
+    across = (WIDTH - left - RIGHT) / max(len(counts), 1)
+    up = (_HEIGHT - TOP - BOTTOM) / steps[-1].place
+    floor = _HEIGHT - BOTTOM
     gap = min(2.0, across / 5)
     bars = [
         element(
             'rect',
-            _title(f'{count:,}'),
+            title(f'{count:,}'),
             x=left + index * across + gap / 2,
             y=floor - max(count * up, 1.0),
             width=across - gap,
@@ -67,15 +66,15 @@ def columns(
         for index, count in enumerate(counts)
         if count
     ]
-    return _chart(
+    return chart(
         'columns',
         label,
         _HEIGHT,
-        _text(unit, left, 10, 'start'),
-        [_level(floor - step.place * up, left, step.text) for step in steps],
+        text(unit, left, 10, 'start'),
+        [level(floor - step.place * up, left, step.text) for step in steps],
         element('g', bars, class_='fill'),
-        [_below(left + t.place * across, floor, t.text) for t in ticks],
-        _text(axis, (left + WIDTH - _RIGHT) / 2, _HEIGHT - 4),
+        [below(left + t.place * across, floor, t.text) for t in ticks],
+        text(axis, (left + WIDTH - RIGHT) / 2, _HEIGHT - 4),
     )
 
 
@@ -110,8 +109,8 @@ def ranges(
         drawn.append(
             element(
                 'g',
-                _text(clipped(row.name, 44), left, y - 11, 'start'),
-                _line(p5, y, p95, y, 'whisker'),
+                text(clipped(row.name, 44), left, y - 11, 'start'),
+                line(p5, y, p95, y, 'whisker'),
                 element(
                     'rect',
                     x=p25,
@@ -121,18 +120,18 @@ def ranges(
                     rx=2,
                     class_='box',
                 ),
-                _line(p50, y - 7, p50, y + 7, 'middle'),
+                line(p50, y - 7, p50, y + 7, 'middle'),
                 class_=row.style,
             )
         )
-    return _chart(
+    return chart(
         'ranges',
         label,
-        floor + _BOTTOM + 2,
-        [_line(place(value), 0, place(value), floor, 'grid') for value in values],
+        floor + BOTTOM + 2,
+        [line(place(value), 0, place(value), floor, 'grid') for value in values],
         drawn,
-        [_below(place(value), floor, marks(value)) for value in values],
-        _text(axis, WIDTH / 2, floor + _BOTTOM - 2),
+        [below(place(value), floor, marks(value)) for value in values],
+        text(axis, WIDTH / 2, floor + BOTTOM - 2),
     )
 
 
@@ -166,32 +165,32 @@ def bubbles(counts: Sequence[tuple[float, float, int]], axes: str, label: str) -
         label: What the chart says, for those who can't see it.
     """
     height = 300.0
-    wide = _steps(max(x for x, _, _ in counts))
-    tall = _steps(max(y for _, y, _ in counts))
-    left = 12 + _DIGIT * max(len(tick.text) for tick in tall)
-    floor = height - _BOTTOM
+    wide = count_steps(max(x for x, _, _ in counts))
+    tall = count_steps(max(y for _, y, _ in counts))
+    left = 12 + DIGIT * max(len(tick.text) for tick in tall)
+    floor = height - BOTTOM
     across = (WIDTH - left - 24) / wide[-1].place
-    up = (floor - _TOP) / tall[-1].place
+    up = (floor - TOP) / tall[-1].place
     most = max(count for _, _, count in counts)
     points = [
         element(
             'circle',
-            _title(f'{extent(x, y)}: {count:,}'),
+            title(f'{extent(x, y)}: {count:,}'),
             cx=left + x * across,
             cy=floor - y * up,
             r=max(14 * (count / most) ** 0.5, 2.5),
         )
         for x, y, count in sorted(counts, key=lambda point: -point[2])
     ]
-    return _chart(
+    return chart(
         'bubbles',
         label,
         height,
-        _text(axes.format('height'), left, 10, 'start'),
-        [_level(floor - step.place * up, left, step.text) for step in tall],
+        text(axes.format('height'), left, 10, 'start'),
+        [level(floor - step.place * up, left, step.text) for step in tall],
         element('g', points, class_='fill'),
-        [_below(left + step.place * across, floor, step.text) for step in wide],
-        _text(axes.format('width'), (left + WIDTH - 24) / 2, height - 4),
+        [below(left + step.place * across, floor, step.text) for step in wide],
+        text(axes.format('width'), (left + WIDTH - 24) / 2, height - 4),
     )
 
 
@@ -208,48 +207,31 @@ def share_bar(share: float, style: str) -> Html:
     )
 
 
-def _steps(most: float) -> list[Tick]:
-    """Return round marks from 0 to just beyond a value."""
-    rough = max(most, 1) / 4
-    unit = 10 ** math.floor(math.log10(rough))
-    step = next(f * unit for f in (1, 2, 2.5, 5, 10) if f * unit >= rough)
-    step = max(step if float(step).is_integer() else math.ceil(step), 1)
-    count = max(math.ceil(most / step), 1)
-    return [Tick(i * step, f'{i * step:,.0f}') for i in range(count + 1)]
+def interval_bar(value: float, low: float, high: float, style: str) -> Html:
+    """Draw a share, 0 to 1, as a mark on the interval that it is in.
 
-
-def _chart(
-    kind: str, label: str, height: float, *content: Iterable[Html] | Html
-) -> Html:
+    The full width is 0 to 1, so that bars below each other can be compared.
+    """
+    width = max(high - low, 0.01)
     return element(
         'svg',
-        *content,
-        viewBox=f'0 0 {WIDTH:g} {height:g}',
-        class_=f'chart {kind}',
-        role='img',
-        aria_label=label,
+        element('rect', y=3, width=100, height=2, class_='rest'),
+        element(
+            'rect',
+            x=100 * min(low, 1 - width),
+            width=100 * width,
+            height=8,
+            class_='box',
+        ),
+        element(
+            'rect',
+            x=min(max(100 * value - 0.8, 0.0), 98.4),
+            width=1.6,
+            height=8,
+            class_='mark-here',
+        ),
+        viewBox='0 0 100 8',
+        preserveAspectRatio='none',
+        class_=f'interval {style}',
+        aria_hidden='true',
     )
-
-
-def _level(y: float, left: float, text: str) -> Html:
-    return element(
-        'g',
-        _line(left, y, WIDTH - _RIGHT, y, 'grid'),
-        _text(text, left - 6, y + 4, 'end'),
-    )
-
-
-def _below(x: float, floor: float, text: str) -> Html:
-    return _text(text, x, floor + 15)
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Html:
-    return element('line', x1=x1, y1=y1, x2=x2, y2=y2, class_=style)
-
-
-def _text(text: str, x: float, y: float, anchor: str = 'middle') -> Html:
-    return element('text', text, x=x, y=y, text_anchor=anchor)
-
-
-def _title(text: str) -> Html:
-    return element('title', text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from custom_datasets.reporting.augmentation import Augmented
 from custom_datasets.reporting.gather import Report
-from custom_datasets.reporting.layout import class_name, plural, section
+from custom_datasets.reporting.layout import legend, plural, section
 from custom_datasets.reporting.markup import Content, Html, clipped, element, extent
 from custom_datasets.reporting.pictures import (
     MOST_BOXES,
@@ -35,7 +35,9 @@ def examples_section(report: Report) -> Html | None:
         'examples',
         'Examples',
         element('p', 'As annotated; each class in turn, the rarest first.'),
-        _legend(report) if report.is_detection else None,
+        legend(list(report.styles.items())[:_IN_LEGEND])
+        if report.is_detection
+        else None,
         element('div', shown, class_='gallery' if report.is_detection else 'tiles'),
     )
 
@@ -163,12 +165,6 @@ def _outlines(one: Shown, styles: dict[str, str]) -> list[Outline]:
         box = (min(x1, x2) - shift, min(y1, y2) - shift, max(x1, x2), max(y1, y2))
         outlines.append(Outline(box, record.name, style))
     return outlines
-
-
-def _legend(report: Report) -> Html:
-    names = list(report.styles.items())[:_IN_LEGEND]
-    items = [element('li', class_name(name, style)) for name, style in names]
-    return element('ul', items, class_='legend')
 
 
 def _base(path: str) -> str:

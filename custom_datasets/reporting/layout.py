@@ -1,6 +1,6 @@
 """What all parts of the page are laid out with: sections, tables, figures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from custom_datasets.reporting.markup import Content, Html, clipped, element
 
@@ -23,7 +23,7 @@ def table(
         'div',
         element(
             'table',
-            element('caption', caption),
+            element('caption', element('span', caption)),
             element('thead', element('tr', first, others)),
             element('tbody', body),
             element('tfoot', _row(foot)) if foot else None,
@@ -54,9 +54,44 @@ def class_name(name: str, style: str, note: Content = None) -> Html:
     )
 
 
-def plural(count: int, what: str) -> str:
-    """Write a count and what is counted."""
-    return f'{count:,} {what}{"" if count == 1 else "s"}'
+def heat_cell(content: Content, share: float, style: str = '') -> Html:
+    """Write a cell of a table on a ground that is the stronger the larger a share.
+
+    Args:
+        content: What is in it.
+        share: 0 to 1.
+        style: ``wrong`` for the colour of errors; else that of the page.
+    """
+    return element(
+        'td',
+        content,
+        class_=f'heated {style}'.rstrip(),
+        style=f'--heat: {0.6 * min(max(share, 0.0), 1.0):.2f}',
+    )
+
+
+def legend(named: Iterable[tuple[str, str]]) -> Html:
+    """Write names beside their colours: pairs of a name and its style."""
+    items = [element('li', class_name(name, style)) for name, style in named]
+    return element('ul', items, class_='legend')
+
+
+def facts(rows: Iterable[tuple[str, str, str]]) -> Html:
+    """Write a page's main numbers.
+
+    Args:
+        rows: What it is, the number, and a class of the style sheet or nothing.
+    """
+    written = [
+        element('div', element('dt', name), element('dd', value), class_=style or None)
+        for name, value, style in rows
+    ]
+    return element('dl', written, class_='facts')
+
+
+def plural(count: int, what: str, many: str = '') -> str:
+    """Write a count and what is counted; ``many`` where no s makes its plural."""
+    return f'{count:,} {what if count == 1 else many or f"{what}s"}'
 
 
 def _row(cells: Sequence[Content]) -> Html:

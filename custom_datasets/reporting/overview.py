@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from custom_datasets.reporting.charts import Tick, bubbles, columns, share_bar
+from custom_datasets.reporting.charts import bubbles, columns, share_bar
+from custom_datasets.reporting.drawing import Tick
 from custom_datasets.reporting.gather import Report
 from custom_datasets.reporting.layout import (
     class_name,
@@ -59,7 +60,9 @@ def classes_section(report: Report) -> Html:
             rows,
             ['All', *map(number, totals), number(total)],
         ),
-        element('p', f'{plural(rest, "more class")} not shown.') if rest > 0 else None,
+        element('p', f'{plural(rest, "more class", "more classes")} not shown.')
+        if rest > 0
+        else None,
     )
 
 

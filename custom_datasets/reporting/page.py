@@ -1,27 +1,30 @@
 """The whole page, and writing it."""
 
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from statistics import median
 from typing import Any
 
 from custom_datasets.checking.finding import SEVERITIES
 from custom_datasets.checking.report import summary
-from custom_datasets.errors import UserError
 from custom_datasets.reporting.boxes import boxes_section
 from custom_datasets.reporting.faults import findings_section, short_path
+from custom_datasets.reporting.frame import (
+    Section,
+    encode_page,
+    frame_page,
+    write_files,
+)
 from custom_datasets.reporting.gallery import (
     examples_section,
     pipeline_section,
     repeats_section,
 )
 from custom_datasets.reporting.gather import MOST_COLOURS, Progress, Report, gather
-from custom_datasets.reporting.markup import Html, clipped, element, fragment
+from custom_datasets.reporting.layout import facts
+from custom_datasets.reporting.markup import Html, clipped, element
 from custom_datasets.reporting.overview import classes_section, images_section
-from custom_datasets.reporting.style import style_sheet
 
 MOST_BYTES = 5_000_000
 """Nothing in the page grows with the data beyond this: pictures are limited in
@@ -68,29 +71,14 @@ def render(report: Report) -> str:
         ('pipeline', 'Training pipeline', pipeline_section(report)),
         ('repeats', 'Duplicates', repeats_section(report)),
     )
-    sections = [(name, title, body) for name, title, body in titled if body]
-    links = [element('a', title, href=f'#{name}') for name, title, _ in sections]
-    name = clipped(report.dataset or 'Data set')
-    head = element(
-        'head',
-        element('meta', charset='utf-8'),
-        element('meta', name='viewport', content='width=device-width,initial-scale=1'),
-        element('title', f'{name}: data set report'),
-        element('style', Html(style_sheet(report.colours[:MOST_COLOURS]))),
+    return frame_page(
+        clipped(report.dataset or 'Data set'),
+        'data set report',
+        [element('p', _origin(report), class_='source'), _facts(report)],
+        [Section(name, title, body) for name, title, body in titled if body],
+        report.colours[:MOST_COLOURS],
+        _frame(report),
     )
-    body = element(
-        'body',
-        element(
-            'header',
-            element('h1', name),
-            element('p', _origin(report), class_='source'),
-            _facts(report),
-            element('nav', links, aria_label='Sections'),
-        ),
-        element('main', [body for _, _, body in sections]),
-        style=f'--frame: {_frame(report):.2f}',
-    )
-    return fragment(Html('<!DOCTYPE html>'), element('html', head, body, lang='en'))
 
 
 def write_page(path: str, text: str) -> int:
@@ -102,25 +90,9 @@ def write_page(path: str, text: str) -> int:
     Raises:
         UserError: It can't be written.
     """
-    # A file name may hold bytes that are no text.
-    data = text.encode('utf-8', 'backslashreplace')
-    assert len(data) < MOST_BYTES
-    folder = os.path.dirname(os.path.abspath(path))
-    work = None
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix='.', delete=False) as file:
-            work = file.name
-            file.write(data)
-        os.chmod(work, 0o644)
-        os.replace(work, path)
-        work = None
-    except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
-    finally:
-        if work:
-            with suppress(OSError):
-                os.remove(work)
+    data = encode_page(text, MOST_BYTES)
+    folder, name = os.path.split(os.path.abspath(path))
+    write_files(folder, {name: data})
     return len(data)
 
 
@@ -139,23 +111,12 @@ def _frame(report: Report) -> float:
 def _facts(report: Report) -> Html:
     severities = Counter(finding.severity for finding in report.findings)
     images = [image for part in report.parts for image in part.images]
-    facts = [('images', len(images), '')]
+    numbers = [('images', f'{len(images):,}', '')]
     if report.is_detection:
-        facts.append(('objects', sum(len(image.boxes) for image in images), ''))
-    facts.append(('classes', len(report.classes), ''))
+        count = sum(len(image.boxes) for image in images)
+        numbers.append(('objects', f'{count:,}', ''))
+    numbers.append(('classes', f'{len(report.classes):,}', ''))
     for severity in SEVERITIES:
         count = severities[severity]
-        facts.append((f'{severity}s', count, severity if count else ''))
-    return element(
-        'dl',
-        [
-            element(
-                'div',
-                element('dt', name),
-                element('dd', f'{count:,}'),
-                class_=style or None,
-            )
-            for name, count, style in facts
-        ],
-        class_='facts',
-    )
+        numbers.append((f'{severity}s', f'{count:,}', severity if count else ''))
+    return facts(numbers)

@@ -2,9 +2,11 @@
 
 import base64
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from custom_datasets.checking.decoding import decode
 from custom_datasets.converters.files import Image as Pixels
@@ -90,6 +92,27 @@ def make_picture(
         outlines=tuple(outlines[:MOST_BOXES]),
         boxes=len(outlines),
     )
+
+
+def overlay_heat(pixels: Pixels, heat: NDArray[np.floating[Any]]) -> Pixels:
+    """Lay a heat map over an image.
+
+    Args:
+        pixels: BGR, shape (height, width, 3).
+        heat: Of any height and width, 0 (the image stays as it is) to 1; it is
+            stretched to the image.
+
+    Returns:
+        BGR, as large as the image; for :func:`make_picture`.
+    """
+    height, width = pixels.shape[:2]
+    wide = cv2.resize(
+        heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
+    ).clip(0, 1)
+    # Inferno is read alike in print and by the colour-blind.
+    colours = cv2.applyColorMap((wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    strength = 0.7 * wide[..., None]
+    return (pixels * (1 - strength) + colours * strength).astype(np.uint8)
 
 
 def draw_picture(picture: Picture, label: str) -> Html:

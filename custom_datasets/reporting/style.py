@@ -7,10 +7,12 @@ from custom_datasets.reporting.colours import DARK, LIGHT, Colour, css, readable
 _SHEET = """
 :root { color-scheme: light dark; --ground: #ffffff; --panel: #f4f5f7;
   --text: #1b1f24; --soft: #5a6270; --rule: #d9dde3; --accent: #2f6db5;
-  --error: #b3261e; --warning: #8a5a00; --note: #4a5568; }
+  --error: #b3261e; --warning: #8a5a00; --note: #4a5568;
+  --tint: 47 109 181; --tint-wrong: 200 60 50; }
 @media (prefers-color-scheme: dark) { :root { --ground: #16191f; --panel: #20242c;
   --text: #e7e9ee; --soft: #a3abb8; --rule: #363c47; --accent: #76aef0;
-  --error: #ff8f86; --warning: #f2bf5e; --note: #aab4c3; } }
+  --error: #ff8f86; --warning: #f2bf5e; --note: #aab4c3;
+  --tint: 84 140 214; --tint-wrong: 214 92 84; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 body { margin: 0 auto; max-width: 1160px; padding: 24px 16px 64px;
@@ -41,11 +43,13 @@ nav a:hover { text-decoration: underline; }
 .wide { overflow-x: auto; margin: 0 0 20px; }
 table { border-collapse: collapse; min-width: min(100%, 300px); }
 caption { padding: 0 0 8px; text-align: left; }
+caption span { display: inline-block; position: sticky; left: 0;
+  max-width: min(70ch, 100vw - 32px); }
 th, td { padding: 6px 0 6px 16px; border-bottom: 1px solid var(--rule);
   text-align: right; vertical-align: top; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; } thead th { font-size: .85rem; color: var(--soft);
   vertical-align: bottom; overflow-wrap: normal; }
-th:first-child { padding-left: 0; text-align: left; min-width: 116px; }
+th:first-child { padding: 6px 8px 6px 0; text-align: left; min-width: 116px; }
 tbody th { font-weight: 400; } tfoot th, tfoot td { border: 0; font-weight: 600; }
 td { overflow-wrap: normal; white-space: nowrap; }
 td small, .name small { display: block; line-height: 1.2; }
@@ -68,8 +72,18 @@ figcaption > * { display: block; } figcaption b { color: var(--text);
 .grid { stroke: var(--rule); stroke-width: 1; }
 .fill { fill: var(--seen, var(--accent)); }
 .bubbles .fill { fill-opacity: .55; stroke: var(--ground); stroke-width: .5; }
+.curve path { fill: none; stroke: var(--seen, var(--accent)); stroke-width: 2;
+  stroke-linejoin: round; }
+.curve.soft path { stroke: var(--soft); stroke-width: 1.5; }
+.curve.dashed path { stroke-dasharray: 5 4; }
+.dot { fill: var(--seen, var(--accent)); stroke: var(--ground); stroke-width: 1.5; }
+.interval { display: block; width: 100%; min-width: 90px; height: 8px;
+  margin-top: 4px; }
+.mark-here { fill: var(--text); }
+.heated { background: rgb(var(--tint) / var(--heat)); }
+.heated.wrong { background: rgb(var(--tint-wrong) / var(--heat)); }
 .whisker { stroke: var(--seen); stroke-width: 1.5; }
-.box { fill: var(--seen); fill-opacity: .45; }
+.box { fill: var(--seen, var(--accent)); fill-opacity: .45; }
 .middle { stroke: var(--text); stroke-width: 2; }
 .maps { display: grid; gap: 16px;
   grid-template-columns: repeat(auto-fill, minmax(min(45%, 150px), 1fr)); }
@@ -86,6 +100,21 @@ figcaption > * { display: block; } figcaption b { color: var(--text);
 .outlines { fill: none; stroke-width: 2px; filter: drop-shadow(0 0 1px #000); }
 .outlines rect { stroke: var(--original, #fff); vector-effect: non-scaling-stroke; }
 .outlines .unknown, .outlines .difficult { stroke-dasharray: 5 3; }
+.verdict-found, .verdict-correct { stroke-width: 1.5px; opacity: .75; }
+.verdict-ignored { stroke-dasharray: 5 3; }
+.verdict-missed, .verdict-confused, .verdict-false { stroke-width: 3px; }
+th b { overflow-wrap: normal; }
+.sides { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 12px;
+  max-width: 960px; margin: 0 0 28px; }
+.large figcaption { font-size: .85rem; }
+.large { --frame: 1;
+  grid-template-columns: repeat(auto-fill, minmax(min(46%, 200px), 1fr)); }
+pre { margin: 0 0 16px; padding: 10px 14px; overflow-x: auto; border-radius: 8px;
+  background: var(--panel); line-height: 1.4; }
+td.words { text-align: left; white-space: normal; min-width: 180px; }
+article > .hint { margin: 0 0 8px; } small.below { display: block;
+  font-weight: 400; min-width: 130px; line-height: 1.3; }
+.summary { margin: 0 0 12px; max-width: 80ch; } .summary li { margin: 0 0 6px; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 0 0 14px; }
 .findings { display: grid; gap: 24px 36px; margin: 0 0 24px; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
@@ -105,7 +134,8 @@ summary { padding: 6px 0; color: var(--accent); cursor: pointer; }
 @media (max-width: 640px) {
   .before-after { grid-template-columns: 1fr 1fr; }
   .before-after figure:first-child { grid-column: 1 / -1; }
-  th, td { padding-left: 8px; } th:first-child { min-width: 96px; }
+  th, td { padding-left: 8px; } th:first-child { min-width: 92px; }
+  small.below { min-width: 88px; } .interval { min-width: 72px; }
   table { font-size: .92rem; } .name { gap: 6px; }
 }
 """

@@ -6,14 +6,17 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from custom_datasets import sample
+from custom_datasets.balancing import RepeatFactorDataset
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.checking.balance import check_balance, check_small_boxes
 from custom_datasets.checking.class_sampling import (
     balance_sampling,
     count_objects,
+    known_names,
     ratio,
 )
 from custom_datasets.checking.pipeline_scale import scale_boxes
+from custom_datasets.recipes import apply_recipes
 from custom_datasets.records import BoxRecord, ImageRecord, SplitRecords
 from tests.leaves import ROOT
 
@@ -64,15 +67,14 @@ def test_uneven_classes(rare, severity):
 
 def test_sampling_is_suggested_where_it_evens_out():
     (finding,) = check_balance([detection(['a'] * 100 + ['b'] * 90 + ['c'] * 10)])
-    assert "type='ClassBalancedDataset'" in finding.hint
+    assert finding.hint.startswith('--cfg-options sampling=repeat-factor')
     assert finding.hint.endswith('shows an image up to 3 times; that leaves 3.33 to 1')
 
 
 def test_a_loss_is_suggested_where_rare_and_common_share_images():
     (finding,) = check_balance([detection(['a' * 12 + 'b'] * 50, classes='ab')])
     assert finding.hint == (
-        'rare and common objects share their images: weigh the classes in the loss, or '
-        'take a focal loss'
+        'rare and common objects share their images: collect more of the rare ones'
     )
 
 
@@ -133,27 +135,29 @@ def test_nothing_to_count():
     assert check_balance([]) == []
 
 
-def test_the_suggestion_can_be_pasted_and_does_what_it_says(tmp_path):
+def test_the_suggestion_does_what_it_says(tmp_path):
     """Images without platelets, but for four of thirty."""
     sample.draw_bccd(str(tmp_path), {'train': 30}, (96, 80))
     for path in sorted(tmp_path.glob('Annotations/*.xml'))[4:]:
         path.write_text(path.read_text().replace('Platelets', 'RBC'))
     split = records(tmp_path)
-    objects, images = count_objects(split)
+    objects, _ = count_objects(split)
     (finding,) = [f for f in check_balance([split]) if f.code == 'class-balance']
-    line = finding.hint.partition(' shows an image')[0]
-    leaf = tmp_path / 'leaf.py'
-    leaf.write_text(f"_base_ = '{ROOT}/configs/_base_/datasets/bccd.py'\n{line}\n")
-    settings = Config.fromfile(leaf).train_dataloader.dataset
+    assert finding.hint.startswith('--cfg-options sampling=repeat-factor shows')
+    cfg = Config.fromfile(f'{ROOT}/configs/_base_/datasets/bccd.py')
+    cfg.sampling = 'repeat-factor'
+    apply_recipes(cfg)
+    settings = cfg.train_dataloader.dataset
     settings.dataset.data_root = str(tmp_path)
     with DefaultScope.overwrite_default_scope('mmdet'):
         dataset = DATASETS.build(settings)
+    assert isinstance(dataset, RepeatFactorDataset)
     shown = Counter(
         BCCDDataset.METAINFO['classes'][label]
         for index in range(len(dataset))
         for label in dataset.get_cat_ids(index)
     )
-    expected = balance_sampling(split, images)
+    expected = balance_sampling(known_names(split))
     assert ratio(shown) == pytest.approx(expected.ratio)
     assert expected.ratio < 0.8 * ratio(objects)
     assert len(dataset) > 30

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from custom_datasets.reporting import charts
+from custom_datasets.reporting import charts, drawing
 from tests.reporting.parsing import Page
 
 TICKS = [charts.Tick(0, '0'), charts.Tick(2, '2')]
@@ -55,9 +55,9 @@ def test_a_rare_bin_is_still_seen():
     [(0, '0 1'), (1, '0 1'), (4, '0 1 2 3 4'), (78, '0 20 40 60 80'), (3096, None)],
 )
 def test_marks_are_round_whole_numbers(most, marks):
-    texts = [tick.text for tick in charts._steps(most)]
+    texts = [tick.text for tick in drawing.count_steps(most)]
     assert marks is None or texts == marks.split()
-    assert charts._steps(most)[-1].place >= most
+    assert drawing.count_steps(most)[-1].place >= most
     assert len(texts) <= 6
 
 
@@ -94,3 +94,18 @@ def test_a_share_is_a_part_of_the_bar():
 def test_names_of_classes_are_escaped():
     rows = [charts.Row('<script>', (1, 2, 3, 4, 5), 'c0')]
     assert '<script>' not in charts.ranges(rows, str, 'x', 'y')
+
+
+def test_an_interval_lies_where_it_is_known_to_be():
+    scale, box, mark = bars(charts.interval_bar(0.5, 0.25, 0.75, 'c0'))
+    assert (float(box['x']), float(box['width'])) == (25, 50)
+    assert float(mark['x']) + float(mark['width']) / 2 == 50
+    assert float(scale['width']) == 100
+
+
+@pytest.mark.parametrize('value', [0.0, 1.0])
+def test_an_interval_of_no_width_is_still_seen(value):
+    _, box, mark = bars(charts.interval_bar(value, value, value, 'c0'))
+    for part in (box, mark):
+        assert float(part['width']) >= 1
+        assert 0 <= float(part['x']) <= 100 - float(part['width']) + 0.01

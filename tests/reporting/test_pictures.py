@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from custom_datasets.reporting import pictures
-from custom_datasets.reporting.pictures import Outline
+from custom_datasets.reporting.pictures import Outline, overlay_heat
 from tests.reporting.parsing import Page
 
 
@@ -87,3 +87,16 @@ def test_names_are_escaped():
     outline = Outline((0, 0, 1, 1), '<script>', '')
     picture = pictures.make_picture(np.zeros((9, 9, 3), np.uint8), [outline])
     assert '<script>' not in pictures.draw_picture(picture, '"><script>')
+
+
+def test_heat_changes_an_image_only_where_it_is_hot():
+    pixels = np.full((40, 60, 3), 100, np.uint8)
+    heat = np.zeros((4, 6))
+    heat[:, :3] = 1.0
+    hot = overlay_heat(pixels, heat)
+    assert hot.shape == pixels.shape and hot.dtype == np.uint8
+    assert (hot[:, 40:] == 100).all()
+    # The hottest colour of Inferno is a pale yellow: (164, 255, 252) in BGR.
+    assert hot[20, 5].tolist() == pytest.approx(
+        [0.3 * 100 + 0.7 * band for band in (164, 255, 252)], abs=2
+    )

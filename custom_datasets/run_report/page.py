@@ -1,0 +1,157 @@
+"""The whole page of a run, and writing it and its files."""
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+from custom_datasets.reporting.colours import class_colours
+from custom_datasets.reporting.frame import (
+    Section,
+    encode_page,
+    frame_page,
+    write_files,
+)
+from custom_datasets.reporting.gather import MOST_COLOURS
+from custom_datasets.reporting.layout import facts
+from custom_datasets.reporting.markup import clipped, element
+from custom_datasets.run_report.about import about_section
+from custom_datasets.run_report.classification_page import (
+    PAGE_STYLE,
+    classification_facts,
+    classification_sections,
+)
+from custom_datasets.run_report.classification_summary import classification_summary
+from custom_datasets.run_report.deployment import threshold_setting
+from custom_datasets.run_report.detection_page import (
+    detection_facts,
+    detection_sections,
+)
+from custom_datasets.run_report.detection_summary import detection_summary
+from custom_datasets.run_report.explanations import Explanations
+from custom_datasets.run_report.gather import RunReport, gather
+from custom_datasets.run_report.predicting import Progress
+from custom_datasets.run_report.settings import SPLITS
+
+MOST_BYTES = 8_000_000
+"""The page is smaller whatever the data: pictures are limited in number and in
+size, tables in rows, names in length."""
+
+
+def write_run_report(
+    config: str,
+    checkpoint: str | None = None,
+    predictions: Mapping[str, str] | None = None,
+    out: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Evaluate a run, and write its page, its numbers and its predictions.
+
+    ``report.html``, ``report.json``, ``test_predictions.pkl`` and
+    ``val_predictions.pkl`` are written together or not at all.
+
+    Args:
+        config: The leaf.
+        checkpoint: The weights; None where predictions are given.
+        predictions: Files of ``tools/test.py --out`` by ``test`` and
+            ``validation``; what is missing is predicted.
+        out: The folder to write into; by default that of the checkpoint, else
+            the config's ``work_dir``.
+        options: What ``--cfg-options`` sets, by dotted name.
+        progress: Called with the number of images predicted, and of all.
+
+    Returns:
+        A few lines on the result.
+
+    Raises:
+        UserError: Something can't be read, does not belong together, or the
+            files can't be written.
+    """
+    report = gather(config, checkpoint, predictions or {}, options, progress)
+    content = report.content
+    explained = None
+    if content['task'] == 'detection':
+        content['threshold_setting'] = threshold_setting(report.cfg.model)
+        content['summary'] = detection_summary(content)
+    else:
+        content['summary'] = classification_summary(content)
+        if checkpoint is not None:
+            # It imports mmpretrain, which a detector's user may not have.
+            from custom_datasets.run_report.class_maps import draw_class_maps
+
+            explained = draw_class_maps(report.cfg, checkpoint, content)
+    text = json.dumps(content, indent=1, allow_nan=False, default=float)
+    # The page shows what the JSON says, not what it was rounded from.
+    page = render(json.loads(text), report.palette, explained)
+    files = {
+        'report.html': encode_page(page, MOST_BYTES),
+        'report.json': text.encode(),
+        **{
+            f'{SPLITS[split]}_predictions.pkl': pickle.dumps(samples)
+            for split, samples in report.samples.items()
+        },
+    }
+    folder = out or _default_folder(report, config)
+    write_files(folder, files)
+    path = os.path.join(folder, 'report.html')
+    size = len(files['report.html']) / 1e6
+    lines = [*content['notes'], *content['summary'], f'{path}: {size:.1f} MB']
+    return '\n'.join(lines)
+
+
+def render(
+    content: Mapping[str, Any],
+    palette: Any = None,
+    explained: Explanations | None = None,
+) -> str:
+    """Return the page.
+
+    Args:
+        content: What ``report.json`` holds.
+        palette: The data set's colours.
+        explained: Where a classifier looks; None where there is none to ask.
+    """
+    run = content['run']
+    if content['task'] == 'detection':
+        sections = detection_sections(content)
+        numbers = detection_facts(content)
+    else:
+        sections = classification_sections(content, explained)
+        numbers = classification_facts(content)
+    colours = class_colours(len(content['classes']), palette)[:MOST_COLOURS]
+    name = run['dataset'] or 'Run'
+    return frame_page(
+        clipped(f'{name}: what the model has learnt'),
+        'run report',
+        [
+            element('p', clipped(_origin(run), 400), class_='source'),
+            [element('p', note, class_='refusal') for note in content['notes']],
+            facts(numbers),
+            element(
+                'ul',
+                [element('li', clipped(text, 400)) for text in content['summary']],
+                class_='summary',
+            ),
+        ],
+        [*sections, Section('about', 'About this run', about_section(content))],
+        colours,
+        1.33,
+        PAGE_STYLE,
+    )
+
+
+def _default_folder(report: RunReport, config: str) -> str:
+    if report.checkpoint and '://' not in report.checkpoint:
+        return os.path.dirname(report.checkpoint) or '.'
+    stem = os.path.splitext(os.path.basename(config))[0]
+    return report.cfg.get('work_dir') or os.path.join('work_dirs', stem)
+
+
+def _origin(run: Mapping[str, Any]) -> str:
+    parts = [run['config']]
+    if run['checkpoint']:
+        epoch = f', epoch {run["epoch"]}' if run['epoch'] is not None else ''
+        parts.append(f'{run["checkpoint"]}{epoch}')
+    return ' · '.join([*parts, *run['predictions'].values()])

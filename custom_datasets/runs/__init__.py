@@ -1,0 +1,1 @@
+"""Runs: what each leaves behind, comparing several, and cross-validation."""

@@ -1,0 +1,239 @@
+"""Runs as they are compared: records, settings, metrics, and what keeps them apart."""
+
+import inspect
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from custom_datasets.errors import UserError
+from custom_datasets.evaluation.bootstrap import Estimate
+from custom_datasets.evaluation.predictions import image_keys, read_results
+from custom_datasets.evaluation.results import Results, align
+from custom_datasets.runs.compare_metrics import Measured, Metric, measure
+from custom_datasets.runs.record import RunRecord, read_run
+
+PREDICTIONS = 'test_predictions.pkl'
+
+_NOISE = frozenset(
+    """
+    cfg experiment_name launcher log_level log_processor resume visualizer work_dir
+    """.split()
+)
+"""What a runner reads and what does not change the result."""
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run.
+
+    Attributes:
+        label: As few of the last parts of its folder as tell it from the others.
+        record: What it wrote about itself.
+        settings: What of its config a runner reads.
+        measured: Its metrics on its test set; None without predictions.
+        against: The differences to the run that comes first, a metric each;
+            None where that can't be paired.
+    """
+
+    label: str
+    record: RunRecord
+    settings: dict[str, Any]
+    measured: Measured | None
+    against: tuple[Estimate, ...] | None
+
+    def get(self, *path: str) -> Any:
+        """Look a value up in the record; None where it could not be had."""
+        node: Any = self.record.content
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+        return node
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end."""
+        return bool(self.get('status') == 'finished')
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several runs.
+
+    Attributes:
+        runs: In the order in which they were named.
+        base: The first that has predictions, to which the others are compared.
+        metrics: Those that the runs with predictions have in common.
+        notes: What a reader has to know, a sentence each.
+        ranks: Of each run by the first metric, counted from 1; empty where
+            runs can't be ranked.
+    """
+
+    runs: tuple[ComparedRun, ...]
+    base: ComparedRun | None
+    metrics: tuple[Metric, ...]
+    notes: tuple[str, ...]
+    ranks: tuple[int | None, ...]
+
+
+def read_comparison(folders: Sequence[str]) -> Comparison:
+    """Read runs and measure them on the same resamples.
+
+    Args:
+        folders: Their work directories; two at least.
+
+    Raises:
+        UserError: A folder is named twice, has no record, or its config or
+            predictions can't be read.
+    """
+    paths = [os.path.realpath(folder) for folder in folders]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise UserError(f'{twice}: named twice')
+    records = [read_run(folder) for folder in folders]
+    labels = image_keys(paths)
+    notes = [
+        note for pair in zip(labels, records, strict=True) for note in _state(*pair)
+    ]
+    results = [_predictions(record, notes) for record in records]
+    measured = _measure(labels, results, notes)
+    runs = tuple(
+        ComparedRun(label, record, _settings(record), *each)
+        for label, record, each in zip(labels, records, measured, strict=True)
+    )
+    apart = _data_notes(runs)
+    known = [run for run in runs if run.measured]
+    paired = all(run.against for run in known[1:])
+    kinds = {run.measured.metrics for run in known if run.measured}
+    return Comparison(
+        runs=runs,
+        base=known[0] if known else None,
+        metrics=kinds.pop() if len(kinds) == 1 else (),
+        notes=(*notes, *apart),
+        ranks=_ranks(runs) if paired and not apart else (),
+    )
+
+
+def _measure(
+    labels: Sequence[str], results: Sequence[Results | None], notes: list[str]
+) -> list[tuple[Measured | None, tuple[Estimate, ...] | None]]:
+    """Measure each run, and its differences to the first that has predictions."""
+    measured: list[tuple[Measured | None, tuple[Estimate, ...] | None]] = []
+    first: tuple[str, Results, Measured] | None = None
+    for label, found in zip(labels, results, strict=True):
+        if found is None:
+            measured.append((None, None))
+        elif first is None:
+            first = label, found, measure(found)
+            measured.append((first[2], None))
+        else:
+            try:
+                here = measure(align(first[1], found)[1])
+                measured.append((here, tuple(here.minus(first[2]))))
+            except UserError as error:
+                measured.append((measure(found), None))
+                notes.append(
+                    f'{label} and {first[0]} were not tested on the same, so they are '
+                    f'not ranked, and no difference is computed: {error}.'
+                )
+    return measured
+
+
+def _state(label: str, record: RunRecord) -> list[str]:
+    """Say it where a run did not come to its end."""
+    status = record.content['status']
+    if status == 'finished':
+        return []
+    epochs = len(record.content['epochs'] or ())
+    reason = (record.content.get('reason') or '').strip().partition('\n')[0]
+    what = {
+        'running': 'is still running, or was killed',
+        'stopped': 'was stopped',
+        'failed': 'failed',
+    }.get(status, str(status))
+    because = f' ({reason})' if reason else ''
+    return [
+        f'{label} {what}{because}, after {epochs} epochs: its numbers are not final.'
+    ]
+
+
+def _predictions(record: RunRecord, notes: list[str]) -> Results | None:
+    """Read a run's predictions on the test set, or note how to make them."""
+    path = os.path.join(record.folder, PREDICTIONS)
+    config = record.content['config']['path']
+    best = (record.content.get('best') or {}).get('checkpoint')
+    names = [
+        name for name in (best, *(record.content.get('checkpoints') or ())) if name
+    ]
+    checkpoint = os.path.join(record.folder, names[0] if names else 'CHECKPOINT')
+    how = (
+        f'python tools/analysis_tools/report.py {config} {checkpoint} makes them '
+        f'(or tools/test.py with --out {path})'
+    )
+    if not os.path.isfile(path):
+        notes.append(f'{path}: no such file, so no metrics with intervals; {how}.')
+        return None
+    newest = max(
+        (
+            os.path.getmtime(os.path.join(record.folder, name))
+            for name in names
+            if os.path.isfile(os.path.join(record.folder, name))
+        ),
+        default=0.0,
+    )
+    if os.path.getmtime(path) < newest:
+        notes.append(f'{path}: older than a checkpoint beside it; {how} anew.')
+    return read_results(path, record.classes or None)
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    """Return what of a run's config a runner reads: no variables of bases."""
+    try:
+        cfg = Config.fromfile(record.config_file, import_custom_modules=False)
+    except (OSError, SyntaxError, KeyError, TypeError, ImportError) as error:
+        raise UserError(f'{record.config_file}: cannot be read ({error})') from error
+    read = {*inspect.signature(Runner.__init__).parameters, 'auto_scale_lr'} - _NOISE
+    content: dict[str, Any] = cfg.to_dict()
+    return {name: value for name, value in content.items() if name in read}
+
+
+def _data_notes(runs: Sequence[ComparedRun]) -> list[str]:
+    """Say which runs have other data than the first."""
+    notes = []
+    first = runs[0]
+    for run in runs[1:]:
+        for part, verb in (('train', 'trained'), ('val', 'validated')):
+            ours, theirs = (each.get('data', part) or {} for each in (first, run))
+            if ours.get('sha256') is None or theirs.get('sha256') is None:
+                if ours or theirs:
+                    notes.append(
+                        f'No record tells whether {run.label} and {first.label} were '
+                        f'{verb} on the same, so they are not ranked.'
+                    )
+            elif ours['sha256'] != theirs['sha256']:
+                notes.append(
+                    f'{run.label} was {verb} on other data than {first.label}, so they '
+                    f'are not ranked: {_told(theirs)} against {_told(ours)}.'
+                )
+    return notes
+
+
+def _told(data: dict[str, Any]) -> str:
+    return f'{data.get("list") or data.get("dataset")} ({data.get("images")} images)'
+
+
+def _ranks(runs: Sequence[ComparedRun]) -> tuple[int | None, ...]:
+    """Rank finished runs with predictions by the first metric; ties share a rank."""
+    values = [
+        float(run.measured.values[0]) if run.finished and run.measured else np.nan
+        for run in runs
+    ]
+    if np.isfinite(values).sum() < 2:
+        return ()
+    return tuple(
+        None if np.isnan(value) else 1 + sum(other > value for other in values)
+        for value in values
+    )

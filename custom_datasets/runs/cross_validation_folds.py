@@ -1,0 +1,190 @@
+"""The lists of a cross-validation: those that are there, or new ones."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from custom_datasets.checking.sources import Source, find_sources
+from custom_datasets.class_names import as_names, read_lines
+from custom_datasets.converters.split_dataset import split_dataset
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.images import without_suffix
+from custom_datasets.overrides import fold_folder, fold_numbers
+
+_SPLITTER = 'tools/dataset_converters/split.py'
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What the folds of a config train on and are tested on.
+
+    Attributes:
+        classes: Class names in the order that numbers them.
+        held_out: The images that each fold holds out, as its list names them.
+        digest: Of the content of all lists.
+        report: What was split, or found, for the user.
+    """
+
+    classes: tuple[str, ...]
+    held_out: tuple[frozenset[str], ...]
+    digest: str
+    report: str
+
+
+def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
+    """Take the lists of the folds that are there, or else write them.
+
+    Images of the config's test list stay out of new folds, unless that list is
+    the validation list.
+
+    Args:
+        cfg: The config, after its overrides are applied, without ``fold``.
+        count: How many folds.
+        seed: Of a new split.
+
+    Raises:
+        ConfigError: The config has no such lists.
+        UserError: There are other folds, or some that are not whole.
+        AnnotationError: The data can't be split.
+    """
+    train, val, test = (_only_source(cfg, part) for part in ('train', 'val', 'test'))
+    folder = os.path.dirname(val.ann_file)
+    held = _held_images(val, test)
+    there = fold_numbers(folder)
+    if there and there != list(range(count)):
+        kept = f' --test-list {test.ann_file}' if held else ''
+        raise UserError(
+            f'{folder}: has the folds {", ".join(map(str, there))}; give --folds '
+            f'{len(there)}, or make others by {_SPLITTER} {val.root} --folds {count}'
+            f'{kept} --overwrite'
+        )
+    notes = [] if there else [_split(val, test if held else None, count, seed)]
+    lists = [
+        [
+            os.path.join(folder, fold_folder(fold), os.path.basename(part.ann_file))
+            for part in (train, val)
+        ]
+        for fold in range(count)
+    ]
+    held_out = _held_out(lists, val.root)
+    if there:
+        notes.append(f'{folder}: takes its {count} folds, which are there already')
+        notes += _lacks(held_out, [train, val], held)
+    return Folds(
+        classes=val.classes,
+        held_out=held_out,
+        digest=_digest([path for pair in lists for path in pair]),
+        report='\n'.join(notes),
+    )
+
+
+def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
+    sources, findings = find_sources(cfg)
+    found = [source for source in sources if source.split == part]
+    if len(found) != 1 or os.path.basename(found[0].ann_file) == '':
+        problems = '; '.join(f.message for f in findings if f.split == part)
+        raise ConfigError(
+            f'{part}_dataloader: '
+            + (problems or f'{len(found)} data sets with a list or file of annotations')
+            + '; folds need one, as the data sets of this package have it'
+        )
+    return found[0]
+
+
+def _held_images(val: Source, test: Source) -> frozenset[str]:
+    """Return the images of a test list that is one of its own."""
+    if not os.path.isfile(test.ann_file):
+        return frozenset()
+    names = _listed(test.ann_file)
+    if os.path.isfile(val.ann_file) and names == _listed(val.ann_file):
+        return frozenset()
+    return names
+
+
+def _split(val: Source, test: Source | None, count: int, seed: int) -> str:
+    """Write the lists where the config looks for them."""
+    images = (val.settings.get('data_prefix') or {}).get('img')
+    is_coco = val.kind == 'coco'
+    report = split_dataset(
+        val.root,
+        folds=count,
+        test_list=test.ann_file if test else None,
+        ignore_classes=as_names(val.settings.get('ignore_classes') or ()),
+        images=os.path.join(val.root, images) if is_coco and images else None,
+        seed=seed,
+    )
+    folder = os.path.dirname(val.ann_file)
+    if fold_numbers(folder) != list(range(count)):
+        raise ConfigError(
+            f'{val.ann_file}: the lists of the folds are not beside it; let ann_file '
+            f'name a list where {_SPLITTER} writes:\n{report}'
+        )
+    return report
+
+
+def _held_out(lists: list[list[str]], root: str) -> tuple[frozenset[str], ...]:
+    """Read what each fold holds out; all of it together is what the data have."""
+    pairs = [[_listed(path) for path in pair] for pair in lists]
+    whole: frozenset[str] = frozenset().union(*(val for _, val in pairs))
+    again = f'make them anew by {_SPLITTER} {root} --folds {len(lists)} --overwrite'
+    for (train_path, val_path), (train, val) in zip(lists, pairs, strict=True):
+        both = sorted(train & val)
+        if both:
+            raise UserError(f'{val_path}: {both[0]} is in {train_path} too; {again}')
+        if train | val != whole:
+            lost = sorted(whole ^ (train | val))[0]
+            raise UserError(
+                f'{val_path}: with {train_path} it has other images than the other '
+                f'folds, {lost} for one; {again}'
+            )
+    if sum(len(val) for _, val in pairs) != len(whole):
+        raise UserError(
+            f'{os.path.dirname(lists[0][1])} and the others: an image is held out by '
+            f'two folds; {again}'
+        )
+    return tuple(val for _, val in pairs)
+
+
+def _lacks(
+    held_out: tuple[frozenset[str], ...],
+    sources: list[Source],
+    held: frozenset[str],
+) -> list[str]:
+    """Say where folds that were there do not fit the config's other lists."""
+    whole: frozenset[str] = frozenset().union(*held_out)
+    files = [s.ann_file for s in sources if os.path.isfile(s.ann_file)]
+    listed: frozenset[str] = frozenset().union(*map(_listed, files))
+    notes = []
+    if listed - whole:
+        notes.append(
+            f'{len(listed - whole)} images of {" and ".join(files)} are in no fold, '
+            f'{sorted(listed - whole)[0]} for one'
+        )
+    if held & whole:
+        notes.append(
+            f'{len(held & whole)} images of the test list are in the folds too: it is '
+            'no independent test of these models'
+        )
+    return notes
+
+
+def _listed(path: str) -> frozenset[str]:
+    """Read the images that a list, or a COCO JSON, names."""
+    if not path.lower().endswith('.json'):
+        return frozenset(without_suffix(line) for _, line in read_lines(path))
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            return frozenset(image['file_name'] for image in json.load(file)['images'])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path}: cannot be read ({error})') from error
+
+
+def _digest(paths: list[str]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, 'rb') as file:
+            digest.update(hashlib.sha256(file.read()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,240 @@
+"""Running the commands of folds, side by side on several GPUs."""
+
+import os
+import queue
+import re
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from custom_datasets.errors import UserError
+
+_LAST_LINES = 12
+PATIENCE = 10  # Seconds that a process has to end before it is killed.
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fold.
+
+    Attributes:
+        fold: Its number.
+        folder: Its work directory.
+        train: The command that trains; ``--resume`` is added where it has to
+            go on from a checkpoint.
+        test: Makes the command that tests a checkpoint.
+    """
+
+    fold: int
+    folder: str
+    train: Sequence[str]
+    test: Callable[[str], Sequence[str]]
+
+    @property
+    def log(self) -> str:
+        """Where all that its processes print goes."""
+        return os.path.join(self.folder, 'console.log')
+
+
+class Interrupted(Exception):
+    """The command was told to stop."""
+
+
+class JobFailed(Exception):
+    """A process of a fold ended with an error; the message has its last lines."""
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    devices: Sequence[str | None],
+    lock: int,
+    finished: Callable[[Job, str], None],
+    watch: Callable[[], None],
+) -> dict[int, str]:
+    """Train and test folds, as many at once as there are devices.
+
+    Args:
+        jobs: The folds that are not done.
+        devices: ``CUDA_VISIBLE_DEVICES`` for each place; None leaves it as it is.
+        lock: A file descriptor that the processes keep open.
+        finished: Called in this thread with each fold that is done, and its
+            checkpoint.
+        watch: Called in this thread, again and again.
+
+    Returns:
+        For each fold that failed, what its process said last.
+
+    Raises:
+        Interrupted: Ctrl-C, or a signal to end; all processes have ended.
+    """
+    free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+    children = _Children(lock)
+
+    def work(job: Job) -> str:
+        device = free.get()
+        try:
+            return _train_and_test(job, children, device)
+        finally:
+            free.put(device)
+
+    failures: dict[int, str] = {}
+    with _stopped_by_signals(), ThreadPoolExecutor(len(devices)) as pool:
+        futures: dict[Future[str], Job] = {pool.submit(work, job): job for job in jobs}
+        running = set(futures)
+        try:
+            while running:
+                ended, running = wait(running, 0.5, FIRST_COMPLETED)
+                for future in ended:
+                    try:
+                        finished(futures[future], future.result())
+                    except JobFailed as error:
+                        failures[futures[future].fold] = str(error)
+                watch()
+        except BaseException as error:
+            children.stop()
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted from error
+            raise
+    return failures
+
+
+def last_checkpoint(folder: str) -> str | None:
+    """Return the checkpoint that a training wrote last, if it is still there."""
+    try:
+        text = Path(folder, 'last_checkpoint').read_text(encoding='utf-8').strip()
+    except OSError:
+        return None
+    return text if os.path.isfile(text) else None
+
+
+def steps_done(folder: str) -> int:
+    """Return the epoch, or the iteration, of the last checkpoint; 0 for none."""
+    name = os.path.basename(last_checkpoint(folder) or '')
+    match = re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', name)
+    return int(match[1]) if match else 0
+
+
+def _train_and_test(job: Job, children: '_Children', device: str | None) -> str:
+    resume = ['--resume'] if last_checkpoint(job.folder) else []
+    children.run([*job.train, *resume], job, device)
+    checkpoint = last_checkpoint(job.folder)
+    if checkpoint is None:
+        raise JobFailed(f'{job.folder}: the training left no checkpoint')
+    children.run(job.test(checkpoint), job, device)
+    return checkpoint
+
+
+class _Children:
+    """Processes that are stopped together, each with those that it starts."""
+
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._guard = threading.Lock()
+        self._stopped = False
+
+    def run(self, command: Sequence[str], job: Job, device: str | None) -> None:
+        """Run a command to its end; raises JobFailed where that is an error."""
+        environment = dict(os.environ)
+        if device is not None:
+            environment['CUDA_VISIBLE_DEVICES'] = device
+        with self._guard:
+            if self._stopped:
+                raise Interrupted
+            os.makedirs(job.folder, exist_ok=True)
+            with open(job.log, 'ab') as log:
+                child = subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[self._lock],
+                    start_new_session=True,
+                )
+            self._running.add(child)
+        status = child.wait()
+        with self._guard:
+            self._running.discard(child)
+        if status:
+            raise JobFailed(
+                f'ended with status {status}: {shlex.join(command[:3])}; the end of '
+                f'{job.log}:\n{_tail(job.log)}'
+            )
+
+    def stop(self) -> None:
+        """End all processes, and start no other."""
+        with self._guard:
+            self._stopped = True
+            running = list(self._running)
+        for sent in (signal.SIGTERM, signal.SIGKILL):
+            for child in running:
+                _signal_group(child, sent)
+            deadline = time.monotonic() + PATIENCE
+            for child in running:
+                try:
+                    child.wait(max(deadline - time.monotonic(), 0))
+                except subprocess.TimeoutExpired:
+                    continue
+
+
+def _signal_group(child: 'subprocess.Popen[bytes]', sent: signal.Signals) -> None:
+    try:
+        os.killpg(child.pid, sent)
+    except ProcessLookupError:
+        pass
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let a signal to end do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
+
+
+def _tail(path: str) -> str:
+    with open(path, encoding='utf-8', errors='replace') as file:
+        lines = [line.rstrip() for line in file if line.strip()]
+    return '\n'.join(f'  {line}' for line in lines[-_LAST_LINES:])
+
+
+def visible_devices(most: int | None = None) -> list[str | None]:
+    """List the GPUs to use; a list of None where there is none.
+
+    Args:
+        most: How many at most; all if None.
+
+    Raises:
+        UserError: There are fewer.
+    """
+    import torch
+
+    count = torch.cuda.device_count()
+    if most and most > count:
+        raise UserError(f'--gpus {most}: {count} can be seen here')
+    if not count:
+        return [None]
+    named = os.environ.get('CUDA_VISIBLE_DEVICES')
+    names = named.split(',') if named else list(map(str, range(count)))
+    return [name.strip() for name in names[: most or count]]

@@ -1,0 +1,63 @@
+"""Showing a run's curves in TensorBoard, Weights & Biases or MLflow.
+
+``track=tensorboard`` (or ``wandb``, ``mlflow``, or several:
+``track=tensorboard,wandb``) adds mmengine's own back end to those that the
+config has.
+"""
+
+import importlib.util
+import os
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from custom_datasets.errors import ConfigError, UserError
+
+
+class _Tracker(NamedTuple):
+    backend: str
+    package: str
+
+
+TRACKERS = {
+    'tensorboard': _Tracker('TensorboardVisBackend', 'tensorboard'),
+    'wandb': _Tracker('WandbVisBackend', 'wandb'),
+    'mlflow': _Tracker('MLflowVisBackend', 'mlflow'),
+}
+"""What can be tracked with: mmengine's back end, and the package it needs."""
+
+
+def apply_tracking(cfg: Config) -> None:
+    """Carry out ``track`` in place; absent or None, it changes nothing.
+
+    Raises:
+        ConfigError: It names something unknown.
+        UserError: A package is not installed.
+    """
+    wanted = cfg.get('track')
+    if wanted is None:
+        return
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    visualizer = cfg.get('visualizer') or {'type': 'Visualizer'}
+    backends = list(visualizer.get('vis_backends') or [{'type': 'LocalVisBackend'}])
+    there = {backend['type'] for backend in backends}
+    for name in names:
+        if name not in TRACKERS:
+            raise ConfigError(f'track={name!r}: it can be {", ".join(TRACKERS)}')
+        backend, package = TRACKERS[name]
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f'track={name} needs a package: pip install {package}')
+        if backend not in there:
+            there.add(backend)
+            backends.append({'type': backend, **_settings(name, cfg)})
+    cfg.visualizer = {**visualizer, 'vis_backends': backends}
+
+
+def _settings(name: str, cfg: Config) -> dict[str, Any]:
+    """Let a run have its config's name where it is shown among others."""
+    title = os.path.splitext(os.path.basename(cfg.filename or ''))[0]
+    if name == 'wandb' and title:
+        return {'init_kwargs': {'name': title}}
+    if name == 'mlflow' and title:
+        return {'run_name': title}
+    return {}

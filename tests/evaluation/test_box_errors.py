@@ -1,0 +1,165 @@
+"""Kinds of mistakes and what they cost, worked out by hand."""
+
+import numpy as np
+import pytest
+from drawn_detections import detections, draw
+
+from custom_datasets.evaluation.average_precision import ap_tables
+from custom_datasets.evaluation.box_errors import KINDS, box_errors
+from custom_datasets.evaluation.matching import match_classwise
+from custom_datasets.evaluation.overlaps import find_overlaps
+
+ONE, TWO, FAR = (0, 0, 10, 10), (100, 0, 110, 10), (300, 300, 310, 310)
+THIRD = (5, 0, 15, 10)
+"""It overlaps ONE by 1/3."""
+
+
+def errors(results, threshold=0.0):
+    pairs = find_overlaps(results)
+    return box_errors(results, pairs, match_classwise(results, pairs), threshold)
+
+
+def by_kind(results, key, threshold=0.0):
+    types = errors(results, threshold)['types']
+    return {one['kind']: one[key] for one in types if one[key]}
+
+
+@pytest.mark.parametrize(
+    ('truth', 'predicted', 'kind', 'dap'),
+    [
+        pytest.param(
+            # A false alarm before a hit: 1/2 of the objects at precision 1/2.
+            [(0, 0, ONE), (0, 0, TWO)],
+            [(0, 0, THIRD, 0.9), (0, 0, TWO, 0.8)],
+            'localisation',
+            1 - 1 / 4,
+            id='localisation',
+        ),
+        pytest.param(
+            # a finds one of two; b has a false alarm before its hit.
+            [(0, 0, ONE), (0, 0, TWO), (0, 1, FAR)],
+            [(0, 0, ONE, 0.8), (0, 1, TWO, 0.9), (0, 1, FAR, 0.7)],
+            'class',
+            (1 / 2 + 1 / 2) / 2,
+            id='class',
+        ),
+        pytest.param(
+            [(0, 0, ONE), (0, 1, FAR)],
+            [(0, 0, ONE, 0.9), (0, 1, THIRD, 0.8), (0, 1, FAR, 0.7)],
+            'both',
+            (0 + 1 / 2) / 2,
+            id='both',
+        ),
+        pytest.param(
+            # Right, wrong, right: 1/2 at 1 and 1/2 at 2/3.
+            [(0, 0, ONE), (0, 0, TWO)],
+            [(0, 0, ONE, 0.9), (0, 0, ONE, 0.8), (0, 0, TWO, 0.7)],
+            'duplicate',
+            1 - (1 / 2 + 1 / 2 * 2 / 3),
+            id='duplicate',
+        ),
+        pytest.param(
+            [(0, 0, ONE)],
+            [(0, 0, FAR, 0.9), (0, 0, ONE, 0.8)],
+            'background',
+            1 / 2,
+            id='background',
+        ),
+        pytest.param(
+            [(0, 0, ONE), (0, 0, TWO)],
+            [(0, 0, ONE, 0.9)],
+            'missed',
+            1 / 2,
+            id='missed',
+        ),
+    ],
+)
+def test_one_of_each_kind(truth, predicted, kind, dap):
+    results = detections(truth, predicted)
+    assert by_kind(results, 'count') == {kind: 1}
+    assert by_kind(results, 'dap') == pytest.approx({kind: dap})
+
+
+def test_a_class_gains_from_what_another_mistook():
+    results = detections(
+        [(0, 0, ONE), (0, 0, TWO), (0, 1, FAR)],
+        [(0, 0, ONE, 0.8), (0, 1, TWO, 0.9), (0, 1, FAR, 0.7)],
+    )
+    rows = errors(results)['types'][KINDS.index('class')]['per_class']
+    assert rows == [{'count': 0, 'dap': 0.5}, {'count': 1, 'dap': 0.5}]
+
+
+def test_only_the_most_confident_on_an_object_is_repaired():
+    # 1/3 from the left and from the right of ONE, the latter before TWO is found.
+    results = detections(
+        [(0, 0, ONE), (0, 0, TWO)],
+        [(0, 0, THIRD, 0.5), (0, 0, (-5, 0, 5, 10), 0.9), (0, 0, TWO, 0.8)],
+    )
+    assert by_kind(results, 'count') == {'localisation': 2}
+    # Precision 1/2 at recall 1/2 becomes 1 throughout, the other is dropped.
+    assert by_kind(results, 'dap') == pytest.approx({'localisation': 3 / 4})
+
+
+def test_a_bad_box_on_an_object_that_is_found_is_dropped():
+    results = detections([(0, 0, ONE)], [(0, 0, THIRD, 0.9), (0, 0, ONE, 0.8)])
+    assert by_kind(results, 'dap') == pytest.approx({'localisation': 1 / 2})
+
+
+def test_the_order_of_kinds():
+    # Its class overlaps by 1/3 and another one wholly.
+    near = detections([(0, 0, ONE), (0, 1, THIRD)], [(0, 0, THIRD, 0.9)])
+    assert by_kind(near, 'count') == {'localisation': 1, 'missed': 1}
+    # On a found object of its class and on one of another class.
+    again = detections([(0, 0, ONE), (0, 1, ONE)], [(0, 0, ONE, 0.9), (0, 0, ONE, 0.8)])
+    assert by_kind(again, 'count') == {'class': 1}
+
+
+def test_an_object_that_a_better_box_would_find_is_not_missed():
+    results = detections([(0, 0, ONE)], [(0, 0, THIRD, 0.9)])
+    assert by_kind(results, 'count') == {'localisation': 1}
+
+
+def test_ignored_boxes_and_what_is_on_them_are_no_mistakes():
+    results = detections(
+        [(0, 0, ONE, True), (0, 0, TWO)], [(0, 0, ONE, 0.9), (0, 0, TWO, 0.8)]
+    )
+    assert by_kind(results, 'count') == {}
+
+
+def test_a_class_of_which_all_is_missed():
+    results = detections([(0, 0, ONE), (0, 1, FAR)], [(0, 0, ONE, 0.9)])
+    assert errors(results)['area_ap50'] == 0.5
+    assert by_kind(results, 'dap') == {'missed': 0.5}
+
+
+def test_a_class_without_objects_has_no_cost():
+    results = detections([(0, 0, ONE)], [(0, 0, ONE, 0.9), (0, 1, FAR, 0.9)])
+    for one in errors(results)['types']:
+        assert one['per_class'][0]['dap'] == 0
+        assert np.isnan(one['per_class'][1]['dap'])
+        assert one['dap'] == 0
+
+
+def test_what_is_deployed():
+    results = detections(
+        [(0, 0, ONE), (0, 0, TWO)],
+        [(0, 0, FAR, 0.9), (0, 0, ONE, 0.8), (0, 0, FAR, 0.3), (0, 0, TWO, 0.2)],
+    )
+    assert by_kind(results, 'count') == {'background': 2}
+    assert by_kind(results, 'deployed', 0.5) == {'background': 1, 'missed': 1}
+    assert by_kind(results, 'deployed', 0.85) == {'background': 1, 'missed': 2}
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_every_false_positive_is_of_one_kind_and_no_repair_costs(seed):
+    results = draw(seed)
+    matching = match_classwise(results, find_overlaps(results))
+    report = errors(results)
+    counts = {one['kind']: one['count'] for one in report['types']}
+    counts.pop('missed')
+    assert sum(counts.values()) == (~matching.found & ~matching.ignored).sum()
+    base = ap_tables(results).ap50(np.ones(len(results.images)))[0]
+    assert report['area_ap50'] == pytest.approx(base)
+    for one in report['types']:
+        assert 0 <= one['dap'] <= 1 - base
+        assert one['count'] == sum(part['count'] for part in one['per_class'])

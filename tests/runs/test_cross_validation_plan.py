@@ -1,0 +1,102 @@
+"""Going on with a cross-validation, and never with another one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from custom_datasets.errors import UserError
+from custom_datasets.runs.cross_validation_plan import PLAN, Plan, locked, settings_of
+
+SETTINGS = {'lr': '0.1', 'epochs': '12'}
+
+
+def test_what_is_done_is_kept(tmp_path):
+    plan = Plan(str(tmp_path), SETTINGS, 5, 'abc')
+    assert plan.done == {}
+    plan.finish(3, 'fold_3/epoch_12.pth')
+    plan.finish(0, 'fold_0/epoch_12.pth')
+    again = Plan(str(tmp_path), dict(SETTINGS), 5, 'abc')
+    assert again.done == {0: 'fold_0/epoch_12.pth', 3: 'fold_3/epoch_12.pth'}
+
+
+@pytest.mark.parametrize(
+    ('settings', 'folds', 'digest', 'said'),
+    [
+        ({**SETTINGS, 'lr': '0.2'}, 5, 'abc', 'lr was 0.1 and is 0.2; give another'),
+        ({**SETTINGS, 'new': '1'}, 5, 'abc', 'new was - and is 1; give another'),
+        ({'lr': '0.1'}, 5, 'abc', 'epochs was 12 and is -; give another'),
+        (SETTINGS, 4, 'xyz', 'there were 5 folds and are 4; give another'),
+        (SETTINGS, 5, 'xyz', 'the lists of its folds have changed; give another'),
+        (
+            {**SETTINGS, **{f'k{index}': '' for index in range(7)}},
+            5,
+            'abc',
+            'k4 was - and is ; and 2 more; give another',
+        ),
+    ],
+)
+def test_another_cross_validation_is_refused(tmp_path, settings, folds, digest, said):
+    Plan(str(tmp_path), SETTINGS, 5, 'abc').finish(1, 'x')
+    before = (tmp_path / PLAN).read_bytes()
+    with pytest.raises(UserError, match='holds a cross-validation of other') as caught:
+        Plan(str(tmp_path), settings, folds, digest)
+    assert said in str(caught.value)
+    assert (tmp_path / PLAN).read_bytes() == before
+
+
+def test_folds_that_were_trained_by_hand_are_not_mixed_in(tmp_path):
+    (tmp_path / 'fold_1').mkdir()
+    with pytest.raises(UserError, match='has fold_1, which this command did not train'):
+        Plan(str(tmp_path), SETTINGS, 5, 'abc')
+    assert not (tmp_path / PLAN).exists()
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"done": {}, "settings": {}}'])
+def test_a_broken_note(tmp_path, text):
+    (tmp_path / PLAN).write_text(text)
+    with pytest.raises(UserError, match=f'{PLAN}: cannot be read'):
+        Plan(str(tmp_path), SETTINGS, 5, 'abc')
+
+
+def test_what_the_machine_has_does_not_matter():
+    loader = {'batch_size': 4, 'num_workers': 2, 'persistent_workers': False}
+    cfg = {
+        'train_dataloader': loader,
+        'default_hooks': {'logger': {'interval': 10}, 'checkpoint': {'interval': 1}},
+        'work_dir': 'here',
+        'visualizer': {'type': 'X'},
+    }
+    assert settings_of(cfg) == {
+        'train_dataloader.batch_size': '4',
+        'default_hooks.checkpoint.interval': '1',
+    }
+
+
+def test_a_folder_is_locked_as_long_as_a_process_works_in_it(tmp_path):
+    folder = str(tmp_path / 'new')
+    with locked(folder) as lock:
+        # It ends when its input does.
+        child = subprocess.Popen(
+            [sys.executable, '-c', 'input()'],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[lock],
+        )
+        with pytest.raises(UserError, match='another cross-validation'):
+            with locked(folder):
+                pass
+    with pytest.raises(UserError, match='or a training that one has left'):
+        with locked(folder):
+            pass
+    child.communicate()
+    with locked(folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match='cannot be written'):
+        with locked(os.path.join(tmp_path, 'file', 'inside')):
+            pass

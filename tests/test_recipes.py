@@ -1,0 +1,92 @@
+"""``loss``, ``sampling`` and ``mix``: what they set, refuse, and do to a step."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.structures import DataSample
+
+from custom_datasets.errors import ConfigError
+from custom_datasets.recipes import LOSSES, MIXES, apply_recipes
+from tests.leaves import LEAVES, SAMPLE
+
+CLASSIFIER = next(leaf for leaf in LEAVES if leaf.parent.name == 'waste')
+
+
+def applied(leaf, **settings):
+    cfg = Config.fromfile(leaf)
+    cfg.merge_from_dict(settings)
+    apply_recipes(cfg)
+    once = cfg.to_dict()
+    apply_recipes(cfg)
+    assert cfg.to_dict() == once
+    return cfg
+
+
+def test_nothing_asked_nothing_changed():
+    for leaf in (CLASSIFIER, SAMPLE):
+        assert applied(leaf).to_dict() == Config.fromfile(leaf).to_dict()
+
+
+@pytest.mark.parametrize('mix', [None, *MIXES])
+@pytest.mark.parametrize('loss', [None, *LOSSES])
+def test_every_loss_trains_with_every_mix(loss, mix):
+    cfg = applied(CLASSIFIER, loss=loss, mix=mix)
+    if loss:
+        assert cfg.model.head.loss.type == LOSSES[loss]['type']
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        cfg.model.data_preprocessor = cfg.data_preprocessor
+        model = MODELS.build(cfg.model)
+        batch = {
+            'inputs': torch.randint(0, 255, (6, 3, 32, 32), dtype=torch.uint8),
+            'data_samples': [DataSample().set_gt_label(i % 3) for i in range(6)],
+        }
+        data = model.data_preprocessor(batch, training=True)
+        losses = model(**data, mode='loss')
+    (value,) = losses.values()
+    value.backward()
+    assert torch.isfinite(value) and value > 0
+    mixed = hasattr(data['data_samples'][0], 'gt_score')
+    assert mixed == (mix is not None)
+
+
+def test_weights_come_by_a_hook_once():
+    cfg = applied(CLASSIFIER, loss='class-weighted')
+    assert cfg.custom_hooks == [{'type': 'ClassWeightHook'}]
+
+
+def test_sampling_of_a_classifier():
+    cfg = applied(CLASSIFIER, sampling='class-balanced')
+    assert cfg.train_dataloader.sampler == {'type': 'ClassBalancedSampler'}
+    assert cfg.val_dataloader.sampler.type == 'DefaultSampler'
+
+
+@pytest.mark.parametrize('leaf', [CLASSIFIER, SAMPLE])
+def test_repeat_factor_wraps_the_training_set_only(leaf):
+    cfg = applied(leaf, sampling='repeat-factor')
+    plain = Config.fromfile(leaf)
+    assert cfg.train_dataloader.dataset.type == 'RepeatFactorDataset'
+    assert cfg.train_dataloader.dataset.dataset == plain.train_dataloader.dataset
+    assert cfg.val_dataloader == plain.val_dataloader
+
+
+@pytest.mark.parametrize(
+    ('leaf', 'settings', 'said'),
+    [
+        (CLASSIFIER, {'loss': 'focl'}, 'loss=focl: no such loss; there are focal, '),
+        (CLASSIFIER, {'mix': 'mosaic'}, 'mix=mosaic: no such mix; there are mixup'),
+        (CLASSIFIER, {'sampling': 'all'}, 'sampling=all: no such sampling; there'),
+        (SAMPLE, {'loss': 'focal'}, 'loss=focal is for classification, and the model'),
+        (SAMPLE, {'mix': 'cutmix'}, 'the model is RetinaNet'),
+        (SAMPLE, {'sampling': 'class-balanced'}, 'sampling=repeat-factor is for both'),
+        (
+            CLASSIFIER,
+            {'loss': 'class-weighted', 'sampling': 'class-balanced'},
+            'take one',
+        ),
+    ],
+)
+def test_what_cannot_be_is_said(leaf, settings, said):
+    with pytest.raises(ConfigError, match=said.replace('(', r'\(')):
+        applied(leaf, **settings)

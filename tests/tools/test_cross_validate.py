@@ -1,0 +1,115 @@
+"""Two folds of drawn data: trained, interrupted, gone on with, put together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from custom_datasets import sample
+from custom_datasets.evaluation.predictions import read_results
+from tests.leaves import ROOT, SAMPLE, small_run
+from tools import cross_validate as tool
+
+CLASSES = ('RBC', 'WBC', 'Platelets')
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    """Twelve images to divide, and four of a test list."""
+    root = tmp_path_factory.mktemp('folds') / 'bccd'
+    sample.draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
+    return root
+
+
+def test_folds_go_on_after_an_interruption(run, root, tmp_path, monkeypatch, capsys):
+    options = [
+        option for option in small_run(SAMPLE, root) if '.indices=' not in option
+    ]
+    arguments = [str(SAMPLE), '--folds', '2', '--cfg-options', *options]
+    work_dir = tmp_path / 'work_dirs' / SAMPLE.stem
+    interrupt_after_first_fold(arguments, tmp_path)
+    first = times(work_dir / 'fold_0')
+    assert not (work_dir / 'cross_validation.json').exists()
+
+    done = run('cross_validate.py', *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = done.stdout.splitlines()
+    assert lines[1] == 'done before: fold_0'
+    assert 'fold_0: trained' not in done.stdout
+    assert 'fold_1: trained and tested' in done.stdout
+    assert times(work_dir / 'fold_0') == first
+
+    names = [
+        set((root / f'ImageSets/Main/fold_{fold}/val.txt').read_text().split())
+        for fold in (0, 1)
+    ]
+    results = read_results(str(work_dir / 'out_of_fold.pkl'), CLASSES)
+    keys = [image.key for image in results.images]
+    assert set(keys[:6]) == names[0]
+    assert set(keys[6:]) == names[1]
+    assert len(names[0] | names[1]) == 12
+
+    report = json.loads((work_dir / 'cross_validation.json').read_text())
+    metrics = {(m['name'], m['class']): m for m in report['metrics']}
+    for fold in (0, 1):
+        # What the stock test said of the images that the fold holds out.
+        (path,) = (work_dir / f'fold_{fold}/held_out').glob('*/*.json')
+        stock = json.loads(path.read_text())
+        for of in (None, *CLASSES):
+            said = stock['pascal_voc/AP50' + (f'_{of}' if of else '')]
+            found = metrics['area-AP50', of]['folds'][fold]
+            assert found == pytest.approx(said, abs=2e-6)
+    mean = sum(metrics['area-AP50', None]['folds']) / 2
+    assert metrics['area-AP50', None]['mean'] == pytest.approx(mean, abs=2e-6)
+    assert (work_dir / 'cross_validation.md').read_text().startswith('# Cross-val')
+
+    monkeypatch.chdir(tmp_path)
+    assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
+    error = capsys.readouterr().err
+    assert 'optim_wrapper.optimizer.lr was 0.001 and is 0.5' in error
+    assert tool.main([*arguments, 'fold=1']) == 1
+    assert 'cross-validation sets it itself' in capsys.readouterr().err
+
+
+def interrupt_after_first_fold(arguments, folder):
+    command = [sys.executable, str(ROOT / 'tools/cross_validate.py'), *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout:
+            if line.startswith('fold_0: trained and tested'):
+                process.send_signal(signal.SIGINT)
+                break
+        _, error = process.communicate(timeout=100)
+    assert 'interrupted; the same command goes on where it stopped' in error
+    assert process.returncode == 1
+
+
+def times(folder):
+    """When each file was written; the config of the held-out test is always new."""
+    return {
+        path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    'options', [['--folds', '1'], ['--gpus', '0'], ['--cfg-options', 'fold']]
+)
+def test_wrong_usage(options, capsys):
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(SAMPLE), *options])
+    assert caught.value.code == 2
+    assert 'error:' in capsys.readouterr().err
+
+
+def test_a_config_that_is_not_there(capsys):
+    assert tool.main(['nowhere.py']) == 1
+    assert capsys.readouterr().err == 'error: nowhere.py: no such config\n'

@@ -1,0 +1,97 @@
+#!/usr/bin/env python
+"""Train and test a config on each of K folds, and show mean and spread.
+
+Makes the folds (lists beside the config's own) unless they are there, trains
+each with tools/train.py in work_dirs/<config>/fold_K, tests it on what it holds
+out, and writes the predictions of all images into one file. Folds train side
+by side where there are several GPUs. Run the same command again after an
+interruption: it goes on.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_datasets.cli import progress_bar, run_command
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    args = make_parser().parse_args(argv)
+
+    def validate() -> str:
+        from custom_datasets.runs.cross_validation import cross_validate
+
+        with progress_bar('epochs of all folds') as progress:
+            return cross_validate(
+                args.config,
+                args.folds,
+                options=args.cfg_options,
+                seed=args.seed,
+                gpus=args.gpus,
+                work_dir=args.work_dir,
+                say=lambda line: print(line, flush=True),
+                progress=progress,
+            )
+
+    return run_command(validate)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='a leaf config')
+    parser.add_argument(
+        '--folds',
+        type=_at_least(2),
+        default=5,
+        metavar='K',
+        help='default: %(default)s',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the split, where there is none yet; that of the training is '
+        'randomness.seed (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=_at_least(1),
+        metavar='N',
+        help='folds to train at once, one a GPU (default: as many as there are GPUs)',
+    )
+    parser.add_argument('--work-dir', help='default: work_dirs/<config>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        type=_setting,
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, as in train.py',
+    )
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f'{text}: needs a number from {least} on')
+        return int(text)
+
+    return number
+
+
+def _setting(text: str) -> str:
+    if not text.partition('=')[1]:
+        raise argparse.ArgumentTypeError(f'{text}: needs KEY=VALUE')
+    return text
+
+
+if __name__ == '__main__':
+    sys.exit(main())
