@@ -43,10 +43,8 @@ class Matching:
         return np.asarray(self.truth >= 0)
 
 
-def match_classwise(
-    results: DetectionResults, overlaps: Overlaps, iou: float = IOU
-) -> Matching:
-    """Match each class by itself, as Pascal VOC does.
+def match_classwise(results: DetectionResults, overlaps: Overlaps) -> Matching:
+    """Match each class by itself at IoU 0.5, as Pascal VOC does.
 
     Each prediction goes to the box of its class that it overlaps most, and is
     wrong where a more confident one went there before (M. Everingham et al.,
@@ -55,9 +53,9 @@ def match_classwise(
     """
     truth, predicted = results.truth, results.predicted
     same = predicted.label[overlaps.predicted] == truth.label[overlaps.truth]
-    near = overlaps.keep(same & (overlaps.iou >= iou - ROUNDING))
+    near = overlaps.keep(same & (overlaps.iou >= IOU - ROUNDING))
     exact = _single_iou(predicted.box[near.predicted], truth.box[near.truth])
-    near, exact = near.keep(exact >= iou), exact[exact >= iou]
+    near, exact = near.keep(exact >= IOU), exact[exact >= IOU]
     order = np.lexsort((near.truth, truth.ignore[near.truth], -exact, near.predicted))
     rows, first = np.unique(near.predicted[order], return_index=True)
     best = near.truth[order][first]
@@ -71,20 +69,20 @@ def match_classwise(
 
 
 def match_any_class(
-    results: DetectionResults, overlaps: Overlaps, threshold: float, iou: float = IOU
+    results: DetectionResults, overlaps: Overlaps, threshold: float
 ) -> Matching:
-    """Match what is predicted from a score on, whatever its class.
+    """Match what is predicted from a score on at IoU 0.5, whatever its class.
 
     Each prediction takes the free box that it overlaps most, one of its own
     class where two overlap alike.
     """
     truth, predicted = results.truth, results.predicted
     kept = predicted.score[overlaps.predicted] >= threshold
-    near = overlaps.keep(kept & (overlaps.iou >= iou))
+    near = overlaps.keep(kept & (overlaps.iou >= IOU))
     other = predicted.label[near.predicted] != truth.label[near.truth]
     near = near.keep(np.lexsort((near.truth, other, -near.iou, near.predicted)))
     rows, match = match_greedily(
-        near, predicted.image, near.iou, np.array([iou]), truth.ignore, truth.ignore
+        near, predicted.image, near.iou, np.array([IOU]), truth.ignore, truth.ignore
     )
     found = match[:, 0] >= 0
     rows, best = rows[found], match[found, 0]

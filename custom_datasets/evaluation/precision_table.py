@@ -73,9 +73,8 @@ class PrecisionTable:
         self._mover, self._sign = ranking.image[rows][mover], move[moved, mover]
         steps = np.cumsum(move.ravel() != 0).reshape(move.shape)
         self._moved = steps[matching, hit]
-        self._moved_before = np.cumsum((move != 0).sum(axis=1)) - (move != 0).sum(
-            axis=1
-        )
+        moves = np.count_nonzero(move, axis=1)
+        self._moved_before = np.cumsum(moves) - moves
 
     def area(self, weights: Integers) -> Floats:
         """Return the area under the interpolated precision-recall curve.

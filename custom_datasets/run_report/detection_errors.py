@@ -48,7 +48,7 @@ def errors_section(
         styles: Class of the style sheet for each class name.
         shown: The classes that have columns, if they are few.
     """
-    errors = report['errors']
+    errors, threshold = report['errors'], report['confusion']['threshold']
     names = report['classes']
     columns = list(shown) if len(names) <= _SPLIT_CLASSES else []
     most = max((row['dap'] or 0.0 for row in errors['types']), default=0.0)
@@ -59,9 +59,9 @@ def errors_section(
         rows.append(
             [
                 [element('b', name), element('small', meaning, class_='below')],
-                number(row['count']),
+                number(row['deployed']),
                 number(decimal(row['dap']), share_bar(cost, '')),
-                *(_class_cell(row['per_class'][index]) for index in columns),
+                *(number(decimal(row['per_class'][i]['dap'])) for i in columns),
             ]
         )
     return section(
@@ -69,12 +69,12 @@ def errors_section(
         'What goes wrong',
         element('p', _advice(report)),
         table(
-            'Counted among boxes of every score, as AP does. AP cost: what '
-            f'area-AP50, now {decimal(errors["area_ap50"])}, would gain '
-            'if all errors of the kind were put right, and nothing else. Costs do not '
-            f'add up. Too far off: IoU {errors["iou_background"]:g} to '
+            f'Shown: how many there are at the threshold {decimal(threshold)}. AP '
+            f'cost: what area-AP50, now {decimal(errors["area_ap50"])}, would gain if '
+            'all errors of the kind were put right, at any score, and nothing else; '
+            f'costs do not add up. Too far off: IoU {errors["iou_background"]:g} to '
             f'{errors["iou_foreground"]:g}. After TIDE (Bolya et al., ECCV 2020).',
-            ['Kind', 'how often', 'AP cost', *(names[index] for index in columns)],
+            ['Kind', 'shown', 'AP cost', *(names[i] for i in columns)],
             rows,
         ),
     )
@@ -143,13 +143,6 @@ def _advice(report: Report) -> str:
         f'area-AP50 would be {decimal(worst["dap"])} higher. '
     )
     return text + _REMEDIES[worst['kind']]
-
-
-def _class_cell(one: Report) -> Html:
-    return number(
-        decimal(one['dap']),
-        element('small', f'{one["count"]:,}\N{MULTIPLICATION SIGN}'),
-    )
 
 
 def _confused_pairs(names: Sequence[str], counts: Any, text: str) -> list[Html]:

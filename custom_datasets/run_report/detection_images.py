@@ -140,10 +140,19 @@ def _doubt(one: Report, styles: Mapping[str, str]) -> Html:
     if pixels is None:
         text = element('p', 'The image cannot be shown.', class_='refusal')
         return element('figure', text, element('figcaption', caption))
-    shown = one['predicted'] or one['annotated'] or ''
-    cut, box = _crop(pixels, one['box'])
-    style = f'{styles.get(shown, "unknown")} verdict-missed'
-    picture = make_picture(cut, [Outline(box, shown, style)], _CROP_SIDE)
+    left, top, right, bottom = _around(one['box'], *pixels.shape[1::-1])
+    outlines = []
+    # What is annotated below, what the model contradicts it with above.
+    for key, label, verdict in (
+        ('annotated_box', one['annotated'], 'found'),
+        ('box', one['predicted'] or one['annotated'], 'missed'),
+    ):
+        if one[key]:
+            x1, y1, x2, y2 = one[key]
+            style = f'{styles.get(label, "unknown")} verdict-{verdict}'
+            box = (x1 - left, y1 - top, x2 - left, y2 - top)
+            outlines.append(Outline(box, label or '', style))
+    picture = make_picture(pixels[top:bottom, left:right], outlines, _CROP_SIDE)
     return element(
         'figure',
         draw_picture(picture, f'{name}: {one["sentence"]}'),
@@ -151,22 +160,13 @@ def _doubt(one: Report, styles: Mapping[str, str]) -> Html:
     )
 
 
-def _crop(
-    pixels: Pixels, box: Sequence[float]
-) -> tuple[Pixels, tuple[float, float, float, float]]:
-    """Cut out a square around a box with as much again on each side.
-
-    Returns:
-        The cut-out, and the box in its pixels.
-    """
-    height, width = pixels.shape[:2]
+def _around(box: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """Return a square around a box, ``xyxy``, as far as the image reaches."""
     x1, y1, x2, y2 = box
     side = max(2.5 * max(x2 - x1, y2 - y1), _LEAST_CROP)
     left = int(min(max((x1 + x2 - side) / 2, 0), max(width - side, 0)))
     top = int(min(max((y1 + y2 - side) / 2, 0), max(height - side, 0)))
-    right, bottom = int(min(left + side, width)), int(min(top + side, height))
-    cut = pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
-    return cut, (x1 - left, y1 - top, x2 - left, y2 - top)
+    return left, top, int(min(left + side, width)), int(min(top + side, height))
 
 
 def _read(path: str) -> Pixels | None:

@@ -163,15 +163,14 @@ def _state(label: str, record: RunRecord) -> list[str]:
 def _predictions(record: RunRecord, notes: list[str]) -> Results | None:
     """Read a run's predictions on the test set, or note how to make them."""
     path = os.path.join(record.folder, PREDICTIONS)
-    config = record.content['config']['path']
     best = (record.content.get('best') or {}).get('checkpoint')
     names = [
         name for name in (best, *(record.content.get('checkpoints') or ())) if name
     ]
     checkpoint = os.path.join(record.folder, names[0] if names else 'CHECKPOINT')
     how = (
-        f'python tools/analysis_tools/report.py {config} {checkpoint} makes them '
-        f'(or tools/test.py with --out {path})'
+        f'python tools/analysis_tools/report.py {record.config_file} {checkpoint} '
+        f'makes them (or tools/test.py with --out {path})'
     )
     if not os.path.isfile(path):
         notes.append(f'{path}: no such file, so no metrics with intervals; {how}.')

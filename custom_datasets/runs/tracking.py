@@ -7,22 +7,16 @@ config has.
 
 import importlib.util
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.config import Config
 
 from custom_datasets.errors import ConfigError, UserError
 
-
-class _Tracker(NamedTuple):
-    backend: str
-    package: str
-
-
 TRACKERS = {
-    'tensorboard': _Tracker('TensorboardVisBackend', 'tensorboard'),
-    'wandb': _Tracker('WandbVisBackend', 'wandb'),
-    'mlflow': _Tracker('MLflowVisBackend', 'mlflow'),
+    'tensorboard': ('TensorboardVisBackend', 'tensorboard'),
+    'wandb': ('WandbVisBackend', 'wandb'),
+    'mlflow': ('MLflowVisBackend', 'mlflow'),
 }
 """What can be tracked with: mmengine's back end, and the package it needs."""
 

@@ -98,6 +98,17 @@ def test_by_hand():
     np.testing.assert_allclose(tables.coco_ap(np.array([0, 0])), [np.nan] * 8)
 
 
+def test_of_boxes_that_overlap_alike_coco_takes_the_last():
+    # The first prediction is 2/3 of either box, the second is the first box.
+    one, other, between = (0, 0, 10, 10), (4, 0, 14, 10), (2, 0, 12, 10)
+    results = detections(
+        [(0, 0, one), (0, 0, other)], [(0, 0, between, 0.9), (0, 0, one, 0.8)]
+    )
+    grid = ap_tables(results).coco_grid(np.ones(1))
+    assert grid[0, 0, 0] == 1
+    np.testing.assert_allclose(grid, coco_reference(results)[0])
+
+
 def test_nothing_at_all():
     tables = ap_tables(detections([], [], images=2))
     assert np.isnan(tables.ap50(np.ones(2))).all()

@@ -74,6 +74,13 @@ def test_a_real_box_goes_before_an_ignored_one():
     assert classwise(results).ignored.tolist() == [True]
 
 
+def test_a_box_annotated_twice_is_found_where_one_of_them_is_not_ignored():
+    results = detections([(0, 0, LEFT, True), (0, 0, LEFT)], [(0, 0, LEFT, 0.9)])
+    for matching in (classwise(results), any_class(results)):
+        assert matching.truth.tolist() == [1]
+        assert not matching.ignored.any()
+
+
 def test_predictions_of_different_images_do_not_meet():
     results = detections(
         [(0, 0, LEFT), (1, 0, LEFT)],

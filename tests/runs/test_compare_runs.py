@@ -129,7 +129,7 @@ def test_runs_without_predictions_name_the_command(make):
     (note,) = comparison.notes
     assert note == (
         f'{folder}/test_predictions.pkl: no such file, so no metrics with intervals; '
-        f'python tools/analysis_tools/report.py configs/pets/net.py {folder}/best.pth '
+        f'python tools/analysis_tools/report.py {folder}/net.py {folder}/best.pth '
         f'makes them (or tools/test.py with --out {folder}/test_predictions.pkl).'
     )
 

@@ -3,8 +3,12 @@
 import copy
 
 import pytest
-from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset
-from mmengine.dataset import RepeatDataset
+from mmengine.dataset import (
+    BaseDataset,
+    ClassBalancedDataset,
+    ConcatDataset,
+    RepeatDataset,
+)
 
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.runs.fingerprint import fingerprint

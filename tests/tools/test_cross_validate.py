@@ -28,6 +28,8 @@ def test_folds_go_on_after_an_interruption(run, root, tmp_path, monkeypatch, cap
     options = [
         option for option in small_run(SAMPLE, root) if '.indices=' not in option
     ]
+    options += ['train_cfg.max_epochs=4', 'train_cfg.val_interval=4']
+    options.append('optim_wrapper.optimizer.lr=0.004')
     arguments = [str(SAMPLE), '--folds', '2', '--cfg-options', *options]
     work_dir = tmp_path / 'work_dirs' / SAMPLE.stem
     interrupt_after_first_fold(arguments, tmp_path)
@@ -64,12 +66,13 @@ def test_folds_go_on_after_an_interruption(run, root, tmp_path, monkeypatch, cap
             assert found == pytest.approx(said, abs=2e-6)
     mean = sum(metrics['area-AP50', None]['folds']) / 2
     assert metrics['area-AP50', None]['mean'] == pytest.approx(mean, abs=2e-6)
+    assert mean > 0
     assert (work_dir / 'cross_validation.md').read_text().startswith('# Cross-val')
 
     monkeypatch.chdir(tmp_path)
     assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
     error = capsys.readouterr().err
-    assert 'optim_wrapper.optimizer.lr was 0.001 and is 0.5' in error
+    assert 'optim_wrapper.optimizer.lr was 0.004 and is 0.5' in error
     assert tool.main([*arguments, 'fold=1']) == 1
     assert 'cross-validation sets it itself' in capsys.readouterr().err
 
@@ -94,7 +97,7 @@ def interrupt_after_first_fold(arguments, folder):
 
 
 def times(folder):
-    """When each file was written; the config of the held-out test is always new."""
+    """When each file was written."""
     return {
         path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()
     }

@@ -1,0 +1,147 @@
+"""A detector's page: all its parts, true to the JSON, and never too large."""
+
+import copy
+import re
+
+import pytest
+
+from custom_datasets.run_report.page import MOST_BYTES, render
+from tests.run_report.drawn import draw_content
+from tests.run_report.reading import CellPage, assert_numbers_are_in
+
+EVERY = [
+    'classes',
+    'threshold',
+    'curves',
+    'errors',
+    'confusion',
+    'sizes',
+    'worst',
+    'best',
+    'doubts',
+    'about',
+]
+
+
+@pytest.fixture(scope='module')
+def content(tmp_path_factory):
+    return draw_content(tmp_path_factory.mktemp('pets'))
+
+
+def page_of(content):
+    html = render(content)
+    assert len(html.encode()) < MOST_BYTES
+    page = CellPage(html)
+    assert not page.outside
+    assert not page.all('script')
+    return page
+
+
+def test_a_page_has_all_its_parts(content):
+    page = page_of(content)
+    assert page.sections() == EVERY
+    assert [link['href'] for link in page.all('a')] == [f'#{name}' for name in EVERY]
+    assert 'A note.' in page.text
+    assert len(page.all('svg', 'lines')) == 3
+    shown = content['images_ranked']
+    sides = 2 * (len(shown['worst'][:8]) + len(shown['best'][:4]))
+    doubts = len(content['label_doubts'][:24])
+    assert len(page.all('svg', 'picture')) == sides + doubts
+
+
+def test_every_number_is_in_the_json(content):
+    assert_numbers_are_in(page_of(content), content)
+
+
+def test_a_number_that_is_not_in_the_json_would_be_found(content):
+    other = copy.deepcopy(content)
+    other['per_class'][1]['area_ap50']['value'] = 0.987654
+    with pytest.raises(AssertionError):
+        assert_numbers_are_in(page_of(other), content)
+    other = copy.deepcopy(content)
+    other['per_class'][1]['objects'] = 123_456
+    with pytest.raises(AssertionError):
+        assert_numbers_are_in(page_of(other), content)
+
+
+def test_names_are_escaped(content):
+    html = render(content)
+    assert '<cow>' not in html
+    assert '&lt;cow&gt;' in html
+
+
+def test_a_curve_for_each_class_and_a_dot_where_its_threshold_is(content):
+    html = render(content)
+    page = CellPage(html)
+    dots = page.all('circle', 'dot')
+    assert [dot['class'] for dot in dots] == ['dot c0', 'dot c1', 'dot c2']
+    threshold = content['thresholds']['per_class'][0]
+    # The axes go from 0 to 1, between the first and the last line of the grid.
+    chart = html.split('aria-label="F1 by threshold')[1].split('</svg>')[0]
+    xs = [float(x) for x in re.findall(r'<line x1="([\d.]+)"', chart)]
+    ys = [float(y) for y in re.findall(r'y1="([\d.]+)"', chart)]
+    left, right, top, floor = min(xs), max(xs), min(ys), max(ys)
+    x = left + threshold['threshold'] * (right - left)
+    y = floor - threshold['f1']['value'] * (floor - top)
+    assert float(dots[0]['cx']) == pytest.approx(x, abs=0.2)
+    assert float(dots[0]['cy']) == pytest.approx(y, abs=0.2)
+
+
+def test_the_threshold_stands_in_what_is_to_be_typed(content):
+    page = page_of(content)
+    score = f'{content["thresholds"]["overall"]["threshold"]:.3f}'
+    assert f'pred_score_thr={score})' in page.text
+    assert f'--cfg-options model.test_cfg.rcnn.score_thr={score}' in page.text
+    first = f'{content["thresholds"]["per_class"][0]["threshold"]:.3f}'
+    assert f"'cat': {first}," in page.text
+
+
+def test_a_model_without_a_score_threshold_gets_no_setting(content):
+    page = page_of({**content, 'threshold_setting': None})
+    assert '--cfg-options model' not in page.text
+
+
+def test_where_nothing_is_found_the_page_says_so(content):
+    nothing = {'value': None, 'low': None, 'high': None}
+    empty = copy.deepcopy(content)
+    for row in empty['per_class']:
+        row['area_ap50'] = row['coco_ap'] = nothing
+    empty['overall']['area_ap50'] = nothing
+    for point in (
+        empty['thresholds']['overall'],
+        empty['thresholds']['together'],
+        *empty['thresholds']['per_class'],
+    ):
+        point['precision'] = point['f1'] = nothing
+    for error in empty['errors']['types']:
+        error['dap'] = None
+    empty['images_ranked'].update(worst=[], best=[])
+    empty['label_doubts'] = []
+    page = page_of(empty)
+    assert page.sections() == [n for n in EVERY if n not in ('worst', 'best')]
+    assert 'No kind of error costs any AP.' in page.text
+    assert 'F1 is not defined here.' in page.text
+    assert 'Nowhere does the model contradict the labels' in page.text
+    assert not page.all('circle', 'dot')
+
+
+def test_an_image_that_is_gone_gets_a_sentence(content):
+    moved = copy.deepcopy(content)
+    for row in (*moved['images_ranked']['worst'], *moved['label_doubts']):
+        row['path'] = '/nowhere/gone.png'
+    page = page_of(moved)
+    assert 'The image cannot be shown.' in page.text
+    best = len(content['images_ranked']['best'][:4])
+    assert len(page.all('svg', 'picture')) == 2 * best
+
+
+def test_hundreds_of_classes_stay_readable(tmp_path):
+    classes = [f'class {index} ' + 'x' * 300 for index in range(300)]
+    content = draw_content(tmp_path, classes, images=4)
+    page = page_of(content)
+    assert '240 more classes not shown' in page.text
+    assert 'The most frequent errors' in page.text
+    lines = [svg for svg in page.all('svg', 'lines')]
+    assert len(lines) == 3
+    assert len(page.all('g', 'curve')) == 12 + (12 + 1) + 2
+    assert_numbers_are_in(page, content)

@@ -1,0 +1,250 @@
+"""What a run leaves, shows and stops at, through the commands of a user."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+from mmengine.config import Config
+
+from custom_datasets.runs.record import read_run
+from custom_datasets.sample import METAL_CLASSES
+from tests.leaves import LEAVES, ROOT, SAMPLE, small_run
+from tools import test as test_tool
+from tools import train as train_tool
+
+METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_1xb32-30e_m'))
+
+
+def options_of(root, epochs):
+    options = [o for o in small_run(SAMPLE, root) if '.indices=' not in o]
+    return [*options, f'train_cfg.max_epochs={epochs}']
+
+
+def train(work_dir, options, *arguments):
+    where = [str(SAMPLE), '--work-dir', str(work_dir), *arguments]
+    return train_tool.main([*where, '--cfg-options', *options])
+
+
+def logged(work_dir):
+    """Return the lines of the first log of numbers."""
+    path = sorted(work_dir.glob('*/vis_data/scalars.json'))[0]
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope='module')
+def trained(bccd_root, tmp_path_factory):
+    """Two epochs, a test, and the record that they leave."""
+    work_dir = tmp_path_factory.mktemp('runs') / 'cells'
+    options = options_of(bccd_root, 2)
+    assert train(work_dir, [*options, 'track=tensorboard']) == 0
+    arguments = [str(SAMPLE), str(work_dir / 'epoch_2.pth')]
+    where = ['--work-dir', str(work_dir.parent / 'test'), '--cfg-options', *options]
+    assert test_tool.main([*arguments, *where]) == 0
+    return work_dir
+
+
+@pytest.fixture(scope='module')
+def content(trained):
+    return read_run(str(trained)).content
+
+
+def test_a_run_says_what_it_was(trained, content, bccd_root):
+    assert (content['status'], content['reason']) == ('finished', None)
+    assert content['command'][:2] == ['tools/train.py', str(SAMPLE)]
+    assert content['config']['overrides']['data_root'] == str(bccd_root)
+    assert content['config']['overrides']['train_cfg.max_epochs'] == 2
+    assert Config.fromfile(read_run(str(trained)).config_file).max_epochs == 2
+    assert content['seed'] == 0
+    assert content['batch']['total'] == 2
+    # The base rate, for 8 images, by 2 of 8.
+    assert content['optimizer']['type'] == 'AdamW'
+    assert content['optimizer']['lr'] == pytest.approx(0.001 * 2 / 8)
+    assert content['schedule']['epochs'] == 2
+    assert content['losses']['bbox_head.loss_cls'].startswith('FocalLoss(')
+    assert 'Resize(scale=(96, 96), keep_ratio=True)' in content['augmentations']
+    assert content['model']['type'] == 'RetinaNet'
+    assert content['model']['macs'] > content['model']['parameters'] > 1e6
+    assert content['model']['input_shape'] == [3, 96, 96]
+    assert content['speed']['images_per_second'] > 0
+    assert 0 <= content['speed']['data_share'] < 1
+    assert content['speed']['peak_memory_mb'] > 50
+    assert content['git'].keys() == {'commit', 'dirty', 'changes', 'changed', 'why'}
+
+
+def test_a_run_says_what_it_saw(content, bccd_root):
+    for split, count in (('train', 8), ('val', 4)):
+        data = content['data'][split]
+        assert (data['images'], data['samples']) == (count, count)
+        assert data['list'] == f'ImageSets/Main/{split}.txt'
+        for name in data['classes']:
+            files = bccd_root.glob(f'Annotations/{split}_*.xml')
+            words = ' '.join(path.read_text() for path in files)
+            assert data['objects'][name] == words.count(f'<name>{name}</name>')
+    assert content['data']['train']['sha256'] != content['data']['val']['sha256']
+
+
+def test_a_run_says_how_it_went(trained, content):
+    steps = [line for line in logged(trained) if 'loss' in line]
+    scores = [line['pascal_voc/mAP'] for line in logged(trained) if 'loss' not in line]
+    assert [entry['epoch'] for entry in content['epochs']] == [1, 2]
+    assert [entry['iteration'] for entry in content['epochs']] == [4, 8]
+    metrics = [entry['metrics']['pascal_voc/mAP'] for entry in content['epochs']]
+    assert metrics == pytest.approx(scores)
+    # The log's loss is a mean over the last ten steps, so over all of the first.
+    assert content['epochs'][0]['losses']['loss'] == pytest.approx(steps[3]['loss'])
+    assert content['epochs'][1]['lr'] == pytest.approx(steps[7]['lr'])
+    best = content['best']
+    assert best['metric'] == 'pascal_voc/mAP'
+    assert best['value'] == max(metrics)
+    assert best['epoch'] == 1 + metrics.index(max(metrics))
+    assert content['validation'] == content['epochs'][1]['metrics']
+    files = {path.name for path in trained.glob('*.pth')}
+    assert set(content['checkpoints']) == files
+    assert best['checkpoint'] in files
+
+
+def test_a_test_joins_the_record(trained, content):
+    (tested,) = content['tests']
+    written = json.loads(next((trained.parent / 'test').glob('*/*.json')).read_text())
+    assert tested['checkpoint'] == 'epoch_2.pth'
+    assert tested['metrics']['pascal_voc/mAP'] == written['pascal_voc/mAP']
+    assert tested['data']['images'] == 4
+    assert tested['data']['list'] == 'ImageSets/Main/test.txt'
+    assert not (trained.parent / 'test' / 'run.json').exists()
+
+
+def test_the_page_is_readable(trained, content):
+    page = (trained / 'run.md').read_text()
+    assert page.startswith('# cells: finished\n\nBest pascal_voc/mAP: **')
+    assert content['data']['train']['sha256'][:12] in page
+    assert '## Test of epoch_2.pth' in page
+
+
+def test_tensorboard_is_one_override(trained):
+    (events,) = trained.glob('*/vis_data/events.out.tfevents.*')
+    assert b'loss' in events.read_bytes()
+
+
+def test_a_resumed_run_goes_on_with_its_record(bccd_root, tmp_path):
+    options = options_of(bccd_root, 2)
+    assert train(tmp_path, [*options, 'train_cfg.max_epochs=1']) == 0
+    before = read_run(str(tmp_path)).content
+    # As if it had been killed after another epoch, which has no checkpoint.
+    killed = {**before, 'status': 'running'}
+    killed['sessions'] = [{**before['sessions'][0], 'status': 'running'}]
+    lost = {**before['epochs'][0], 'epoch': 2, 'iteration': 8, 'lr': 99.0}
+    killed['epochs'] = [before['epochs'][0], lost]
+    (tmp_path / 'run.json').write_text(json.dumps(killed))
+
+    assert train(tmp_path, options, '--resume') == 0
+    after = read_run(str(tmp_path)).content
+    assert after['status'] == 'finished'
+    assert after['started'] == before['started']
+    assert [entry['epoch'] for entry in after['epochs']] == [1, 2]
+    assert after['epochs'][0] == before['epochs'][0]
+    assert after['epochs'][1]['lr'] != 99.0
+    first, second = after['sessions']
+    assert (first['status'], first['reason']) == ('stopped', 'it ended without a word')
+    assert (second['status'], second['from_epoch']) == ('finished', 1)
+    assert second['resumed_from'].endswith('epoch_1.pth')
+    assert after['wall_seconds'] == pytest.approx(
+        before['wall_seconds'] + second['seconds'], abs=0.2
+    )
+
+
+def test_a_loss_that_is_no_number_stops_the_run(bccd_root, tmp_path, capfd):
+    options = [*options_of(bccd_root, 2), 'optim_wrapper.clip_grad=None']
+    assert train(tmp_path, [*options, 'train_cfg.max_epochs=1']) == 0
+    kept = (tmp_path / 'epoch_1.pth').read_bytes()
+    capfd.readouterr()
+
+    broken = [*options, 'model.bbox_head.loss_bbox.loss_weight=1e39']
+    assert train(tmp_path, broken, '--resume') == 1
+    stderr = capfd.readouterr().err
+    said = stderr[stderr.index('error: ') :]
+    assert said.startswith('error: epoch 2, iteration 5: the loss is not finite\n')
+    assert re.search(r'losses: loss inf, loss_cls \d\.\d+, loss_bbox inf', said)
+    assert len(re.findall(r'image: .*train_000\d\.png', said)) == 2
+    assert re.search(r'learning rate: \d.*try a lower one', said)
+    assert f'checkpoint: {tmp_path}/epoch_1.pth is kept' in said
+    assert (tmp_path / 'epoch_1.pth').read_bytes() == kept
+    assert not (tmp_path / 'epoch_2.pth').exists()
+    content = read_run(str(tmp_path)).content
+    assert content['status'] == 'failed'
+    assert content['reason'] == said.removeprefix('error: ').rstrip('\n')
+    assert [entry['epoch'] for entry in content['epochs']] == [1]
+
+
+def test_a_classifier_and_a_second_run_in_its_folder(metal_crops, tmp_path):
+    names = f'classes={",".join(METAL_CLASSES)}'
+    options = ['--cfg-options', *small_run(METAL, metal_crops), names]
+    for _ in range(2):
+        arguments = [str(METAL), '--work-dir', str(tmp_path), *options]
+        assert train_tool.main(arguments) == 0
+    content = read_run(str(tmp_path)).content
+    assert content['status'] == 'finished'
+    assert content['config']['scope'] == 'mmpretrain'
+    assert content['data']['train']['images'] == 2
+    assert sum(content['data']['train']['objects'].values()) == 2
+    assert content['model']['type'] == 'ImageClassifier'
+    assert content['model']['macs'] > 1e6
+    assert content['best']['metric'] == 'accuracy/top1'
+    assert len(content['sessions']) == 1
+    (earlier,) = tmp_path.glob('*/previous_run.json')
+    assert json.loads(earlier.read_text())['started'] <= content['started']
+
+
+def test_a_terminal_shows_one_line_and_ctrl_c_leaves_it_sane(bccd_root, tmp_path):
+    work_dir = tmp_path / 'work'
+    options = options_of(bccd_root, 50)
+    command = [sys.executable, ROOT / 'tools' / 'train.py', SAMPLE]
+    command += ['--work-dir', work_dir, '--cfg-options', *options]
+    control, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))
+    before = termios.tcgetattr(terminal)
+    environment = {**os.environ, 'TERM': 'xterm-256color'}
+    environment.pop('COLUMNS', None)
+    with subprocess.Popen(
+        list(map(str, command)),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment,
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+    ) as process:
+        shown = b''
+        while b'epoch 2/50  [' not in shown:
+            shown += os.read(control, 4096)
+        os.write(control, b'\x03')
+        while b'KeyboardInterrupt\r\n' not in shown:
+            shown += os.read(control, 4096)
+    after = termios.tcgetattr(terminal)
+    os.close(terminal)
+    os.close(control)
+    assert process.returncode != 0
+    assert after == before
+    text = shown.decode()
+    assert re.search(
+        r'\r\x1b\[2Kepoch 1/50  \[=+ *\] \d/4  loss \d.*  lr \d.* left', text
+    )
+    assert re.search(r'epoch 1/50: pascal_voc/mAP [\d.e-]+, the best so far', text)
+    assert '| Platelets |' in text
+    # None of mmengine's lines for each step, but all of them in its file.
+    assert 'Epoch(train)' not in text
+    log = next(work_dir.glob('*/*.log')).read_text()
+    assert 'Epoch(train)  [1][4/4]' in log or 'Epoch(train) [1][4/4]' in log
+    assert 'Saving checkpoint at 1 epochs' in log
+    # The cursor can be seen.
+    assert text.rfind('\x1b[?25h') > text.rfind('\x1b[?25l')
+    content = read_run(str(work_dir)).content
+    assert (content['status'], content['reason']) == (
+        'stopped',
+        'interrupted (Ctrl-C)',
+    )
