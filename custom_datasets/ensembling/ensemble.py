@@ -81,8 +81,8 @@ def make_ensemble(
         )
         recipe = found.recipe
         how = (
-            f'{score_names(val.results[0])[0]} on validation {abs(found.before):.3f} -> '
-            f'{abs(found.after):.3f} in {found.tried} tries'
+            f'{score_names(val.results[0])[0]} on validation '
+            f'{abs(found.before):.3f} -> {abs(found.after):.3f} in {found.tried} tries'
         )
         ensemble = _apply(recipe, val)
         parts.append(_table('validation, searched on', names, val, ensemble))
@@ -107,8 +107,9 @@ def _read_validation(paths: Sequence[str], members: Members) -> Members:
     val = read_members(paths)
     if not val.has_truth:
         raise UserError(
-            f'{", ".join(paths)}: not all of them have the truth, which a search needs; '
-            "this package's configs keep it: PackDetInputs(meta_keys=(..., 'instances'))"
+            f'{", ".join(paths)}: not all of them have the truth, which a search '
+            "needs; this package's configs keep it: PackDetInputs(meta_keys=(..., "
+            "'instances'))"
         )
     refuse_shared_images(val, members)
     return val

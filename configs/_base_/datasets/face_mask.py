@@ -20,7 +20,11 @@ train_pipeline = [
     _base_.pack,
 ]
 test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
-tta_pipeline = [_base_.load, resize, _base_.tta]
+tta_scales = [resize, dict(type='Resize', scale=(880, 660), keep_ratio=True)]
+tta_pipeline = [
+    _base_.load,
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 dataset = dict(
     type='FaceMaskDataset', data_root='{{ fileDirname }}/../../../data/face_mask'

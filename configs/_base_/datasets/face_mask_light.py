@@ -20,7 +20,13 @@ start = [
     dict(type='Pad', size_divisor=32, pad_val=dict(img=(114, 114, 114))),
 ]
 test_pipeline = [*start, _base_.annotate, _base_.pack_test]
-tta_pipeline = [*start, _base_.tta]
+tta_scales = [
+    dict(type='Resize', scale=size, keep_ratio=True) for size in (scale, (528, 396))
+]
+tta_pipeline = [
+    _base_.load,
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 # One worker: two would take the cores away from the network.
 train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))

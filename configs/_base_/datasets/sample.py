@@ -24,7 +24,11 @@ train_pipeline = [
     _base_.pack,
 ]
 test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
-tta_pipeline = [_base_.load, resize, _base_.tta]
+tta_scales = [resize, dict(type='Resize', scale=(144, 108), keep_ratio=True)]
+tta_pipeline = [
+    _base_.load,
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 dataset = dict(type='BCCDDataset', data_root='{{ fileDirname }}/../../../data/sample')
 train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))

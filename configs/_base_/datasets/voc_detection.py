@@ -15,15 +15,14 @@ meta_keys = (
 )
 pack_test = dict(type='PackDetInputs', meta_keys=meta_keys)
 
-# --tta: as it is, then flipped.
-tta = dict(
-    type='TestTimeAug',
-    transforms=[
-        [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
-        [annotate],
-        [dict(type='PackDetInputs', meta_keys=(*meta_keys, 'flip', 'flip_direction'))],
-    ],
-)
+# --tta: what follows its scales. Each is seen as it is, then flipped. The truth is
+# read behind the flip, so that it stays where the merged boxes are moved back to.
+# Nothing pads before the flip: mmdet flips boxes back in an image without padding.
+views = [
+    [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+    [annotate],
+    [dict(type='PackDetInputs', meta_keys=(*meta_keys, 'flip', 'flip_direction'))],
+]
 
 train_dataloader = dict(
     batch_size=4,
