@@ -1,6 +1,7 @@
 """Tiny data sets, drawn once for the whole run, and the folder of real ones."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def fresh_visualizers():
         kind = kinds.pop()
         kind._instance_dict.clear()
         kinds += kind.__subclasses__()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def ctrl_c():
+    """Let Ctrl-C reach the commands that tests start.
+
+    A shell starts what runs in its background deaf to it, and so its children.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session', autouse=True)
