@@ -131,7 +131,12 @@ train_pipeline = [
     _base_.pack,
 ]
 test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
-tta_pipeline = [_base_.load, resize, _base_.tta]
+larger = {_larger(new.scale)}
+tta_scales = [resize, dict(type='Resize', scale=larger, keep_ratio=True)]
+tta_pipeline = [
+    _base_.load,
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 dataset = dict(
     type='{new.type}',
@@ -149,6 +154,11 @@ def _loader(new: NewDataset, part: str, folder: str) -> str:
     if new.lists[part] != part:
         given = f"ann_file='{folder}{new.lists[part]}.txt', {given}"
     return f'{part}_dataloader = dict(dataset=dict(**dataset, {given}))'
+
+
+def _larger(scale: tuple[int, int]) -> tuple[int, int]:
+    """Return the second scale of --tta."""
+    return round(1.1 * scale[0]), round(1.1 * scale[1])
 
 
 def _light_base(new: NewDataset) -> str:
@@ -169,13 +179,19 @@ train_pipeline = [
     dict(type='Pad', size=padded, pad_val=dict(img=(114, 114, 114))),
     _base_.pack,
 ]
+resize = dict(type='Resize', scale=scale, keep_ratio=True)
 start = [
     _base_.load,
-    dict(type='Resize', scale=scale, keep_ratio=True),
+    resize,
     dict(type='Pad', size_divisor=32, pad_val=dict(img=(114, 114, 114))),
 ]
 test_pipeline = [*start, _base_.annotate, _base_.pack_test]
-tta_pipeline = [*start, _base_.tta]
+larger = {_larger(new.small_scale)}
+tta_scales = [resize, dict(type='Resize', scale=larger, keep_ratio=True)]
+tta_pipeline = [
+    _base_.load,
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 # One worker: two would take the cores away from the network.
 train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
@@ -253,11 +269,17 @@ train_pipeline = [
     dict(type='ColorJitter', brightness=0.2, contrast=0.2),
     dict(type='PackInputs'),
 ]
+crop = dict(type='CenterCrop', crop_size=224)
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='ResizeEdge', scale=256, edge='short'),
-    dict(type='CenterCrop', crop_size=224),
+    crop,
     dict(type='PackInputs'),
+]
+tta_scales = [dict(type='ResizeEdge', scale=side, edge='short') for side in (256, 288)]
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[tta_scales, [crop], *_base_.views]),
 ]
 
 dataset = dict(

@@ -25,7 +25,7 @@ def test_the_config_is_found_among_options(arguments, config):
 
 @pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 def test_the_default_scope_names_the_package(leaf):
-    expected = 'mmpretrain' if leaf.parent.name == 'metal_surface' else 'mmdet'
+    expected = 'mmpretrain' if leaf.stem.startswith('resnet') else 'mmdet'
     assert stock.package_of(str(leaf)) == expected
 
 

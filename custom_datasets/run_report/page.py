@@ -50,7 +50,9 @@ def write_run_report(
     """Evaluate a run, and write its page, its numbers and its predictions.
 
     ``report.html``, ``report.json``, ``test_predictions.pkl`` and
-    ``val_predictions.pkl`` are written together or not at all.
+    ``val_predictions.pkl`` are written together or not at all. Predictions that
+    were given are copied only where ``out`` names the folder, so that nothing
+    of another run is replaced.
 
     Args:
         config: The leaf.
@@ -88,12 +90,11 @@ def write_run_report(
     files = {
         'report.html': encode_page(page, MOST_BYTES),
         'report.json': text.encode(),
-        **{
-            f'{SPLITS[split]}_predictions.pkl': pickle.dumps(samples)
-            for split, samples in report.samples.items()
-        },
+        **{_file_name(split): pickle.dumps(s) for split, s in report.samples.items()},
     }
     folder = out or _default_folder(report, config)
+    if out:
+        files |= _copies(predictions or {}, out)
     write_files(folder, files)
     path = os.path.join(folder, 'report.html')
     size = len(files['report.html']) / 1e6
@@ -147,6 +148,22 @@ def _default_folder(report: RunReport, config: str) -> str:
         return os.path.dirname(report.checkpoint) or '.'
     stem = os.path.splitext(os.path.basename(config))[0]
     return report.cfg.get('work_dir') or os.path.join('work_dirs', stem)
+
+
+def _copies(given: Mapping[str, str], folder: str) -> dict[str, bytes]:
+    """Read predictions that are elsewhere, so that the folder is a whole run."""
+    files = {}
+    for split, path in given.items():
+        name = _file_name(split)
+        there = os.path.join(folder, name)
+        if not (os.path.exists(there) and os.path.samefile(path, there)):
+            with open(path, 'rb') as file:
+                files[name] = file.read()
+    return files
+
+
+def _file_name(split: str) -> str:
+    return f'{SPLITS[split]}_predictions.pkl'
 
 
 def _origin(run: Mapping[str, Any]) -> str:

@@ -163,6 +163,7 @@ def _what_to_do(runner: Any) -> str:
     ]
     if 'Amp' in type(runner.optim_wrapper).__name__:
         tips.append('no --amp')
-    last = runner.message_hub.runtime_info.get('last_ckpt')
-    kept = f'{last} is kept' if last and os.path.exists(last) else 'none was saved yet'
+    saved = (runner.message_hub.runtime_info.get('last_ckpt'), runner.resumed_from)
+    last = next((path for path in saved if path and os.path.exists(path)), None)
+    kept = f'{last} is kept' if last else 'none was saved yet'
     return f'  learning rate: {rate:.4g}; try {", ".join(tips)}\n  checkpoint: {kept}'

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
@@ -131,7 +132,9 @@ def test_tta_evaluates_against_the_unflipped_truth(leaf, drawn):
     plain = DATASETS.build(dataset)[0]['data_samples']
     with_tta = DATASETS.build({**dataset, 'pipeline': cfg.tta_pipeline})[0]
     samples = with_tta['data_samples']
-    assert [bool(sample.flip) for sample in samples] == [False, True]
+    assert [bool(sample.flip) for sample in samples] == [False, True] * 2
+    small, large = samples[0].img_shape, samples[2].img_shape
+    assert min(np.subtract(large, small)) > 0
     truth = plain.gt_instances.bboxes.tensor
     assert len(truth)
     for sample in samples:

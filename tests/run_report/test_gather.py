@@ -170,6 +170,26 @@ def test_files_go_to_the_default_folder_together(
     assert text.startswith('area-AP50 1.000 (1.000 to 1.000), COCO AP 0.')
 
 
+def test_a_folder_that_is_named_gets_the_predictions_too(files, bccd_root, tmp_path):
+    """So that it can be compared with other runs."""
+    out = tmp_path / 'ensemble'
+    options = {'data_root': str(bccd_root)}
+    write_run_report(str(SAMPLE), None, files, str(out), options)
+    names = [
+        'report.html',
+        'report.json',
+        'test_predictions.pkl',
+        'val_predictions.pkl',
+    ]
+    assert sorted(path.name for path in out.iterdir()) == names
+    copy = out / 'test_predictions.pkl'
+    with open(files['test'], 'rb') as file:
+        assert copy.read_bytes() == file.read()
+    before = copy.stat()
+    write_run_report(str(SAMPLE), None, {'test': str(copy)}, str(out), options)
+    assert copy.stat().st_ino == before.st_ino
+
+
 def test_nothing_is_written_where_the_folder_cannot_be(files, bccd_root, tmp_path):
     (tmp_path / 'file').write_text('mine')
     with pytest.raises(UserError, match='cannot be written'):

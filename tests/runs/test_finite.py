@@ -45,6 +45,7 @@ def runner_of(model, rank=0, **hook):
         iter=7,
         optim_wrapper=OptimWrapper(optimizer),
         message_hub=SimpleNamespace(runtime_info={}),
+        resumed_from=None,
         hooks=[CheckpointHook(**hook)],
     )
 

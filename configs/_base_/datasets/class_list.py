@@ -5,6 +5,12 @@ data_preprocessor = dict(
     to_rgb=True,
 )
 
+# --tta: what follows its scales. Each is seen as it is, then flipped.
+views = [
+    [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+    [dict(type='PackInputs')],
+]
+
 train_dataloader = dict(
     batch_size=32,
     num_workers=2,

@@ -14,15 +14,14 @@ train_pipeline = [
     dict(type='Pad', size=padded, pad_val=dict(img=(114, 114, 114))),
     _base_.pack,
 ]
+resize = dict(type='Resize', scale=scale, keep_ratio=True)
 start = [
     _base_.load,
-    dict(type='Resize', scale=scale, keep_ratio=True),
+    resize,
     dict(type='Pad', size_divisor=32, pad_val=dict(img=(114, 114, 114))),
 ]
 test_pipeline = [*start, _base_.annotate, _base_.pack_test]
-tta_scales = [
-    dict(type='Resize', scale=size, keep_ratio=True) for size in (scale, (528, 396))
-]
+tta_scales = [resize, dict(type='Resize', scale=(528, 396), keep_ratio=True)]
 tta_pipeline = [
     _base_.load,
     dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),

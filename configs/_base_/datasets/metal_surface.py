@@ -25,6 +25,11 @@ test_pipeline = [
     dict(type='Resize', scale=(224, 224)),
     dict(type='PackInputs'),
 ]
+tta_scales = [dict(type='Resize', scale=(side, side)) for side in (224, 256)]
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 dataset = dict(
     type='MetalSurfaceDataset',

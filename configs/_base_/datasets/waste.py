@@ -28,6 +28,12 @@ train_pipeline = [
     pack,
 ]
 test_pipeline = [load, square, dict(type='Resize', scale=(224, 224)), pack]
+tta_scales = [dict(type='Resize', scale=(side, side)) for side in (224, 256)]
+tta_pipeline = [
+    load,
+    square,
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 dataset = dict(type='WasteDataset', data_root='{{ fileDirname }}/../../../data/waste')
 train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))

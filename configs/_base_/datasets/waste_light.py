@@ -14,6 +14,12 @@ test_pipeline = [
     dict(type='Resize', scale=(64, 64)),
     _base_.pack,
 ]
+tta_scales = [dict(type='Resize', scale=(side, side)) for side in (64, 72)]
+tta_pipeline = [
+    _base_.load,
+    _base_.square,
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
 
 # One worker: two would take the cores away from the network.
 train_dataloader = dict(

@@ -11,6 +11,7 @@ model = dict(
         mean=[103.53, 116.28, 123.675],
         std=[57.375, 57.12, 58.395],
         bgr_to_rgb=False,
+        pad_size_divisor=32,
     ),
     backbone=dict(
         type='CSPNeXt',

@@ -1,0 +1,1 @@
+"""From predictions to the file that a competition takes."""
