@@ -1,0 +1,28 @@
+# The same crops at 64 pixels, for a CPU.
+_base_ = './metal_surface.py'
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64)),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='RandomFlip', prob=0.5, direction='vertical'),
+    dict(type='ColorJitter', brightness=0.2, contrast=0.2),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64)),
+    dict(type='PackInputs'),
+]
+tta_scales = [dict(type='Resize', scale=(side, side)) for side in (64, 72)]
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+]
+
+# One worker: two would take the cores away from the network.
+train_dataloader = dict(
+    batch_size=64, num_workers=1, dataset=dict(pipeline=train_pipeline)
+)
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
