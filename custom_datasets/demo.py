@@ -1,4 +1,4 @@
-"""The demo: draw a sample, train on it, test it, show what came out."""
+"""The demo: draw a sample, train on it, test it, report what came out."""
 
 import json
 import os
@@ -16,14 +16,14 @@ CONFIG = 'configs/sample/retinanet_r18_fpn_1xb8-12e_sample.py'
 
 
 def run_demo(data_root: str, work_dir: str) -> str:
-    """Train and test on drawn data with the commands a user would type.
+    """Train, test and report on drawn data with the commands a user would type.
 
     Args:
         data_root: Folder of the sample; it is drawn if it isn't there.
-        work_dir: Folder for checkpoints, logs and painted predictions.
+        work_dir: Folder for checkpoints, logs, painted predictions, the report.
 
     Returns:
-        The table of the test split and where the predictions are.
+        The table of the test split and where the predictions and the report are.
 
     Raises:
         UserError: A command failed.
@@ -38,10 +38,14 @@ def run_demo(data_root: str, work_dir: str) -> str:
     test_dir = os.path.join(work_dir, 'test')
     where = ('--work-dir', test_dir, '--show-dir', 'painted')
     _run('test.py', config, checkpoint, *where, *data)
+    _run('analysis_tools/report.py', config, checkpoint, *data)
     written = max(Path(test_dir).glob('*/*.json'), key=os.path.getmtime)
     painted = sorted((written.parent / 'painted').glob('*.png'))
     table = ap_table(json.loads(written.read_text()))
-    return f'{table}\n\npainted predictions: {painted[0]} and {len(painted) - 1} more'
+    return (
+        f'{table}\n\npainted predictions: {painted[0]} and {len(painted) - 1} more\n'
+        f'report: {os.path.join(work_dir, "report.html")}'
+    )
 
 
 def ap_table(metrics: Mapping[str, float]) -> str:

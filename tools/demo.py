@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw a sample, train RetinaNet R18 on it, test it, show the result."""
+"""Draw a sample, train RetinaNet R18 on it, test it, write the report."""
 
 import argparse
 import sys

@@ -22,7 +22,8 @@ def compare(
     """Compare runs, and write the page and what else is asked for.
 
     Args:
-        folders: Their work directories; two at least.
+        folders: Their work directories, or files of predictions on the test set;
+            two at least.
         page: The HTML file; one that is there is replaced.
         markdown: A file for the tables as Markdown.
         csv: A file with one line a run.
@@ -37,7 +38,7 @@ def compare(
     if len(folders) < 2:
         raise UserError(f'{"".join(folders)}: one run alone; name two or more')
     comparison = read_comparison(folders)
-    found = differences([run.settings for run in comparison.runs])
+    found = differences([run.settings for run in comparison.configured])
     texts = {page: comparison_page(comparison, found)}
     if markdown:
         texts[markdown] = as_markdown(comparison, found)

@@ -33,8 +33,9 @@ class ComparedRun:
 
     Attributes:
         label: As few of the last parts of its folder as tell it from the others.
-        record: What it wrote about itself.
-        settings: What of its config a runner reads.
+        record: What it wrote about itself; next to nothing where predictions were
+            named alone.
+        settings: What of its config a runner reads; empty for predictions alone.
         measured: Its metrics on its test set; None without predictions.
         against: The differences to the run that comes first, a metric each;
             None where that can't be paired.
@@ -55,8 +56,8 @@ class ComparedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it came to its end."""
-        return bool(self.get('status') == 'finished')
+        """Whether its predictions are final: it came to its end, or is none."""
+        return self.get('status') in ('finished', None)
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,18 @@ class Comparison:
     notes: tuple[str, ...]
     ranks: tuple[int | None, ...]
 
+    @property
+    def configured(self) -> tuple[ComparedRun, ...]:
+        """The runs, without predictions that were named alone."""
+        return tuple(run for run in self.runs if run.settings)
+
 
 def read_comparison(folders: Sequence[str]) -> Comparison:
     """Read runs and measure them on the same resamples.
 
     Args:
-        folders: Their work directories; two at least.
+        folders: Their work directories, or files of predictions on the test
+            set, say an ensemble's; two at least.
 
     Raises:
         UserError: A folder is named twice, has no record, or its config or
@@ -93,12 +100,13 @@ def read_comparison(folders: Sequence[str]) -> Comparison:
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
         raise UserError(f'{twice}: named twice')
-    records = [read_run(folder) for folder in folders]
+    records = [_record(folder) for folder in folders]
     labels = image_keys(paths)
     notes = [
         note for pair in zip(labels, records, strict=True) for note in _state(*pair)
     ]
-    results = [_predictions(record, notes) for record in records]
+    classes = next((record.classes for record in records if record.classes), ())
+    results = [_predictions(record, classes, notes) for record in records]
     measured = _measure(labels, results, notes)
     runs = tuple(
         ComparedRun(label, record, _settings(record), *each)
@@ -142,10 +150,16 @@ def _measure(
     return measured
 
 
+def _record(path: str) -> RunRecord:
+    if not path.endswith('.pkl'):
+        return read_run(path)
+    return RunRecord(path, {'status': None, 'data': {'train': {'classes': None}}})
+
+
 def _state(label: str, record: RunRecord) -> list[str]:
     """Say it where a run did not come to its end."""
     status = record.content['status']
-    if status == 'finished':
+    if status in ('finished', None):
         return []
     epochs = len(record.content['epochs'] or ())
     reason = (record.content.get('reason') or '').strip().partition('\n')[0]
@@ -160,8 +174,12 @@ def _state(label: str, record: RunRecord) -> list[str]:
     ]
 
 
-def _predictions(record: RunRecord, notes: list[str]) -> Results | None:
+def _predictions(
+    record: RunRecord, classes: tuple[str, ...], notes: list[str]
+) -> Results | None:
     """Read a run's predictions on the test set, or note how to make them."""
+    if _is_alone(record):
+        return read_results(record.folder, classes or None)
     path = os.path.join(record.folder, PREDICTIONS)
     best = (record.content.get('best') or {}).get('checkpoint')
     names = [
@@ -188,8 +206,14 @@ def _predictions(record: RunRecord, notes: list[str]) -> Results | None:
     return read_results(path, record.classes or None)
 
 
+def _is_alone(record: RunRecord) -> bool:
+    return record.content['status'] is None
+
+
 def _settings(record: RunRecord) -> dict[str, Any]:
     """Return what of a run's config a runner reads: no variables of bases."""
+    if _is_alone(record):
+        return {}
     try:
         cfg = Config.fromfile(record.config_file, import_custom_modules=False)
     except (OSError, SyntaxError, KeyError, TypeError, ImportError) as error:
@@ -202,8 +226,8 @@ def _settings(record: RunRecord) -> dict[str, Any]:
 def _data_notes(runs: Sequence[ComparedRun]) -> list[str]:
     """Say which runs have other data than the first."""
     notes = []
-    first = runs[0]
-    for run in runs[1:]:
+    first, *others = [run for run in runs if run.settings] or runs[:1]
+    for run in others:
         for part, verb in (('train', 'trained'), ('val', 'validated')):
             ours, theirs = (each.get('data', part) or {} for each in (first, run))
             if ours.get('sha256') is None or theirs.get('sha256') is None:

@@ -47,6 +47,8 @@ def differences(configs: Sequence[Mapping[str, Any]]) -> Differences:
     and otherwise as a whole, so that one more step does not move all others.
     """
     rows: dict[str, tuple[str, ...]] = {}
+    if not configs:
+        return Differences(rows, 0)
     equal = _compare('', list(configs), rows)
     return Differences(rows, equal)
 

@@ -92,13 +92,15 @@ def seed_rows(groups: Sequence[SeedGroup]) -> Rows:
 
 
 def setting_rows(comparison: Comparison, found: Differences) -> Rows:
-    """Return the settings that differ, one column a run."""
-    heads = ['', *(run.label for run in comparison.runs)]
+    """Return the settings that differ, one column a run that has settings."""
+    heads = ['', *(run.label for run in comparison.configured)]
     return [heads, *([name, *texts] for name, texts in found.rows.items())]
 
 
 def equal_settings(found: Differences) -> str:
     """Say how many settings are the same."""
+    if not found.rows and not found.equal:
+        return 'Of no run the settings are known.'
     if not found.rows:
         return f'All {found.equal} settings are the same.'
     return f'{found.equal} other settings are the same.'

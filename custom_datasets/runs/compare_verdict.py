@@ -58,7 +58,7 @@ def seed_groups(runs: Sequence[ComparedRun]) -> list[SeedGroup]:
     """Find runs that differ in their seed only, finished and with predictions."""
     groups: list[list[ComparedRun]] = []
     for run in runs:
-        if not (run.finished and run.measured):
+        if not (run.finished and run.measured and run.settings):
             continue
         for group in groups:
             if _is_repeat(group[0], run):
@@ -83,8 +83,11 @@ def _verdict(base: ComparedRun, run: ComparedRun) -> str:
             f'draw of the {images}: they cannot be told from noise.'
         )
     way = 'higher' if difference.value > 0 else 'lower'
-    head = (
-        f'{run.label} is {abs(difference.value):.3f} {way} in {name} than {base.label} '
+    head = f'{run.label} is {abs(difference.value):.3f} {way} in {name} than'
+    if f'{abs(difference.value):.3f}' == '0.000':
+        head = f'{run.label} has the same {name} as'
+    head += (
+        f' {base.label} '
         f'({now:.3f} against {then:.3f}; {LEVEL:.0%} interval of the difference '
         f'{difference.low:+.3f} to {difference.high:+.3f}, {images})'
     )

@@ -2,12 +2,14 @@
 
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from custom_datasets.errors import UserError
+from custom_datasets.runs.compare import compare
 from custom_datasets.runs.compare_runs import read_comparison
 from custom_datasets.runs.compare_verdict import is_told, seed_groups, verdicts
 from tests.runs.drawn_runs import classified, write_run
@@ -209,3 +211,34 @@ def test_errors(make, tmp_path):
     os.remove(os.path.join(other, 'net.py'))
     with pytest.raises(UserError, match=r'net\.py: cannot be read'):
         read_comparison([folder, other])
+
+
+def test_predictions_alone_are_compared_too(make, tmp_path):
+    """As ensembles are, which have no record."""
+    run = make('poor', POOR)
+    path = tmp_path / 'ensemble.pkl'
+    path.write_bytes(pickle.dumps(classified(GOOD)))
+    comparison = read_comparison([run, str(path)])
+    assert comparison.ranks == (2, 1)
+    assert comparison.runs[1].label == 'ensemble.pkl'
+    assert comparison.runs[1].against[0].value == pytest.approx(0.4)
+    assert [each.label for each in comparison.configured] == ['poor']
+    assert comparison.notes == ()
+    # The names of the classes are those of the runs.
+    assert comparison.runs[1].measured.metrics[-1].of == 'dog'
+
+
+def test_the_same_value_by_other_images_is_called_the_same(make):
+    turned = GOOD[::-1]
+    said = verdicts(read_comparison([make('a'), make('b', turned)]))[0]
+    assert said.startswith('b has the same top-1 as a (0.900 against 0.900; ')
+    assert said.endswith('it cannot be told from noise.')
+
+
+def test_two_files_of_predictions_have_no_settings(tmp_path):
+    paths = [tmp_path / 'a.pkl', tmp_path / 'b.pkl']
+    for path, right in zip(paths, (POOR, GOOD), strict=True):
+        path.write_bytes(pickle.dumps(classified(right)))
+    text = compare(list(map(str, paths)), str(tmp_path / 'page.html'))
+    assert 'b.pkl is 0.400 higher in top-1 than a.pkl' in text
+    assert 'Of no run the settings are known.' in text

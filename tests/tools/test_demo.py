@@ -1,9 +1,11 @@
 """The demo learns: what `make demo` runs after the set-up, from end to end."""
 
+import json
 import re
 from pathlib import Path
 
 import cv2
+import pytest
 
 from custom_datasets.demo import ap_table
 
@@ -21,3 +23,8 @@ def test_demo_reaches_its_ap_and_paints(run, tmp_path):
     assert float(table['area-AP50']) >= 0.6
     painted = re.search(r'^painted predictions: (.+\.png)', done.stdout, re.MULTILINE)
     assert cv2.imread(str(Path(tmp_path, painted[1]))).size
+    assert f'\nreport: {tmp_path}/w/report.html\n' in done.stdout
+    report = json.loads((tmp_path / 'w/report.json').read_text())
+    assert report['overall']['area_ap50']['value'] == pytest.approx(
+        float(table['area-AP50']), abs=6e-4
+    )

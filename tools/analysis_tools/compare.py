@@ -3,8 +3,9 @@
 
 RUN is a work directory with run.json, as tools/train.py leaves it. Metrics on the
 test set, with intervals, come from test_predictions.pkl in it, which
-tools/analysis_tools/report.py leaves there (or tools/test.py --out). Each run is
-compared with the first that has some, on the same draws of test images.
+tools/analysis_tools/report.py leaves there (or tools/test.py --out). RUN may also
+be a file of predictions alone, say an ensemble's. Each run is compared with the
+first that has predictions, on the same draws of test images.
 """
 
 import argparse
@@ -21,7 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('runs', nargs='+', metavar='RUN', help='a work directory')
+    parser.add_argument(
+        'runs', nargs='+', metavar='RUN', help='a work directory or PRED.pkl'
+    )
     parser.add_argument(
         '--html',
         metavar='FILE',

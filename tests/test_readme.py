@@ -1,0 +1,78 @@
+"""Commands of the READMEs are accepted as they stand there."""
+
+import importlib
+import re
+import subprocess
+
+import pytest
+from mmengine.config import Config
+
+from custom_datasets.cli import run_command
+from tests.leaves import ROOT
+
+PAGES = [
+    ROOT / 'README.md',
+    ROOT / 'CONTRIBUTING.md',
+    *sorted(ROOT.glob('configs/*/README.md')),
+]
+# Written by the command that stands above it.
+NEW = 'configs/blood_cells/'
+
+
+# A shell says what it would run, with its variables and braces filled in.
+TELL = """
+python() { printf '%s\\n' "$#" "$@"; }
+set -f
+"""
+
+
+def commands():
+    for page in PAGES:
+        text = page.read_text().replace('\\\n', ' ')
+        for block in re.findall(r'^```bash\n(.*?)^```', text, re.M | re.S):
+            lines = re.findall(r'^(?:python tools/|[A-Z]+=).*$', block, re.M)
+            script = TELL + '\n'.join(lines)
+            done = subprocess.run(
+                ['bash', '-c', script], check=True, capture_output=True, text=True
+            )
+            words = iter(done.stdout.splitlines())
+            for count in words:
+                found = [next(words) for _ in range(int(count))]
+                yield f'{page.parent.name}: {" ".join(found)}', found
+
+
+COMMANDS = dict(commands())
+
+
+def test_commands_are_found():
+    assert len(COMMANDS) >= 25
+
+
+@pytest.mark.parametrize('words', COMMANDS.values(), ids=COMMANDS)
+def test_a_command_is_accepted(words, monkeypatch):
+    tool, *arguments = words
+    for word in arguments:
+        if word.startswith('configs/') and not word.startswith(NEW):
+            assert (ROOT / word).is_file(), word
+    if tool in ('tools/train.py', 'tools/test.py'):
+        # The stock scripts parse; what is ours is the name of the run's folder.
+        assert arguments[0] == 'CONFIG' or arguments[0].startswith('configs/')
+        return
+    module = importlib.import_module(tool.removesuffix('.py').replace('/', '.'))
+    assert module.run_command is run_command
+    reached = []
+    monkeypatch.setattr(module, 'run_command', lambda action: reached.append(1) or 0)
+    assert module.main(arguments) == 0
+    assert reached
+
+
+@pytest.mark.parametrize('words', COMMANDS.values(), ids=COMMANDS)
+def test_a_checkpoint_is_where_training_leaves_it(words):
+    leaves = [word for word in words if word.startswith('configs/')]
+    for word in words:
+        found = re.fullmatch(r'work_dirs/([^/]+)/epoch_(\d+)\.pth', word)
+        if found and leaves:
+            cfg = Config.fromfile(ROOT / leaves[0])
+            assert int(found[2]) == cfg.train_cfg.max_epochs
+            if not found[1].startswith('seed_'):
+                assert (ROOT / leaves[0]).stem == found[1]
