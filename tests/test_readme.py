@@ -18,8 +18,8 @@ PAGES = [
 # Written by the command that stands above it.
 NEW = 'configs/blood_cells/'
 
-
 # A shell says what it would run, with its variables and braces filled in.
+LINE = r'^python tools/.*$|^[A-Z]+=(?:"[^"]*"|\S+)$'
 TELL = """
 python() { printf '%s\\n' "$#" "$@"; }
 set -f
@@ -30,7 +30,7 @@ def commands():
     for page in PAGES:
         text = page.read_text().replace('\\\n', ' ')
         for block in re.findall(r'^```bash\n(.*?)^```', text, re.M | re.S):
-            lines = re.findall(r'^(?:python tools/|[A-Z]+=).*$', block, re.M)
+            lines = re.findall(LINE, block, re.M)
             script = TELL + '\n'.join(lines)
             done = subprocess.run(
                 ['bash', '-c', script], check=True, capture_output=True, text=True
