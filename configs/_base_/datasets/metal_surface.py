@@ -25,10 +25,16 @@ test_pipeline = [
     dict(type='Resize', scale=(224, 224)),
     dict(type='PackInputs'),
 ]
-tta_scales = [dict(type='Resize', scale=(side, side)) for side in (224, 256)]
+# --tta: flips as in training, and no other scale, which networks that have seen one
+# only are misled by.
+tta_flips = [
+    [dict(type='RandomFlip', prob=prob, direction=direction) for prob in (0.0, 1.0)]
+    for direction in ('horizontal', 'vertical')
+]
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+    dict(type='Resize', scale=(224, 224)),
+    dict(type='TestTimeAug', transforms=[*tta_flips, [dict(type='PackInputs')]]),
 ]
 
 dataset = dict(

@@ -14,10 +14,10 @@ test_pipeline = [
     dict(type='Resize', scale=(64, 64)),
     dict(type='PackInputs'),
 ]
-tta_scales = [dict(type='Resize', scale=(side, side)) for side in (64, 72)]
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+    dict(type='Resize', scale=(64, 64)),
+    dict(type='TestTimeAug', transforms=[*_base_.tta_flips, [dict(type='PackInputs')]]),
 ]
 
 # One worker: two would take the cores away from the network.
