@@ -40,5 +40,9 @@ setup(
         'rich',
         'simplejpeg',
     ],
-    extras_require={'onedl': line('onedl'), 'openmmlab': line('openmmlab')},
+    extras_require={
+        'onedl': line('onedl'),
+        'openmmlab': line('openmmlab'),
+        'albumentations': ['albumentations>=1.4.24,<2'],
+    },
 )

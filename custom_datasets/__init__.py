@@ -5,8 +5,13 @@ also makes sure that ``mmcv.ops`` can be imported where mmcv was installed
 without compiled operators, so it must come before ``mmcv.ops``.
 """
 
+import os as _os
+
 from custom_datasets.ops import install as _install_operators
 
 __version__ = '0.1.0'
 
+# mmdet and mmpretrain import Albumentations, which would ask the package index for a
+# newer version each time.
+_os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
 _install_operators()

@@ -3,9 +3,12 @@
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from custom_datasets.errors import ConfigError, UserError
+
+ANY_NAME = '*'
+"""In a ``class_map``: every name that has no other place."""
 
 _MOST_SHOWN = 5
 
@@ -61,6 +64,34 @@ class UnknownClasses:
 def as_names(names: str | Sequence[str]) -> frozenset[str]:
     """Return names as a set; a single one may come as a plain string."""
     return frozenset([names] if isinstance(names, str) else names)
+
+
+def fold_class(name: str, class_map: Mapping[str, str], kept: Collection[str]) -> str:
+    """Return the class that a name in the data stands for.
+
+    Args:
+        name: As the file has it.
+        class_map: Class by name; :data:`ANY_NAME` stands for every name that is
+            neither in the map nor in ``kept``.
+        kept: Names that stay where the map doesn't name them.
+    """
+    if name in class_map:
+        return class_map[name]
+    return name if name in kept else class_map.get(ANY_NAME, name)
+
+
+def require_class_map(class_map: Mapping[str, str], classes: Sequence[str]) -> None:
+    """Raise where a map folds names into something that is no class.
+
+    Raises:
+        ConfigError: With the first such class.
+    """
+    for name, target in class_map.items():
+        if target not in classes:
+            raise ConfigError(
+                f'class_map: {name!r} becomes {target!r}, which is no class; known: '
+                f'{", ".join(classes)}'
+            )
 
 
 def read_lines(path: str) -> list[tuple[int, str]]:

@@ -1,9 +1,11 @@
 """What the commands of ``tools/`` share: errors, options, progress."""
 
 import argparse
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from custom_datasets.errors import UserError
 
@@ -50,6 +52,50 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def source_pattern(text: str) -> re.Pattern[str]:
+    """Be the type of an option ``--group-by``: a pattern with a group."""
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f'{text}: {error}') from error
+    if not pattern.groups:
+        raise argparse.ArgumentTypeError(f'{text}: needs a group, in parentheses')
+    return pattern
+
+
+def add_plain_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options`` as text, for a command that hands them to ``train.py``."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        type=_setting,
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, as in train.py',
+    )
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` settings as the stock scripts do."""
+    if not options:
+        return {}
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    parsed: dict[str, Any] = parser.parse_args(['--cfg-options', *options]).cfg_options
+    return parsed
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from ``least`` on, for a parser's ``type``."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f'{text}: needs a number from {least} on')
+        return int(text)
+
+    return number
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far something is on stderr: a bar on a terminal, else a few lines.
@@ -70,6 +116,12 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _setting(text: str) -> str:
+    if not text.partition('=')[1]:
+        raise argparse.ArgumentTypeError(f'{text}: needs KEY=VALUE')
+    return text
 
 
 def _plain_lines(what: str) -> Callable[[int, int], None]:

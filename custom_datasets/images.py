@@ -7,7 +7,10 @@ from PIL import Image
 
 from custom_datasets.errors import UserError
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+IMAGE_SUFFIXES = (
+    *('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'),
+    *('.gif', '.ppm', '.pgm', '.pbm', '.pnm'),
+)
 """Suffixes, in lower case, of what counts as an image."""
 
 _EXIF_ORIENTATION = 274
@@ -26,13 +29,15 @@ class ImageIndex:
         """Read nothing yet."""
         self._root = os.path.join(root, '')
         self._folders: dict[str, dict[str, list[str]]] = {}
+        self._below: dict[str, dict[str, list[str]]] = {}
 
     def find(self, image_id: str, *claims: str | None) -> str:
         """Return the path of the image that is called ``image_id``.
 
         It is the file of that name with any known suffix. Claims decide
         between several of these, the first one first, and where there is none:
-        a claim that no file bears out is ignored.
+        a claim that no file bears out is ignored. Where the folder has no such
+        file at all, one of its sub-folders may have it, as in WIDER FACE.
 
         Args:
             image_id: Name without a suffix, relative to the root.
@@ -48,6 +53,15 @@ class ImageIndex:
         name = found[0] if len(found) == 1 else _claimed(claims, found, stems)
         if name:
             return f'{self._root}{folder}{slash}{name}'
+        inner = [] if found else self._find_below(folder, stem)
+        if len(inner) == 1:
+            return f'{self._root}{inner[0]}'
+        if len(inner) > 1:
+            found = [path.removeprefix(f'{folder}{slash}') for path in inner]
+            raise UserError(
+                f'{self._root}{image_id}.*: there are {" and ".join(found)}; give the '
+                'folder in the list'
+            )
         if not found:
             raise UserError(f'{self._root}{image_id}.*: no such image')
         raise UserError(
@@ -58,6 +72,21 @@ class ImageIndex:
     def stems(self, folder: str = '') -> list[str]:
         """Return the names, without a suffix, of the images in a folder."""
         return list(self._list(folder))
+
+    def _find_below(self, folder: str, stem: str) -> list[str]:
+        """Return the images of that name in sub-folders, relative to the root."""
+        if folder not in self._below:
+            path = os.path.join(self._root, folder) or '.'
+            entries = os.scandir(path) if os.path.isdir(path) else ()
+            inner = sorted(entry.name for entry in entries if entry.is_dir())
+            below: dict[str, list[str]] = {}
+            for name in inner:
+                sub = os.path.join(folder, name)
+                for inner_stem, files in self._list(sub).items():
+                    paths = [f'{sub}/{file}' for file in files]
+                    below.setdefault(inner_stem, []).extend(paths)
+            self._below[folder] = below
+        return self._below[folder].get(stem, [])
 
     def _list(self, folder: str) -> dict[str, list[str]]:
         if folder not in self._folders:

@@ -6,14 +6,16 @@ a leaf and behind ``--cfg-options``:
 
 - ``data_root='/path'`` moves the train, val and test data sets.
 - ``fold=2`` takes their lists, and the files of evaluators, from the folder
-  ``fold_2`` beside them, which ``tools/dataset_converters/split.py`` writes.
+  ``fold_2`` beside them, which ``tools/dataset_converters/split.py`` writes. A
+  test list that has no folds beside it stays: it is that of all folds.
 - ``classes=[...]`` (or the path of a file with one name a line) replaces the
   class names of all data sets and the class count of every head.
 - ``from_scratch=True`` starts from random weights: nothing is downloaded,
   nothing is frozen, batch norm is trained.
-- ``loss``, ``sampling`` and ``mix``: see :mod:`custom_datasets.recipes`.
+- ``loss``, ``sampling``, ``mix`` and ``augment``: see :mod:`custom_datasets.recipes`.
 """
 
+import inspect
 import os
 import re
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 
 _FOLD = re.compile(r'fold_(\d+)')
-_UNFROZEN = {'frozen_stages': -1, 'norm_eval': False}
+_UNFROZEN: dict[str, Any] = {'frozen_stages': -1, 'norm_eval': False}
 
 
 def apply_overrides(cfg: Config) -> None:
@@ -109,18 +111,29 @@ def _unwrap(dataset: Any) -> Iterator[dict[str, Any]]:
 def _take_fold(cfg: Config, fold: Any) -> None:
     if isinstance(fold, bool) or not isinstance(fold, int) or fold < 0:
         raise ConfigError(f'fold={fold!r}: folds are numbers, counted from 0')
-    for dataset in iter_datasets(cfg):
-        if not dataset.get('ann_file'):
-            raise ConfigError(
-                f'fold={fold}: {dataset.get("type")} has no ann_file, and folds are '
-                'lists'
-            )
-        root = dataset.get('data_root') or ''
-        dataset['ann_file'] = _in_fold(dataset['ann_file'], fold, root)
+    for loader in LOADERS:
+        for dataset in iter_datasets({loader: cfg.get(loader)}):
+            path, root = dataset.get('ann_file'), dataset.get('data_root') or ''
+            if not path:
+                raise ConfigError(
+                    f'fold={fold}: {dataset.get("type")} has no ann_file, and folds '
+                    'are lists'
+                )
+            if not (loader == 'test_dataloader' and _is_apart(path, root)):
+                dataset['ann_file'] = _in_fold(path, fold, root)
     for evaluator in EVALUATORS:
         for metric in iter_dicts(cfg.get(evaluator)):
-            if metric.get('ann_file'):
-                metric['ann_file'] = _in_fold(metric['ann_file'], fold)
+            path = metric.get('ann_file')
+            if path and not (evaluator == 'test_evaluator' and _is_apart(path)):
+                metric['ann_file'] = _in_fold(path, fold)
+
+
+def _is_apart(path: str, root: str = '') -> bool:
+    """Say whether a list is there that has no folds beside it."""
+    path = os.path.join(root, path)
+    folder = os.path.dirname(path)
+    is_in_fold = _FOLD.fullmatch(os.path.basename(folder))
+    return os.path.isfile(path) and not is_in_fold and not fold_numbers(folder)
 
 
 def _in_fold(path: str, fold: int, root: str = '') -> str:
@@ -161,18 +174,24 @@ def _start_from_scratch(model: dict[str, Any]) -> None:
             part['init_cfg'] = kept or None
         if part.get('pretrained'):
             part['pretrained'] = None
+        defaults = _defaults(part)
         for key, value in _UNFROZEN.items():
-            if key in part or key in _defaults(part):
+            if key in part or key in defaults:
                 part[key] = value
+        if defaults.get('frozen_stages') == 0:
+            # EfficientNet counts frozen stages from 0, and refuses -1.
+            part['frozen_stages'] = 0
         norm_cfg = part.get('norm_cfg')
         if isinstance(norm_cfg, dict) and 'requires_grad' in norm_cfg:
             norm_cfg['requires_grad'] = True
 
 
-def _defaults(part: dict[str, Any]) -> tuple[str, ...]:
+def _defaults(part: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters of the registered class that ``part`` builds."""
     kind = part.get('type')
     with MODELS.switch_scope_and_registry(None) as registry:
         cls = registry.get(kind) if isinstance(kind, str) else kind
-    code = getattr(getattr(cls, '__init__', None), '__code__', None)
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
+    if not inspect.isclass(cls):
+        return {}
+    parameters = inspect.signature(cls).parameters
+    return {name: parameter.default for name, parameter in parameters.items()}

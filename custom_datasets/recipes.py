@@ -1,8 +1,9 @@
-"""Three settings against imbalance and overfitting, each one override.
+"""Four settings against imbalance and overfitting, each one override.
 
 - ``loss=focal``, ``class-weighted`` or ``label-smoothing`` (classification).
 - ``sampling=class-balanced`` (classification) or ``repeat-factor``.
 - ``mix=mixup`` or ``cutmix`` (classification).
+- ``augment=geometry,blur``: groups of :mod:`custom_datasets.augmentation`.
 
 They set what a leaf could say in stock terms; ``configs/waste/README.md`` has
 what each gave there.
@@ -12,6 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from custom_datasets.augmentation import apply_augment
 from custom_datasets.errors import ConfigError
 
 LOSSES: dict[str, dict[str, Any]] = {
@@ -37,7 +39,7 @@ SAMPLINGS = ('class-balanced', 'repeat-factor')
 
 
 def apply_recipes(cfg: Config) -> None:
-    """Carry out ``loss``, ``sampling`` and ``mix`` in place.
+    """Carry out ``loss``, ``sampling``, ``mix`` and ``augment`` in place.
 
     A key that is absent or None changes nothing, and applying twice is the same
     as applying once.
@@ -64,6 +66,8 @@ def apply_recipes(cfg: Config) -> None:
             head['loss']['use_soft'] = True
     if sampling is not None:
         _sample(cfg, sampling)
+    if cfg.get('augment') is not None:
+        apply_augment(cfg, cfg.augment)
 
 
 def _sample(cfg: Config, sampling: str) -> None:

@@ -18,7 +18,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-import custom_datasets.balancing  # noqa: F401 - registers its classes
+import custom_datasets.balancing
+import custom_datasets.group_transform  # noqa: F401 - both register classes
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.hooks import ClassCountHook, EpochSeedHook, keep_torch_seed
 from custom_datasets.overrides import apply_overrides, fold_folder, iter_dicts

@@ -18,6 +18,8 @@ from custom_datasets.voc_xml import Box
 Named = tuple[str, Box]
 
 BCCD_PARTS = {'train': 160, 'val': 20, 'test': 40}
+WIDER_PARTS = {'train': 12, 'val': 4}
+WIDER_EVENTS = ('Parade', 'Handshaking')
 METAL_CLASSES = ('crease', 'inclusion', 'oil_spot', 'punching_hole')
 
 
@@ -69,6 +71,38 @@ def draw_face_mask(
         rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
         folders = ('images', 'annotations')
         _write_voc(root, folders, f'maksssksksss{index}.png', rgba, objects)
+
+
+def draw_wider_face(
+    root: str,
+    parts: Mapping[str, int] = WIDER_PARTS,
+    size: tuple[int, int] = (96, 80),
+    seed: int = 0,
+) -> None:
+    """Draw faces in WIDER FACE's layout: a folder an event, zero-based XML, two lists.
+
+    Args:
+        root: Folder to fill: ``WIDER_train``, ``WIDER_val``, ``train.txt``,
+            ``val.txt``.
+        parts: How many images each list gets.
+        size: Width and height in pixels.
+        seed: Another seed draws other images.
+    """
+    rng = np.random.default_rng(seed)
+    for part, count in parts.items():
+        names = []
+        for index in range(count):
+            event, number = WIDER_EVENTS[index % 2], index % 2
+            names.append(f'{number}_{event}_{event}_{number}_{index}')
+            image = _noise(rng, size, (150, 160, 140))
+            faces = [_face(rng, image, side, 'without_mask')[1] for side in range(2)]
+            objects = [
+                ('face', (x1 - 1, y1 - 1, x2 - 1, y2 - 1)) for x1, y1, x2, y2 in faces
+            ]
+            folder = f'WIDER_{part}'
+            folders = (f'{folder}/{number}--{event}', f'{folder}/Annotations')
+            _write_voc(root, folders, f'{names[-1]}.jpg', image, objects)
+        write_text(f'{root}/{part}.txt', '\n'.join(names) + '\n')
 
 
 def draw_metal_surface(

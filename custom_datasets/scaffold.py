@@ -4,6 +4,7 @@ import keyword
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.formats import Source, convert, read_source
 from custom_datasets.formats.source import CLASS_LIST
+from custom_datasets.images import image_size
 from custom_datasets.scaffold_files import (
     NewDataset,
     classification_files,
@@ -34,8 +36,18 @@ READABLE = 12
 """Pixels that an object should have at the training scale."""
 
 
+LIGHT_SIDES = (64, 128)
+"""Sides of images that a classifier on a CPU is trained at."""
+
+
 def create_dataset(
-    name: str, source: str, repository: str, *, format: str | None = None, seed: int = 0
+    name: str,
+    source: str,
+    repository: str,
+    *,
+    format: str | None = None,
+    group_by: re.Pattern[str] | None = None,
+    seed: int = 0,
 ) -> tuple[str, list[str], str]:
     """Bring a data set in and write everything that it needs to be trained.
 
@@ -44,7 +56,9 @@ def create_dataset(
         source: A folder or a zip in any format that ``convert.py`` takes.
         repository: The folder that has ``custom_datasets`` and ``configs``.
         format: The source's format, where it can't be told by looking.
-        seed: Of the split, if the source has none.
+        group_by: See :func:`~custom_datasets.converters.split_dataset.split_dataset`.
+        seed: Of the split, if the source has none. Classes with too few images
+            for every part are trained on only.
 
     Returns:
         What was converted and split; the files that were written, under the
@@ -65,7 +79,15 @@ def create_dataset(
     detection = os.path.isdir(os.path.join(data, 'Annotations'))
     lists = os.path.join(data, 'ImageSets', 'Main') if detection else data
     if not {'val', 'test'} & _parts(lists) or 'train' not in _parts(lists):
-        report.append(split_dataset(data, RATIOS, seed=seed, overwrite=True))
+        split = split_dataset(
+            data,
+            RATIOS,
+            group_by=group_by,
+            few_to_train=True,
+            seed=seed,
+            overwrite=True,
+        )
+        report.append(split)
     parts = _parts(lists)
     new = NewDataset(
         name=name,
@@ -78,6 +100,9 @@ def create_dataset(
     )
     if detection:
         new = replace(new, **_shape(read_source(data, 'voc')))
+    else:
+        side = light_side(read_source(data, 'class-folders'))
+        new = replace(new, small_scale=(side, side))
     files = detection_files(new) if detection else classification_files(new)
     _write_new(repository, files)
     leaves = [
@@ -142,6 +167,19 @@ def anchor_scale(sides: NDArray[np.float64]) -> int:
     """
     smallest = float(np.percentile(sides, 10)) if len(sides) else 32.0
     return next((scale for scale in (4, 2) if 8 * scale <= 1.25 * smallest), 1)
+
+
+def light_side(source: Source) -> int:
+    """Return the side, in pixels, that a classifier trains at on a CPU."""
+    sides = []
+    for image in (image for part in source.splits.values() for image in part):
+        # What can't be read is what the check is about to name.
+        with suppress(UserError):
+            sides.append(min(image_size(str(image.image))))
+    return next(
+        (side for side in LIGHT_SIDES if 1.5 * side >= np.median(sides or [0])),
+        LIGHT_SIDES[-1],
+    )
 
 
 def _parts(folder: str) -> set[str]:

@@ -76,8 +76,10 @@ def classification_files(new: NewDataset) -> dict[str, str]:
     return {
         f'custom_datasets/{new.name}.py': module,
         f'configs/_base_/datasets/{new.name}.py': _classification_base(new),
+        f'configs/_base_/datasets/{new.name}_light.py': _light_classification(new),
         f'{leaves}/resnet18_1xb32-30e_{new.slug}.py': _resnet(new, 18),
         f'{leaves}/resnet50_1xb32-30e_{new.slug}.py': _resnet(new, 50),
+        f'{leaves}/resnet18_light_1xb32-30e_{new.slug}.py': _light_resnet(new),
         f'tests/test_{new.name}.py': _test(new),
     }
 
@@ -180,12 +182,8 @@ train_pipeline = [
     _base_.pack,
 ]
 resize = dict(type='Resize', scale=scale, keep_ratio=True)
-start = [
-    _base_.load,
-    resize,
-    dict(type='Pad', size_divisor=32, pad_val=dict(img=(114, 114, 114))),
-]
-test_pipeline = [*start, _base_.annotate, _base_.pack_test]
+# The batch is padded later, so that boxes end at the image's edge.
+test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
 larger = {_larger(new.small_scale)}
 tta_scales = [resize, dict(type='Resize', scale=larger, keep_ratio=True)]
 tta_pipeline = [
@@ -256,32 +254,29 @@ def _resnet(new: NewDataset, depth: int) -> str:
     return _leaf(model, 'sgd_cls_30e', 'cls_runtime', new.name, rest)
 
 
+def _light_resnet(new: NewDataset) -> str:
+    rest = """model = dict(head=dict(num_classes=_base_.num_classes))
+# From scratch it takes ten times the rate; lr is for 64 images.
+optim_wrapper = dict(optimizer=dict(lr=0.1))
+auto_scale_lr = dict(base_batch_size=64)"""
+    model = '../_base_/models/resnet18_light.py'
+    return _leaf(model, 'sgd_cls_30e', 'cls_runtime', f'{new.name}_light', rest)
+
+
 def _classification_base(new: NewDataset) -> str:
     return f"""# {new.about}
 _base_ = './class_list.py'
 
 {_imports(new, 'class_metric')}data_preprocessor = dict(num_classes=num_classes)
 
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.6, 1.0)),
+load = dict(type='LoadImageFromFile')
+pack = dict(type='PackInputs')
+# Take the flip out where left and right are different classes, as on road signs.
+changes = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='ColorJitter', brightness=0.2, contrast=0.2),
-    dict(type='PackInputs'),
 ]
-crop = dict(type='CenterCrop', crop_size=224)
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='ResizeEdge', scale=256, edge='short'),
-    crop,
-    dict(type='PackInputs'),
-]
-tta_scales = [dict(type='ResizeEdge', scale=side, edge='short') for side in (256, 288)]
-tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='TestTimeAug', transforms=[tta_scales, [crop], *_base_.views]),
-]
-
+{_class_pipelines(224)}
 dataset = dict(
     type='{new.type}',
     data_root='{new.data_root}',
@@ -289,6 +284,38 @@ dataset = dict(
 train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))
 {_loader(new, 'val', '')}
 {_loader(new, 'test', '')}
+"""
+
+
+def _light_classification(new: NewDataset) -> str:
+    return f"""# The same at a size for a CPU.
+_base_ = './{new.name}.py'
+
+load, changes, pack = _base_.load, _base_.changes, _base_.pack
+{_class_pipelines(new.small_scale[0])}
+# One worker: two would take the cores away from the network.
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+"""
+
+
+def _class_pipelines(side: int) -> str:
+    """Write pipelines; a test's image is an eighth larger before it is cut."""
+    edges = tuple(round(side * share) for share in (8 / 7, 9 / 7))
+    return f"""train_pipeline = [
+    load,
+    dict(type='RandomResizedCrop', scale={side}, crop_ratio_range=(0.6, 1.0)),
+    *changes,
+    pack,
+]
+crop = dict(type='CenterCrop', crop_size={side})
+tta_scales = [dict(type='ResizeEdge', scale=side, edge='short') for side in {edges}]
+test_pipeline = [load, tta_scales[0], crop, pack]
+tta_pipeline = [
+    load,
+    dict(type='TestTimeAug', transforms=[tta_scales, [crop], *_base_.views]),
+]
 """
 
 

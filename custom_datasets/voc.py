@@ -2,20 +2,26 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
-from mmengine.logging import print_log
 
+from custom_datasets.box_loading import (
+    passes_filter,
+    report_loading,
+    require_filter,
+)
 from custom_datasets.class_names import (
     UnknownClasses,
     as_names,
+    fold_class,
     read_classes,
     read_lines,
+    require_class_map,
 )
-from custom_datasets.errors import AnnotationError, ConfigError, UserError
+from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.images import ImageIndex, image_size, without_suffix
 from custom_datasets.voc_xml import VOCAnnotation, VOCObject, clip_box, parse_voc_xml
 
@@ -33,20 +39,23 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
             relative to ``data_root``.
         data_root: Folder of everything; paths in messages are normalised.
         img_subdir: Folder of the images under ``data_root``. The suffix is
-            found, not assumed.
+            found, not assumed, and so is a sub-folder that the list leaves out.
         ann_subdir: Folder of the XML files under ``data_root``.
         one_based: Whether the files count pixels from 1, as the VOC devkit
             and labelImg do. A set whose smallest coordinate is 1 and whose
             largest is the image's width is one-based.
         ignore_classes: Names that are left out on purpose; any other name
             that is not in ``METAINFO`` is an error.
+        class_map: Class by name in the files, to fold several into one or to
+            rename them. ``'*'`` stands for every name that is neither here, nor a
+            class, nor ignored: ``{'*': 'face'}`` makes all of them faces.
         filter_cfg: ``filter_empty_gt`` (default False: images without objects
             are kept) and ``min_size`` (pixels), for training only.
         **kwargs: See :class:`mmdet.datasets.BaseDetDataset`.
 
     Raises:
-        ConfigError: ``filter_cfg`` has another key, or a class name is empty
-            or stands twice.
+        ConfigError: ``filter_cfg`` has another key, a class name is empty or
+            stands twice, or ``class_map`` has something that is no class.
         AnnotationError: At load, with everything that is wrong: a missing
             list, image or XML file, broken XML, an unknown class, a name
             listed twice, no image at all; in training also a class without a
@@ -64,6 +73,7 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         ann_subdir: str = 'Annotations',
         one_based: bool = True,
         ignore_classes: str | Sequence[str] = (),
+        class_map: Mapping[str, str] | None = None,
         filter_cfg: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -72,10 +82,8 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         self.ann_subdir = ann_subdir
         self.one_based = one_based
         self.ignore_classes = as_names(ignore_classes)
-        for key in set(filter_cfg or {}) - {'filter_empty_gt', 'min_size'}:
-            raise ConfigError(
-                f'filter_cfg: no {key!r} here, only filter_empty_gt and min_size'
-            )
+        self.class_map = dict(class_map or {})
+        require_filter(filter_cfg)
         root = data_root and os.path.normpath(data_root)
         super().__init__(
             ann_file=ann_file, data_root=root, filter_cfg=filter_cfg, **kwargs
@@ -94,6 +102,7 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         if not self._metainfo.get('classes'):
             raise AnnotationError(where, ['no classes: state METAINFO or metainfo'])
         classes = read_classes(self._metainfo['classes'])
+        require_class_map(self.class_map, classes)
         self._labels = {name: index for index, name in enumerate(classes)}
         root = self.data_root or ''
         self._images = ImageIndex(os.path.join(root, self.img_subdir))
@@ -108,21 +117,21 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
             except UserError as error:
                 problems.append(str(error))
                 continue
-            if self._is_kept(info):
+            if self.test_mode or passes_filter(info, self.filter_cfg or {}):
                 data_list.append(info)
             else:
                 self._counts['images left out by filter_cfg'] += 1
         problems += self._unknown.problems()
-        self._report(where, data_list, problems)
+        report_loading(
+            where,
+            self.ann_file,
+            classes,
+            data_list,
+            self._counts,
+            problems,
+            self.test_mode,
+        )
         return data_list
-
-    def _is_kept(self, info: dict[str, Any]) -> bool:
-        if self.test_mode or not self.filter_cfg:
-            return True
-        if self.filter_cfg.get('filter_empty_gt') and not info['instances']:
-            return False
-        smaller = min(info['width'], info['height'])
-        return bool(smaller >= self.filter_cfg.get('min_size', 0))
 
     def _read_list(self, problems: list[str]) -> dict[str, str]:
         """Return each listed line by the image name in it."""
@@ -167,7 +176,9 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
         self, objects: Sequence[VOCObject], size: tuple[int, int], xml_path: str
     ) -> list[dict[str, Any]]:
         instances = []
-        for name, raw, difficult in objects:
+        kept = self.ignore_classes.union(self._labels)
+        for raw_name, raw, difficult in objects:
+            name = fold_class(raw_name, self.class_map, kept)
             label = self._labels.get(name)
             if label is None:
                 if name in self.ignore_classes:
@@ -187,26 +198,3 @@ class VOCFolderDataset(BaseDetDataset):  # type: ignore[misc]
                 {'bbox': [*box], 'bbox_label': label, 'ignore_flag': int(difficult)}
             )
         return instances
-
-    def _report(
-        self, where: str, data_list: list[dict[str, Any]], problems: list[str]
-    ) -> None:
-        """Raise all problems, or log the one line."""
-        labels = [i['bbox_label'] for info in data_list for i in info['instances']]
-        boxes = {name: labels.count(label) for name, label in self._labels.items()}
-        absent = [name for name, count in boxes.items() if not count]
-        if self.test_mode and absent:
-            self._counts[f'classes without a box ({", ".join(absent)})'] = len(absent)
-        elif data_list or not problems:
-            problems += [f'{self.ann_file}: no box of class {name}' for name in absent]
-        if problems:
-            raise AnnotationError(where, problems)
-        empty = sum(not info['instances'] for info in data_list)
-        self._counts['images without objects'] = empty
-        table = ', '.join(f'{name} {count}' for name, count in boxes.items())
-        notes = ', '.join(f'{n} {what}' for what, n in self._counts.items() if n)
-        print_log(
-            f'{where}: {len(data_list)} images, {len(labels)} boxes ({table}); '
-            f'{notes or "all clean"}',
-            logger='current',
-        )

@@ -10,6 +10,8 @@ from mmengine.visualization import Visualizer
 from custom_datasets import sample
 from custom_datasets.converters.face_mask import write_split
 from custom_datasets.converters.metal_surface import convert
+from custom_datasets.converters.split_dataset import split_dataset
+from custom_datasets.sample_recycling import draw_recycling
 
 FACE_CLASSES = ('with_mask', 'without_mask', 'mask_weared_incorrect')
 
@@ -60,6 +62,27 @@ def face_mask_root(tmp_path_factory):
     root = tmp_path_factory.mktemp('drawn') / 'face_mask'
     sample.draw_face_mask(str(root))
     write_split(str(root), FACE_CLASSES)
+    return root
+
+
+@pytest.fixture(scope='session')
+def wider_face_root(tmp_path_factory):
+    """Sixteen images of two events, and two lists."""
+    root = tmp_path_factory.mktemp('drawn') / 'wider_face'
+    sample.draw_wider_face(str(root))
+    return root
+
+
+@pytest.fixture(scope='session')
+def recycling_root(tmp_path_factory):
+    """Forty photographs of twenty scenes, in two lists, and six that are not annotated.
+
+    The third part of them is for validation.
+    """
+    root = tmp_path_factory.mktemp('drawn') / 'recycling'
+    draw_recycling(str(root), {'train': 40, 'test': 6}, (96, 96))
+    source, held = (str(root / f'{part}.json') for part in ('train', 'test'))
+    split_dataset(source, {'train': 2, 'val': 1}, test_list=held)
     return root
 
 

@@ -16,7 +16,8 @@ SAMPLE = next(leaf for leaf in LEAVES if leaf.parent.name == 'sample')
 def small_run(leaf: Path, data_root: Path, size: int = 96) -> list[str]:
     """Return ``--cfg-options`` under which a leaf trains one step in seconds.
 
-    Four images of ``size`` pixels, one epoch, no workers, random weights.
+    Four images of ``size`` pixels, one epoch, no workers, random weights. A network
+    of one size keeps it.
     """
     options = [
         f'data_root={data_root}',
@@ -39,6 +40,6 @@ def small_run(leaf: Path, data_root: Path, size: int = 96) -> list[str]:
             for index, step in enumerate(cfg[loader].dataset.pipeline)
             for part in iter_dicts(step)
             for key in ('scale', 'crop_size', 'img_scale', 'size')
-            if part is step and key in step
+            if part is step and key in step and step.get('keep_ratio', True)
         ]
     return options

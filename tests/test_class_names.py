@@ -3,9 +3,11 @@ import pytest
 from custom_datasets.class_names import (
     UnknownClasses,
     as_names,
+    fold_class,
     nearest_class,
     read_classes,
     read_lines,
+    require_class_map,
 )
 from custom_datasets.errors import (
     MAX_SHOWN,
@@ -126,3 +128,34 @@ def test_annotation_error_lists_problems_and_counts_the_rest():
     assert len(many.problems) == MAX_SHOWN + 7
     assert str(many).startswith(f'set: {MAX_SHOWN + 7} problems\n  0.xml')
     assert str(many).endswith('99.xml: broken\n  ... and 7 more')
+
+
+@pytest.mark.parametrize(
+    ('name', 'folded'),
+    [('cat', 'animal'), ('dog', 'dog'), ('tree', 'tree'), ('stone', 'stone')],
+)
+def test_a_map_without_a_star_leaves_other_names(name, folded):
+    assert fold_class(name, {'cat': 'animal'}, {'dog', 'tree'}) == folded
+
+
+@pytest.mark.parametrize(
+    ('name', 'folded'),
+    [('cat', 'animal'), ('dog', 'dog'), ('tree', 'tree'), ('stone', 'thing')],
+)
+def test_a_star_takes_what_has_no_other_place(name, folded):
+    class_map = {'cat': 'animal', '*': 'thing'}
+    assert fold_class(name, class_map, {'dog', 'tree'}) == folded
+
+
+def test_a_map_may_exchange_two_names():
+    class_map = {'cat': 'dog', 'dog': 'cat'}
+    assert [fold_class(n, class_map, ('cat', 'dog')) for n in ('cat', 'dog')] == [
+        'dog',
+        'cat',
+    ]
+
+
+def test_a_map_into_no_class_is_an_error():
+    require_class_map({'cat': 'animal', '*': 'thing'}, ('animal', 'thing'))
+    with pytest.raises(ConfigError, match="'cat' becomes 'animl', which is no class"):
+        require_class_map({'dog': 'animal', 'cat': 'animl'}, ('animal',))

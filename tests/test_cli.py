@@ -1,11 +1,12 @@
 """What the commands share."""
 
+import argparse
 import io
 
 import pytest
 from rich import console
 
-from custom_datasets.cli import progress_bar, run_command
+from custom_datasets.cli import at_least, parse_options, progress_bar, run_command
 from custom_datasets.errors import UserError
 
 
@@ -47,3 +48,19 @@ def test_an_error_is_a_sentence_and_a_status(capsys):
 
     assert run_command(fail) == 1
     assert capsys.readouterr().err == 'error: a.xml: broken\n'
+
+
+def test_settings_are_read_as_the_stock_scripts_do():
+    assert parse_options(['a.b=1', 'c=x,y', 'd="[1, 2]"']) == {
+        'a.b': 1,
+        'c': ['x', 'y'],
+        'd': [1, 2],
+    }
+    assert parse_options([]) == {}
+
+
+def test_numbers_from_a_least_one_on():
+    assert at_least(2)('2') == 2
+    for text in ('1', '-3', '2.5', 'two', ''):
+        with pytest.raises(argparse.ArgumentTypeError, match='from 2 on'):
+            at_least(2)(text)

@@ -18,7 +18,8 @@ def touch(folder, *names):
 
 
 @pytest.mark.parametrize(
-    'name', ['a.jpg', 'a.JPG', 'a.png', 'a.Jpeg', 'a.bmp', 'a.TIF', 'a.webp']
+    'name',
+    ['a.jpg', 'a.JPG', 'a.png', 'a.Jpeg', 'a.bmp', 'a.TIF', 'a.webp', 'a.PPM', 'a.gif'],
 )
 def test_finds_any_suffix(tmp_path, name):
     touch(tmp_path, name, 'a.txt', 'ab.jpg')
@@ -52,6 +53,23 @@ def test_claims_decide_between_suffixes_the_first_first(tmp_path):
     assert index.find('a', 'a', 'a.jpg') == str(tmp_path / 'a.jpg')
     with pytest.raises(UserError, match=r'a\.\*: there are a\.jpg and a\.png; give'):
         index.find('a', 'b.png', None)
+
+
+def test_a_sub_folder_may_have_what_the_folder_has_not(tmp_path):
+    touch(tmp_path, 'x/a.png', 'y/b.JPG', 'y/z/c.png', 'd.png', 'x/d.png')
+    index = ImageIndex(str(tmp_path))
+    assert index.find('a') == str(tmp_path / 'x/a.png')
+    assert index.find('b', 'b') == str(tmp_path / 'y/b.JPG')
+    assert index.find('y/c') == str(tmp_path / 'y/z/c.png')
+    assert index.find('d') == str(tmp_path / 'd.png')
+    with pytest.raises(UserError, match=r'c\.\*: no such image'):
+        index.find('c')
+
+
+def test_two_sub_folders_with_the_same_name_are_an_error(tmp_path):
+    touch(tmp_path, 'x/a.png', 'y/a.jpg')
+    with pytest.raises(UserError, match=r'a\.\*: there are x/a\.png and y/a\.jpg'):
+        ImageIndex(str(tmp_path)).find('a')
 
 
 @pytest.mark.parametrize('image_id', ['a', 'no/folder/a', ''])

@@ -91,6 +91,20 @@ def test_from_scratch_keeps_other_initialisation(cfg):
     assert cfg.model.rpn_head == {'type': 'RPNHead', 'init_cfg': {'type': 'Normal'}}
 
 
+@pytest.mark.parametrize(
+    ('backbone', 'unfrozen'),
+    [('mmpretrain.EfficientNet', 0), ('mmpretrain.DenseNet', 0), ('mmdet.ResNet', -1)],
+)
+def test_from_scratch_freezes_nothing_however_stages_are_counted(
+    cfg, backbone, unfrozen
+):
+    cfg.model.backbone = {'type': backbone, 'frozen_stages': 1}
+    cfg.from_scratch = True
+    apply_overrides(cfg)
+    apply_overrides(cfg)
+    assert cfg.model.backbone.frozen_stages == unfrozen
+
+
 def test_from_scratch_drops_only_pretrained_from_a_list(cfg):
     kaiming = {'type': 'Kaiming', 'layer': 'Conv2d'}
     cfg.model.backbone.init_cfg = [kaiming, {'type': 'Pretrained', 'checkpoint': 'x'}]
@@ -150,6 +164,24 @@ def test_fold_reaches_evaluators(cfg):
     apply_data_overrides(cfg)
     assert cfg.val_evaluator[1].ann_file == 'a/fold_3/v.json'
     assert cfg.test_evaluator.ann_file == 'a/fold_3/t.json'
+
+
+def test_a_test_list_apart_from_the_folds_is_that_of_each(cfg, tmp_path):
+    cfg.test_dataloader = copy.deepcopy(cfg.val_dataloader)
+    with_lists(cfg, tmp_path, 1)
+    cfg.test_dataloader.dataset.ann_file = 'test.txt'
+    cfg.test_evaluator = {'type': 'CocoMetric', 'ann_file': f'{tmp_path}/test.txt'}
+    (tmp_path / 'test.txt').touch()
+    cfg.fold = 1
+    apply_data_overrides(cfg)
+    apply_data_overrides(cfg)
+    assert cfg.test_dataloader.dataset.ann_file == 'test.txt'
+    assert cfg.test_evaluator.ann_file == f'{tmp_path}/test.txt'
+    assert cfg.val_dataloader.dataset.ann_file == 'Main/fold_1/train.txt'
+    # Another part's list has no such excuse.
+    cfg.val_dataloader.dataset.ann_file = 'test.txt'
+    with pytest.raises(ConfigError, match=r'fold_1/test\.txt: no such list'):
+        apply_data_overrides(cfg)
 
 
 @pytest.mark.parametrize(('made', 'named'), [([0, 2, 10], '0, 2, 10'), ([], 'none')])

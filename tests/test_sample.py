@@ -33,7 +33,12 @@ def metal_surface(root, draw=sample.draw_metal_surface, **options):
     draw(str(root), 6, **options)
 
 
-FORMATS = [bccd, face_mask, metal_surface]
+def wider_face(root, draw=sample.draw_wider_face, **options):
+    draw(str(root), {'train': 4, 'val': 2}, (48, 40), **options)
+
+
+PARTS = ('train', 'val')
+FORMATS = [bccd, face_mask, metal_surface, wider_face]
 
 
 @pytest.mark.parametrize('draw', FORMATS)
@@ -142,3 +147,16 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         tool.main([str(tmp_path / 'out')])
     assert os.listdir(tmp_path) == []
+
+
+def test_wider_face_has_the_real_layout(tmp_path):
+    wider_face(tmp_path)
+    lists = {part: (tmp_path / f'{part}.txt').read_text().split() for part in PARTS}
+    assert {part: len(names) for part, names in lists.items()} == {'train': 4, 'val': 2}
+    for part, names in lists.items():
+        for name in names:
+            number, event = name.split('_')[:2]
+            folder = tmp_path / f'WIDER_{part}'
+            assert (folder / f'{number}--{event}/{name}.jpg').is_file()
+            found = parse_voc_xml(str(folder / f'Annotations/{name}.xml'))
+            assert [one[0] for one in found.objects] == ['face', 'face']

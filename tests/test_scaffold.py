@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from custom_datasets import sample
+from custom_datasets import sample, sample_classes
 from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.formats import read_source
 from custom_datasets.scaffold import (
     anchor_scale,
     create_dataset,
     dataset_name,
+    light_side,
     small_training_scale,
     training_scale,
 )
@@ -105,6 +107,36 @@ def test_small_scale_grows_for_small_objects(scale, side, expected):
 @pytest.mark.parametrize(('side', 'expected'), [(60, 4), (26, 4), (16, 2), (6, 1)])
 def test_anchors_begin_at_small_boxes(side, expected):
     assert anchor_scale(np.full(9, float(side))) == expected
+
+
+@pytest.mark.parametrize(
+    ('sides', 'expected'),
+    [((20, 90), 64), ((96, 96), 64), ((97, 130), 128), ((500, 600), 128)],
+)
+def test_the_side_for_a_cpu_follows_the_images(tmp_path, sides, expected):
+    sample_classes.draw_class_folders(str(tmp_path), 'ab', 3, sides)
+    (tmp_path / 'a/text.png').write_text('no image')
+    assert light_side(read_source(str(tmp_path))) == expected
+
+
+def test_classes_of_few_images_and_a_pattern_of_sources(tmp_path):
+    raw = tmp_path / 'raw'
+    sample_classes.draw_class_folders(str(raw), ['00', '01'], 8, suffixes=['.png'])
+    sample_classes.draw_class_folders(str(raw), ['02'], 2, suffixes=['.png'], seed=1)
+    pattern = re.compile(r'(\d\d/00)[0-3]')
+    report, files, leaf = create_dataset(
+        'signs', str(raw), str(tmp_path), group_by=pattern
+    )
+    # The two of the last class are of one thing, as the pattern has it.
+    assert 'so in train only: 02 (1)' in report
+    assert set(files) == files_under(tmp_path)
+    assert leaf == 'configs/signs/resnet18_1xb32-30e_signs.py'
+    assert 'configs/signs/resnet18_light_1xb32-30e_signs.py' in files
+    lists = [(tmp_path / f'data/signs/{part}.txt').read_text() for part in LISTS]
+    assert '02/000.png\t02\n02/001.png\t02' in lists[0]
+    for name in ('00', '01'):
+        parts = [text.count(f'{name}/00{i}.png') for i in range(4) for text in lists]
+        assert parts in ([1, 0, 0] * 4, [0, 1, 0] * 4, [0, 0, 1] * 4)
 
 
 def test_a_set_with_lists_keeps_them_and_nothing_is_written_twice(bccd_root, tmp_path):

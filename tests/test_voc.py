@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from custom_datasets import voc
+from custom_datasets import box_loading, voc
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.errors import AnnotationError, ConfigError
 from custom_datasets.face_mask import FaceMaskDataset
@@ -80,7 +80,9 @@ def folder(tmp_path):
 @pytest.fixture
 def log(monkeypatch):
     lines = []
-    monkeypatch.setattr(voc, 'print_log', lambda text, logger: lines.append(text))
+    monkeypatch.setattr(
+        box_loading, 'print_log', lambda text, logger: lines.append(text)
+    )
     return lines
 
 
@@ -163,6 +165,39 @@ def test_difficult_boxes_reach_the_pipeline_as_ignored(folder):
 def test_ignore_classes_as_a_string_or_a_list(folder, ignored):
     folder.add('a', [*BOTH, ('cow', (1, 1, 5, 5))])
     assert len(boxes(folder.load(ignore_classes=ignored))) == 2
+
+
+@pytest.mark.parametrize(
+    ('class_map', 'labels'),
+    [
+        ({'kitten': 'cat', 'wolf': 'dog', 'cow': 'cat'}, [0, 0, 1, 0]),
+        ({'kitten': 'cat', '*': 'dog'}, [0, 0, 1, 1]),
+        ({'kitten': 'cat', 'wolf': 'dog', 'cow': 'dog', 'cat': 'dog'}, [1, 0, 1, 1]),
+    ],
+)
+def test_a_class_map_folds_names(folder, class_map, labels):
+    names = ('cat', 'kitten', 'wolf', 'cow')
+    folder.add('a', [(name, (1, 1, 10, 10 + i)) for i, name in enumerate(names)])
+    loaded = folder.load(class_map=class_map)[0]['instances']
+    assert [instance['bbox_label'] for instance in loaded] == labels
+    assert [instance['bbox'][3] for instance in loaded] == [10, 11, 12, 13]
+
+
+def test_a_star_leaves_what_is_ignored(folder):
+    folder.add('a', [*BOTH, ('cow', (1, 1, 9, 9)), ('wolf', (1, 1, 9, 9))])
+    loaded = folder.load(class_map={'*': 'dog'}, ignore_classes='cow')
+    assert [i['bbox_label'] for i in loaded[0]['instances']] == [0, 1, 1]
+
+
+def test_a_name_that_a_class_map_lacks_is_unknown(folder):
+    folder.add('a', [*BOTH, ('kiten', (1, 1, 9, 9))])
+    assert "unknown class 'kiten'" in folder.problems(class_map={'kitten': 'cat'})[0]
+
+
+def test_a_class_map_into_no_class_is_an_error(folder):
+    folder.add('a', BOTH)
+    with pytest.raises(ConfigError, match="'wolf' becomes 'dogs', which is no class"):
+        folder.load(class_map={'wolf': 'dogs'})
 
 
 def test_an_unknown_class_names_file_class_and_nearest(folder):

@@ -10,12 +10,16 @@ interruption: it goes on.
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import progress_bar, run_command
+from custom_datasets.cli import (
+    add_plain_options,
+    at_least,
+    progress_bar,
+    run_command,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
                 options=args.cfg_options,
                 seed=args.seed,
                 gpus=args.gpus,
+                predict=args.predict,
                 work_dir=args.work_dir,
                 say=lambda line: print(line, flush=True),
                 progress=progress,
@@ -48,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('config', help='a leaf config')
     parser.add_argument(
         '--folds',
-        type=_at_least(2),
+        type=at_least(2),
         default=5,
         metavar='K',
         help='default: %(default)s',
@@ -62,35 +67,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--gpus',
-        type=_at_least(1),
+        type=at_least(1),
         metavar='N',
         help='folds to train at once, one a GPU (default: as many as there are GPUs)',
     )
-    parser.add_argument('--work-dir', help='default: work_dirs/<config>')
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        type=_setting,
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, as in train.py',
+        '--predict',
+        action='store_true',
+        help="predict the config's test set, which needs no annotations, by each "
+        "fold's model, and put these together into test_set_predictions.pkl",
     )
+    parser.add_argument('--work-dir', help='default: work_dirs/<config>')
+    add_plain_options(parser)
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f'{text}: needs a number from {least} on')
-        return int(text)
-
-    return number
-
-
-def _setting(text: str) -> str:
-    if not text.partition('=')[1]:
-        raise argparse.ArgumentTypeError(f'{text}: needs KEY=VALUE')
-    return text
 
 
 if __name__ == '__main__':

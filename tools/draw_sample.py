@@ -2,12 +2,21 @@
 """Draw a small data set in the format of a real one."""
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_datasets.cli import run_command
+
+MODULES = {
+    'bccd': 'sample',
+    'face_mask': 'sample',
+    'metal_surface': 'sample',
+    'recycling': 'sample_recycling',
+    'wider_face': 'sample',
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -16,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('out', help='folder to make')
     parser.add_argument(
         '--format',
-        choices=('bccd', 'face_mask', 'metal_surface'),
+        choices=MODULES,
         default='bccd',
         help='default: %(default)s',
     )
@@ -29,11 +38,11 @@ def main(argv: list[str] | None = None) -> int:
         parser.error('--seed: not below 0')
 
     def draw() -> str:
-        from custom_datasets import sample
         from custom_datasets.converters.files import new_folder
 
+        module = importlib.import_module(f'custom_datasets.{MODULES[args.format]}')
         with new_folder(args.out, args.overwrite) as folder:
-            getattr(sample, f'draw_{args.format}')(folder, seed=args.seed)
+            getattr(module, f'draw_{args.format}')(folder, seed=args.seed)
         return f'{args.out}: drawn in the format of {args.format}'
 
     return run_command(draw)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import progress_bar, run_command
+from custom_datasets.cli import progress_bar, run_command, source_pattern
 from custom_datasets.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +26,13 @@ def main(argv: list[str] | None = None) -> int:
         '--from', dest='format', help='the format, where it cannot be told by looking'
     )
     parser.add_argument(
+        '--group-by',
+        type=source_pattern,
+        metavar='REGEX',
+        help='what in the names, in its first group, is equal for images of one thing, '
+        "such as '(.+)_' for frames of a sign; split.py has the same",
+    )
+    parser.add_argument(
         '--seed', type=int, default=0, help='of the split (default: %(default)s)'
     )
     args = parser.parse_args(argv)
@@ -36,7 +43,12 @@ def main(argv: list[str] | None = None) -> int:
         from custom_datasets.scaffold import create_dataset
 
         report, files, leaf = create_dataset(
-            args.name, args.source, str(ROOT), format=args.format, seed=args.seed
+            args.name,
+            args.source,
+            str(ROOT),
+            format=args.format,
+            group_by=args.group_by,
+            seed=args.seed,
         )
         print(report)
         print('\nwritten:', *(f'  {path}' for path in files), sep='\n')

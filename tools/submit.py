@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Make a competition's file out of predictions of tools/test.py --out.
+"""Turn predictions of tools/test.py --out into a competition's file.
 
 A detector's become a CSV of image_id,PredictionString or, where --out ends in
-.json, COCO's results; a classifier's a CSV of id,label. They need no truth. With
---sample the columns, the images and their order are the sample's, and what does
-not fit is an error. Boxes are cut at the image's edges. Exit status: 0, 1 after an
-error, 2 for wrong usage.
+.json, COCO's results; a classifier's become a CSV of id,label. The images need no
+annotations. With --sample the file has the columns, the images and their order of
+a sample submission, and what does not fit it is an error. Exit status: 0, 1 after
+an error, 2 for wrong usage.
 """
 
 import argparse
@@ -24,17 +24,24 @@ def main(argv: list[str] | None = None) -> int:
     from custom_datasets.submission.labels import STYLES
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('predictions', metavar='PRED.pkl')
-    parser.add_argument('--out', required=True, metavar='FILE', help='.csv or .json')
+    parser.add_argument(
+        'predictions', metavar='PRED.pkl', help='what tools/test.py --out wrote'
+    )
+    parser.add_argument(
+        '--out', required=True, metavar='FILE', help='to write; ends in .csv or .json'
+    )
+    parser.add_argument(
+        '--sample', metavar='SAMPLE.csv', help="the competition's sample submission"
+    )
     parser.add_argument(
         '--config',
-        help='for the names of the classes and the COCO file of the test set',
+        help="the model's config, for the names of its classes; needed for .json, for "
+        '--labels names and for columns called as classes',
     )
-    parser.add_argument('--sample', metavar='SAMPLE.csv', help='a sample submission')
     parser.add_argument(
         '--order',
         default=ORDER,
-        help=f"what a box is written as (default: '{ORDER}'; also width and height)",
+        help=f"what is written for a box (default: '{ORDER}'); also width, height",
     )
     parser.add_argument(
         '--labels',
@@ -46,14 +53,20 @@ def main(argv: list[str] | None = None) -> int:
         '--id',
         choices=FORMS,
         dest='id_form',
-        help='what an image is called: its file without or with its ending, its path, '
-        "or the data set's id (default: as in --sample, else the first)",
+        help="what an image is called: its file's name without ending (stem) or with "
+        "(name), its path, or the data set's id (default: as in --sample, or stem)",
     )
     parser.add_argument(
-        '--score-thr', type=float, default=0.0, help='leave out boxes of a lower score'
+        '--score-thr',
+        type=float,
+        default=0.0,
+        metavar='SCORE',
+        help='leave out boxes of a lower score (default: 0, best for an AP)',
     )
     parser.add_argument(
-        '--coco', metavar='FILE.json', help='has the ids for a .json (default: config)'
+        '--coco',
+        metavar='FILE.json',
+        help="has the ids for .json (default: the file of the config's test set)",
     )
     add_cfg_options(parser)
     args = parser.parse_args(argv)

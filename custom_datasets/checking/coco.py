@@ -7,12 +7,17 @@ height]`` in pixels, zero-based.
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.sources import Source
 from custom_datasets.records import BoxRecord, ImageRecord
+
+Report = Callable[[str, str, int | None], None]
+"""Is told the kind of a problem, what it is, and which annotation has it."""
+
+_NO_LIST = 'set data_root, or run tools/dataset_converters/split.py'
 
 
 def read_coco(source: Source, findings: list[Finding]) -> list[ImageRecord]:
@@ -27,10 +32,31 @@ def read_coco(source: Source, findings: list[Finding]) -> list[ImageRecord]:
                 split=source.split,
                 file=source.ann_file,
                 object=index,
+                hint=_NO_LIST if code == 'no-list' else '',
             )
         )
 
-    data = _load(source.ann_file, report)
+    prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
+    folder = os.path.join(source.root, prefix)
+    return read_coco_images(source.ann_file, folder, source.test_mode, report)
+
+
+def read_coco_images(
+    path: str, folder: str, test_mode: bool, report: Report
+) -> list[ImageRecord]:
+    """Read a COCO JSON.
+
+    Args:
+        path: The JSON. In test mode it may lack annotations and categories, as
+            those of competitions do.
+        folder: What ``file_name`` is relative to.
+        test_mode: Whether the images are only tested on.
+        report: Called with what is wrong.
+
+    Returns:
+        The images in the file's order, each with its boxes.
+    """
+    data = _load(path, test_mode, report)
     if data is None:
         return []
     names = {item.get('id'): str(item.get('name')) for item in data['categories']}
@@ -47,41 +73,48 @@ def read_coco(source: Source, findings: list[Finding]) -> list[ImageRecord]:
                 index, names[item['category_id']], box, bool(item.get('iscrowd'))
             )
             boxes.setdefault(item.get('image_id'), []).append(record)
-    prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
-    images = []
+    images: dict[str, ImageRecord] = {}
     for item in data['images']:
-        path = os.path.join(source.root, prefix, str(item.get('file_name')))
-        if not os.path.isfile(path):
-            report('missing-image', f'{path}: no such image')
-        images.append(
-            ImageRecord(
-                name=str(item.get('file_name')),
-                image=path if os.path.isfile(path) else None,
-                annotation=source.ann_file,
-                boxes=tuple(boxes.pop(item.get('id'), ())),
-                size=_size(item),
-            )
+        name = str(item.get('file_name'))
+        found = tuple(boxes.pop(item.get('id'), ()))
+        if name in images:
+            report('listed-twice', f'{name} is listed again', None)
+            continue
+        image = os.path.join(folder, name)
+        if not os.path.isfile(image):
+            report('missing-image', f'{image}: no such image', None)
+        images[name] = ImageRecord(
+            name=name,
+            image=image if os.path.isfile(image) else None,
+            annotation=path,
+            boxes=found,
+            size=_size(item),
         )
     for number, lost in boxes.items():
         for box_record in lost:
             report('no-image', f'no image has the id {number}', box_record.index)
-    return images
+    return list(images.values())
 
 
-def _load(path: str, report: Any) -> Mapping[str, list[dict[str, Any]]] | None:
+def _load(
+    path: str, test_mode: bool, report: Report
+) -> Mapping[str, list[dict[str, Any]]] | None:
     try:
         with open(path, encoding='utf-8-sig') as file:
             data = json.load(file)
     except OSError as error:
-        report('no-list', f'{error.strerror}')
+        report('no-list', f'{error.strerror}', None)
         return None
     except ValueError as error:
-        report('broken-annotation', f'broken JSON ({error})')
+        report('broken-annotation', f'broken JSON ({error})', None)
         return None
     keys = ('images', 'annotations', 'categories')
-    if isinstance(data, dict) and all(isinstance(data.get(key), list) for key in keys):
-        return {key: [i for i in data[key] if isinstance(i, dict)] for key in keys}
-    report('broken-annotation', f'not COCO: it lacks a list of {", ".join(keys)}')
+    if isinstance(data, dict):
+        if test_mode:
+            data = {'annotations': [], 'categories': [], **data}
+        if all(isinstance(data.get(key), list) for key in keys):
+            return {key: [i for i in data[key] if isinstance(i, dict)] for key in keys}
+    report('broken-annotation', f'not COCO: it lacks a list of {", ".join(keys)}', None)
     return None
 
 

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from custom_datasets.checking.finding import Finding
 from custom_datasets.records import SplitRecords
 
-STARTS = (b'\xff\xd8', b'\x89PNG', b'RIFF', b'GIF8', b'BM', b'II*\0', b'MM\0*')
-"""How JPEG, PNG, WebP, GIF, BMP and the two kinds of TIFF begin."""
+STARTS = (
+    *(b'\xff\xd8', b'\x89PNG', b'RIFF', b'GIF8', b'BM', b'II*\0', b'MM\0*'),
+    *(b'P%d%c' % (kind, space) for kind in range(1, 7) for space in b' \t\n\r'),
+)
+"""How JPEG, PNG, WebP, GIF, BMP, the two kinds of TIFF and of Netpbm's PBM, PGM and
+PPM the plain and the raw ones begin."""
 
 ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
 """The marks of the end, by the start: JPEG's (ITU-T T.81, B.2.1), PNG's."""

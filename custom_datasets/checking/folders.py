@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.sources import Source
+from custom_datasets.errors import UserError
 from custom_datasets.images import ImageIndex, without_suffix
 from custom_datasets.records import SplitRecords
 
@@ -61,7 +62,8 @@ def check_unlisted(
 
 
 def _unlisted(images: str, annotations: str, listed: set[str]) -> list[Finding]:
-    stems = set(ImageIndex(images).stems())
+    index = ImageIndex(images)
+    stems = set(index.stems())
     files = os.listdir(annotations) if os.path.isdir(annotations) else []
     annotated = {name[:-4] for name in files if name.endswith('.xml')}
     findings = [
@@ -73,6 +75,7 @@ def _unlisted(images: str, annotations: str, listed: set[str]) -> list[Finding]:
             file=os.path.join(annotations, f'{name}.xml'),
         )
         for name in sorted(annotated - stems - listed)
+        if not _is_there(index, name)
     ]
     for name in sorted(stems - listed):
         has = 'has an XML file' if name in annotated else 'has no XML file'
@@ -86,3 +89,11 @@ def _unlisted(images: str, annotations: str, listed: set[str]) -> list[Finding]:
             )
         )
     return findings
+
+
+def _is_there(index: ImageIndex, name: str) -> bool:
+    try:
+        index.find(name)
+    except UserError:
+        return False
+    return True

@@ -22,6 +22,8 @@ _FORMATS = {
     '.tif': ('TIFF',),
     '.tiff': ('TIFF',),
     '.webp': ('WEBP',),
+    '.gif': ('GIF',),
+    **dict.fromkeys(('.ppm', '.pgm', '.pbm', '.pnm'), ('PPM',)),
 }
 _RE_EXPORT = 'export or copy the image again, or take it out'
 

@@ -9,6 +9,7 @@ from custom_datasets.checking.sources import Source
 from custom_datasets.overrides import iter_dicts
 
 _HEADS = ('bbox_head', 'mask_head', 'head', 'cls_head')
+_BATCH_NORMED = ('DenseNet', 'EfficientNet', 'MobileNet', 'RegNet', 'Res', 'ShuffleNet')
 
 
 def check_heads(cfg: Mapping[str, Any], sources: Sequence[Source]) -> list[Finding]:
@@ -71,7 +72,7 @@ def check_batch_norm(cfg: Mapping[str, Any]) -> list[Finding]:
     for path, part in _walk({'model': cfg.get('model') or {}}, ''):
         norm = part.get('norm_cfg')
         if norm is None and path == 'model.backbone' and 'pretrain' in _scope(cfg):
-            norm = {'type': 'BN'} if str(part.get('type')).startswith('Res') else None
+            norm = {'type': 'BN'} if _has_batch_norm(part) else None
         kind = str((norm or {}).get('type', ''))
         trained = (norm or {}).get('requires_grad', True) and not part.get('norm_eval')
         if trained and kind in ('BN', 'BN1d', 'BN2d'):
@@ -106,6 +107,11 @@ def check_evaluators(
                     )
                 )
     return findings
+
+
+def _has_batch_norm(backbone: Mapping[str, Any]) -> bool:
+    """Tell whether a backbone of mmpretrain has it where its config does not say."""
+    return str(backbone.get('type')).startswith(_BATCH_NORMED)
 
 
 def _evaluator_problems(

@@ -6,11 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from custom_datasets.checking.coco import read_coco
 from custom_datasets.checking.finding import Finding
-from custom_datasets.checking.sources import Source
+from custom_datasets.checking.sources import COCO_KINDS, Source
 from custom_datasets.checking.stock_classes import read_stock_classes
 from custom_datasets.checking.xml_files import ReadXML, XMLFile, read_xml_files
-from custom_datasets.class_names import as_names, read_lines
-from custom_datasets.errors import UserError
+from custom_datasets.class_names import (
+    as_names,
+    fold_class,
+    read_lines,
+    require_class_map,
+)
+from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.images import ImageIndex, without_suffix
 from custom_datasets.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.voc_xml import VOCAnnotation
@@ -47,7 +52,7 @@ def read_sources(
         classes = source.classes
         if index in lists:
             images = _voc_images(source, lists[index], files, findings)
-        elif source.kind == 'coco':
+        elif source.kind in COCO_KINDS:
             images = read_coco(source, findings)
         elif source.kind == 'stock-classes':
             images, classes = read_stock_classes(source, findings)
@@ -125,6 +130,8 @@ def _voc_images(
     findings: list[Finding],
 ) -> list[ImageRecord]:
     index = ImageIndex(os.path.join(_root(source), source.settings['img_subdir']))
+    class_map = _class_map(source, findings)
+    kept = {*source.classes, *as_names(source.settings.get('ignore_classes') or ())}
     images = []
     for name, line in names.items():
         path = _xml_path(source, name)
@@ -138,7 +145,10 @@ def _voc_images(
             findings.append(_missing_image(source, path if xml else None, str(error)))
         if image and source.kind == 'stock-voc' and not image.endswith('.jpg'):
             findings.append(_not_jpg(source, image))
-        boxes = (BoxRecord(i, *obj) for i, obj in enumerate(annotation.objects))
+        boxes = (
+            BoxRecord(i, fold_class(raw, class_map, kept), box, difficult)
+            for i, (raw, box, difficult) in enumerate(annotation.objects)
+        )
         images.append(
             ImageRecord(
                 name=name,
@@ -150,6 +160,24 @@ def _voc_images(
             )
         )
     return images
+
+
+def _class_map(source: Source, findings: list[Finding]) -> Mapping[str, str]:
+    class_map = source.settings.get('class_map') or {}
+    try:
+        require_class_map(class_map, source.classes)
+    except ConfigError as error:
+        findings.append(
+            Finding(
+                code='class-map',
+                severity='error',
+                message=str(error),
+                hint='a class_map gives a class for a name in the files',
+                split=source.split,
+                file=source.ann_file,
+            )
+        )
+    return class_map
 
 
 def _xml_findings(source: Source, path: str, xml: XMLFile | None) -> list[Finding]:

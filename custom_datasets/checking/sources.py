@@ -14,9 +14,13 @@ KINDS = {
     'VOCFolderDataset': 'voc',
     'XMLDataset': 'stock-voc',
     'CocoDataset': 'coco',
+    'CocoFileDataset': 'coco-by-name',
     'ClassListDataset': 'class-list',
 }
-"""How the data sets derived from a base class are stored."""
+"""How the data sets derived from a base class are stored. Classes of ``coco`` are
+numbered as the file lists them, those of ``coco-by-name`` as the config does."""
+
+COCO_KINDS = ('coco', 'coco-by-name')
 
 STOCK_CLASSES = 'CustomDataset'
 """mmpretrain's own, of class folders."""

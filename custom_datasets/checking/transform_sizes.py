@@ -175,6 +175,23 @@ def _crop(step: Step, old: Outcome) -> list[Outcome]:
     return _branches([[old._replace(size=size)] for size in ends])
 
 
+def _iou_crop(step: Step, old: Outcome) -> list[Outcome]:
+    """Follow the whole image, one of its modes, and the smallest and largest crop."""
+    modes = 2 + len(step.get('min_ious', (0.1, 0.3, 0.5, 0.7, 0.9)))
+    share = step.get('min_crop_size', 0.3)
+    smallest = old._replace(size=(old.size[0] * share, old.size[1] * share))
+    return _branches([[old], _branches([[smallest], [old]])], [1 / modes, 1 - 1 / modes])
+
+
+def _expand(step: Step, old: Outcome) -> list[Outcome]:
+    """Put a border around the image, of up to three times its sides by default."""
+    ends = [
+        [old._replace(size=(int(old.size[0] * ratio), int(old.size[1] * ratio)))]
+        for ratio in step.get('ratio_range', (1, 4))
+    ]
+    return _maybe({'prob': 0.5, **step}, _branches(ends), old)
+
+
 def _pad(step: Step, old: Outcome) -> list[Outcome]:
     width, height = old.size
     if step.get('pad_to_square'):
@@ -275,6 +292,8 @@ _FOLLOWED: dict[str, Callable[[Step, Outcome], list[Outcome]]] = {
     'RandomResizedCrop': _resized_crop,
     'RandomCrop': _crop,
     'CenterCrop': _crop,
+    'MinIoURandomCrop': _iou_crop,
+    'Expand': _expand,
     'Pad': _pad,
     'Mosaic': _mosaic,
     'CachedMosaic': _mosaic,

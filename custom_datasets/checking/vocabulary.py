@@ -58,11 +58,25 @@ def check_names(split: SplitRecords) -> list[Finding]:
 
 
 def check_presence(split: SplitRecords) -> list[Finding]:
-    """Find classes without a single object in a part that has images."""
+    """Find classes without a single object in a part that has images.
+
+    A test set without any, as competitions have it, is one note.
+    """
     if not split.images:
         return []
     counts = Counter(name for _, name, _ in _named(split))
     training = split.split == 'train'
+    if split.split == 'test' and not counts:
+        return [
+            Finding(
+                code='no-truth',
+                severity='note',
+                message='nothing is annotated: it cannot be measured on this set',
+                hint='tools/test.py --out keeps what is predicted, for tools/submit.py',
+                split=split.split,
+                file=split.source,
+            )
+        ]
     what = 'box' if any(image.label is None for image in split.images) else 'image'
     return [
         Finding(

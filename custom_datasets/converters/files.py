@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import cv2
@@ -40,6 +40,14 @@ def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
         yield work
         with open(os.path.join(work, MARK), 'w'):
             pass
+
+
+def require_apart(out: str, sources: Iterable[str]) -> None:
+    """Raise a UserError if a folder to make is, or holds, one that is read."""
+    made = os.path.realpath(out)
+    for source in map(os.path.realpath, sources):
+        if os.path.commonpath([made, source]) == made:
+            raise UserError(f'{out}: holds the raw data; name another folder')
 
 
 def write_text(path: str, text: str) -> None:

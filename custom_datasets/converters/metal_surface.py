@@ -18,6 +18,7 @@ from custom_datasets.converters.defects import read_defects
 from custom_datasets.converters.files import (
     Image,
     new_folder,
+    require_apart,
     write_image,
     write_text,
 )
@@ -71,7 +72,7 @@ def convert(
     classes = read_classes(classes)
     _require_folder_names(classes)
     source, folder = os.path.join(root, annotations), os.path.join(root, images)
-    _require_apart(out, (source, folder))
+    require_apart(out, (source, folder))
     defects, notes = read_defects(source, folder, classes, one_based)
     labels = {name: Counter(d.label for d in found) for name, found in defects.items()}
     digests = {name: file_digest(os.path.join(folder, name)) for name in labels}
@@ -147,13 +148,6 @@ def _require_folder_names(classes: Sequence[str]) -> None:
     bad = [name for name in classes if name in ('.', '..') or re.search(r'[/\t]', name)]
     if bad:
         raise ConfigError(f'no names for folders, so no class names: {bad}')
-
-
-def _require_apart(out: str, sources: Iterable[str]) -> None:
-    made = os.path.realpath(out)
-    for source in map(os.path.realpath, sources):
-        if os.path.commonpath([made, source]) == made:
-            raise UserError(f'{out}: holds the raw data; name another folder')
 
 
 def _load(path: str) -> Image:

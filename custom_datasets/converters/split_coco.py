@@ -32,7 +32,8 @@ def find_coco_json(root: str) -> str | None:
     """Return the one COCO JSON in a folder or in its ``annotations``.
 
     Where there are others, ``train.json`` and such are taken for what a split
-    has written.
+    has written of one beside the folder, and one without annotations for a
+    competition's test set.
 
     Raises:
         UserError: There are several.
@@ -44,18 +45,24 @@ def find_coco_json(root: str) -> str | None:
             if name.lower().endswith('.json') and _is_coco(path):
                 found.append(path)
     found = [p for p in found if os.path.basename(p) not in _WRITTEN] or found
+    found = [p for p in found if _load(p)['annotations']] or found
+    if all(os.path.basename(p) in _WRITTEN for p in found):
+        found = [p for p in found if os.path.dirname(p) == root] or found
     if len(found) > 1:
         raise UserError(f'{root}: several COCO JSONs, name one: {", ".join(found)}')
     return found[0] if found else None
 
 
-def read_coco(path: str, images: str | None = None) -> SplitSource:
+def read_coco(
+    path: str, images: str | None = None, needs_truth: bool = True
+) -> SplitSource:
     """Read a COCO JSON; an image's name is its ``file_name``.
 
     Args:
         path: The JSON.
         images: Folder of the images; by default ``images`` beside the JSON or
             beside its folder, or one of these two folders itself.
+        needs_truth: Whether it must have annotations and categories.
 
     Raises:
         UserError: The JSON can't be read or is not COCO's.
@@ -63,7 +70,7 @@ def read_coco(path: str, images: str | None = None) -> SplitSource:
             image, image listed twice, and annotation of an unknown image or
             category.
     """
-    data = _load(path)
+    data = _load(path, needs_truth)
     _require_fields(path, data)
     notes: Counter[str] = Counter()
     labels, problems = _count(data, notes)
@@ -83,7 +90,7 @@ def read_coco(path: str, images: str | None = None) -> SplitSource:
         if not other.lower().endswith('.json'):
             names = (line for _, line in read_lines(other))
             return choose_listed(other, names, labels, files)
-        held = read_coco(other, folder)
+        held = read_coco(other, folder, needs_truth=False)
         return held.labels, held.images
 
     root = os.path.dirname(path)
@@ -145,7 +152,7 @@ def _is_coco(path: str) -> bool:
     return True
 
 
-def _load(path: str) -> dict[str, Any]:
+def _load(path: str, needs_truth: bool = True) -> dict[str, Any]:
     try:
         with open(path, encoding='utf-8-sig') as file:
             data = json.load(file)
@@ -153,6 +160,8 @@ def _load(path: str) -> dict[str, Any]:
         raise UserError(f'{path}: {error.strerror}') from error
     except ValueError as error:
         raise UserError(f'{path}: broken JSON ({error})') from error
+    if isinstance(data, dict) and not needs_truth:
+        data = {'annotations': [], 'categories': [], **data}
     if not isinstance(data, dict) or not all(
         isinstance(data.get(key), list) for key in _FIELDS
     ):

@@ -9,11 +9,13 @@ from dataclasses import replace
 from custom_datasets.checking.content import content_groups, source_groups
 from custom_datasets.checking.scan import scan_images
 from custom_datasets.class_names import nearest_class
+from custom_datasets.converters.clean_rules import read_excluded
 from custom_datasets.converters.split_balance import balanced_split
 from custom_datasets.converters.split_coco import find_coco_json, read_coco
 from custom_datasets.converters.split_groups import (
     match_sources,
     shared_groups,
+    too_few,
 )
 from custom_datasets.converters.split_lists import link_folders, write_lists
 from custom_datasets.converters.split_report import split_table
@@ -23,7 +25,7 @@ from custom_datasets.converters.split_sources import (
     read_class_folders,
     read_voc_folder,
 )
-from custom_datasets.errors import UserError
+from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.grouping import merge_groups
 from custom_datasets.overrides import fold_folder, fold_numbers
 from custom_datasets.records import ImageRecord
@@ -43,6 +45,8 @@ def split_dataset(
     group_by: re.Pattern[str] | None = None,
     classes: Sequence[str] | None = None,
     ignore_classes: Collection[str] = (),
+    exclude: str | None = None,
+    few_to_train: bool = False,
     images: str | None = None,
     out: str | None = None,
     seed: int = 0,
@@ -69,6 +73,10 @@ def split_dataset(
             None allows any.
         ignore_classes: Classes that are not counted; images in their folders
             are left out.
+        exclude: A file that names images to leave out: ``removed.csv`` of
+            :mod:`custom_datasets.converters.clean`, or a list.
+        few_to_train: Train on all images of a class that has too few for every
+            part, instead of an error. Not for folds.
         images: Folder of the images of a COCO JSON, where it is not beside it.
         out: A folder to write to where ``source`` is read-only; it also gets
             links to the folders that a config needs.
@@ -85,6 +93,8 @@ def split_dataset(
         AnnotationError: With everything that is wrong in the data set.
     """
     data = _without_classes(read_source(source, images, classes), ignore_classes)
+    if exclude:
+        data = _without_images(data, exclude)
     held_labels, held_images = data.read(test_list) if test_list else ({}, {})
     labels = {**data.labels, **held_labels}
     groups = _groups(labels, {**data.images, **held_images}, data.has_boxes, group_by)
@@ -93,7 +103,16 @@ def split_dataset(
     left = set(data.labels) - set(held_labels) - set(copies)
     shares = {str(k): 1 for k in range(folds)} if folds else dict(ratios or {})
     free = {name: data.labels[name] for name in left}
-    parts = balanced_split(free, shares, groups, seed)
+    few, short = too_few(free, groups, len(shares)) if few_to_train else (set(), {})
+    if few and few == left:
+        raise UserError(
+            f'{source}: no class has {len(shares)} separate images, one for each '
+            'part; what shows the same, or comes from one thing, counts once'
+        )
+    usual = {name: labels for name, labels in free.items() if name not in few}
+    parts = balanced_split(usual, shares, groups, seed)
+    if few:
+        parts['train'] = sorted([*parts['train'], *few])
 
     target = os.path.normpath(os.path.join(out or data.root, data.folder))
     lists = _fold_lists(data, parts, target) if folds else _plain_lists(data, parts)
@@ -112,6 +131,7 @@ def split_dataset(
         [
             split_table(labels, shown, shown_shares, data.has_boxes),
             *_notes(data, groups, copies),
+            *_few_notes(short),
             _where(target, folds),
         ]
     )
@@ -152,6 +172,16 @@ def _without_classes(data: SplitSource, ignored: Collection[str]) -> SplitSource
     if not data.has_boxes:
         labels = {item: counts for item, counts in labels.items() if counts}
     return replace(data, labels=labels)
+
+
+def _without_images(data: SplitSource, exclude: str) -> SplitSource:
+    names = set(read_excluded(exclude))
+    lost = [f'{name}: not in the data set' for name in names - set(data.images)]
+    if lost:
+        raise AnnotationError(exclude, sorted(lost))
+    labels = {name: n for name, n in data.labels.items() if name not in names}
+    note = Counter({f'images left out, as {exclude} has them': len(names)})
+    return replace(data, labels=labels, notes=data.notes + note)
 
 
 def _groups(
@@ -235,6 +265,13 @@ def _notes(
             f'the held test list: {", ".join(sorted(copies)[:_MOST_SHOWN])}{more}'
         )
     return notes
+
+
+def _few_notes(short: Mapping[str, int]) -> list[str]:
+    if not short:
+        return []
+    names = ', '.join(f'{name} ({count})' for name, count in short.items())
+    return [f'too few separate images for every part, so in train only: {names}']
 
 
 def _where(target: str, folds: int | None) -> str:

@@ -29,6 +29,37 @@ def match_sources(names: Iterable[str], pattern: re.Pattern[str]) -> dict[str, s
     return sources
 
 
+def too_few(
+    labels: Mapping[str, Mapping[str, int]], groups: Mapping[str, str], parts: int
+) -> tuple[set[str], dict[str, int]]:
+    """Find the images of classes that can't be in every part.
+
+    Args:
+        labels: For each image the number of boxes of each class.
+        groups: The group of each image; one that is absent is its own.
+        parts: How many there are.
+
+    Returns:
+        All images of the groups that have such a class in them, and for each of
+        the classes in how many groups it is. What is left has every other class
+        in as many groups as there are parts.
+    """
+    taken: set[str] = set()
+    short: dict[str, int] = {}
+    while True:
+        spread: dict[str, set[str]] = defaultdict(set)
+        for item in labels.keys() - taken:
+            for name, count in labels[item].items():
+                if count:
+                    spread[name].add(groups.get(item, item))
+        few = {name: len(found) for name, found in spread.items() if len(found) < parts}
+        if not few:
+            return taken, dict(sorted(short.items()))
+        short.update(few)
+        held = set().union(*(spread[name] for name in few))
+        taken |= {item for item in labels if groups.get(item, item) in held}
+
+
 def shared_groups(groups: Mapping[str, str]) -> dict[str, list[str]]:
     """Return the groups of more than one item, with their sorted items."""
     members: dict[str, list[str]] = defaultdict(list)

@@ -71,7 +71,6 @@ def make_ensemble(
     _check(request)
     members = read_members(request.paths)
     recipe, freedom = _start(request, members.results[0])
-    names = [*image_keys(request.paths), 'ensemble']
     how = 'equal weights' if request.weights is None else 'as given'
     parts, writes = [], []
     if request.val_paths:
@@ -85,13 +84,13 @@ def make_ensemble(
             f'{abs(found.before):.3f} -> {abs(found.after):.3f} in {found.tried} tries'
         )
         ensemble = _apply(recipe, val)
-        parts.append(_table('validation, searched on', names, val, ensemble))
+        parts.append(_table('validation, searched on', val, ensemble))
         if request.val_out:
             writes.append((request.val_out, val, ensemble))
     ensemble = _apply(recipe, members)
     writes.append((request.out, members, ensemble))
     if members.has_truth:
-        parts.append(_table('test', names, members, ensemble))
+        parts.append(_table('test', members, ensemble))
     for path, made_of, results in writes:
         said = (
             results.predicted
@@ -105,6 +104,11 @@ def make_ensemble(
 
 def _read_validation(paths: Sequence[str], members: Members) -> Members:
     val = read_members(paths)
+    kinds = [_kind(one.results[0]) for one in (val, members)]
+    if kinds[0] != kinds[1]:
+        raise UserError(
+            f'{val.paths[0]} is of {kinds[0]}, and {members.paths[0]} of {kinds[1]}'
+        )
     if not val.has_truth:
         raise UserError(
             f'{", ".join(paths)}: not all of them have the truth, which a search '
@@ -141,15 +145,20 @@ def _check(request: Request) -> None:
         raise UserError('--weights are 0 or more, and one of them is above 0')
 
 
+def _kind(results: Results) -> str:
+    if isinstance(results, DetectionResults):
+        return 'a detector'
+    return f'a classifier of {len(results.classes)} classes'
+
+
 def _start(request: Request, results: Results) -> tuple[Recipe, Freedom]:
     """Return what to begin with, and what is left to be searched for."""
     detects = isinstance(results, DetectionResults)
     known = fusion.METHODS if detects else pooling.METHODS
     if request.method is not None and request.method not in known:
-        kind = 'detector' if detects else 'classifier'
         raise UserError(
-            f'--method {request.method}: the files are of a {kind}, which has '
-            f'{", ".join(known)}'
+            f'--method {request.method}: the files are of {_kind(results)}; choose '
+            f'one of {", ".join(known)}'
         )
     if request.iou is not None and not (detects and 0 < request.iou < 1):
         raise UserError('--iou is a threshold for boxes, between 0 and 1')
@@ -180,7 +189,8 @@ def _apply(recipe: Recipe, members: Members) -> Results:
     return replace(first, predicted=fused)
 
 
-def _table(part: str, names: list[str], members: Members, ensemble: Results) -> str:
+def _table(part: str, members: Members, ensemble: Results) -> str:
+    names = [*image_keys(members.paths), 'ensemble']
     table = score_table(names, [*members.results, ensemble])
     return f'{part}: {len(ensemble.images)} images\n{table}'
 

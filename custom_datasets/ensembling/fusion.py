@@ -150,7 +150,9 @@ def _decayed(
         final[group, best] = score[group, best]
         score[group, best] = -1
         overlap = overlaps(box[:, group, best], box[:, :active])
-        score[:active] *= np.where(overlap >= iou, 1 - overlap, 1)
+        # What is taken keeps its -1: made 0, it would be taken once more.
+        decays = (overlap >= iou) & (score[:active] > 0)
+        score[:active] *= np.where(decays, 1 - overlap, 1)
     kept = inside & (final >= FAINTEST)
     row = block.row[kept]
     return row, boxes.box[row], final[kept]

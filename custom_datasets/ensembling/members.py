@@ -9,6 +9,7 @@ import numpy as np
 
 from custom_datasets.ensembling.groups import ModelBoxes
 from custom_datasets.errors import UserError
+from custom_datasets.evaluation.classification import decide
 from custom_datasets.evaluation.predictions import (
     Samples,
     classification_results,
@@ -182,4 +183,9 @@ def _results(path: str, samples: Samples, has_truth: bool) -> Results:
             f'{path}: not all of its boxes and scores are finite numbers; its model '
             'has diverged'
         )
+    if isinstance(results, ClassificationResults):
+        try:
+            decide(results)
+        except UserError as error:
+            raise UserError(f'{path}: {error}') from error
     return results

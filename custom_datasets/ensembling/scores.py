@@ -69,12 +69,11 @@ def score_table(names: Sequence[str], results: Sequence[Results]) -> str:
     rows = list(zip(names, plain, np.moveaxis(drawn, 0, 2), strict=True))
     heads = score_names(results[0])
     single = plain[:-1, 0] if heads[0] != 'NLL' else -plain[:-1, 0]
-    best = int(np.argmax(np.nan_to_num(single, nan=-np.inf)))
-    if len(results) > 1:
-        _, value, resampled = rows[-1]
-        _, other, others = rows[best]
-        what = 'it' if len(results) == 2 else 'the best'
-        rows.append((f'ensemble - {what}', value - other, resampled - others))
+    best = int(np.argmax(single))
+    _, value, resampled = rows[-1]
+    _, other, others = rows[best]
+    what = 'it' if len(results) == 2 else 'the best'
+    rows.append((f'ensemble - {what}', value - other, resampled - others))
     width = max(len(row[0]) for row in rows)
     lines = [f'{"":{width}}' + ''.join(f'  {head:24}' for head in heads)]
     for number, (name, values, resampled) in enumerate(rows):

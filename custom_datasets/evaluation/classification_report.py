@@ -106,7 +106,7 @@ def classification_report(
         'images': len(test.images),
         'validation': None if val is None else {'images': len(val.images)},
         'interval': {'level': LEVEL, 'resamples': resamples, 'seed': seed},
-        'overall': _overall(decisions, resamples, seed),
+        'overall': overall_estimates(decisions, resamples, seed),
         'per_class': _per_class(test.classes, decisions, matrix, resamples, seed),
         'confusion': {
             'counts': matrix.tolist(),
@@ -118,7 +118,10 @@ def classification_report(
     }
 
 
-def _overall(decisions: Decisions, resamples: int, seed: int) -> dict[str, Any]:
+def overall_estimates(
+    decisions: Decisions, resamples: int, seed: int
+) -> dict[str, Any]:
+    """Return the estimates of ``overall``, by name."""
     images = len(decisions.truth)
     metric = partial(overall_scores, decisions)
     top1, balanced, macro_f1 = bootstrap(metric, images, resamples, seed)

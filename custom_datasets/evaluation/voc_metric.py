@@ -15,7 +15,8 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
 
     It reports ``mAP`` and ``AP50`` (the same, at IoU 0.5, over the classes
     that have boxes) and ``AP50_<class>`` for each; NaN where a class has no
-    box. The computation is :func:`mmdet.evaluation.eval_map`.
+    box, and all of them where no image has one. The computation is
+    :func:`mmdet.evaluation.eval_map`.
 
     The devkit's boxes name their last pixel, so there a width is ``xmax - xmin
     + 1``, which stock ``VOCMetric`` repeats. The boxes of
@@ -42,16 +43,24 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
         """
         annotations, predictions = zip(*results, strict=True)
         classes = self.dataset_meta['classes']
+        logger = MMLogger.get_current_instance()
+        name = f'AP{round(self.iou_thr * 100)}'
+        if not any(len(one['labels']) for one in annotations):
+            logger.warning(
+                f'nothing is annotated on these {len(results)} images, so nothing is '
+                'measured; tools/test.py --out keeps what is predicted'
+            )
+            names = ('mAP', name, *(f'{name}_{label}' for label in classes))
+            return dict.fromkeys(names, np.nan)
         mean, per_class = eval_map(
             predictions,
             annotations,
             iou_thr=self.iou_thr,
             dataset=classes,
-            logger=MMLogger.get_current_instance(),
+            logger=logger,
             eval_mode='area',
             use_legacy_coordinate=False,
         )
-        name = f'AP{round(self.iou_thr * 100)}'
         metrics = {'mAP': float(mean), name: float(mean)}
         for label, result in zip(classes, per_class, strict=True):
             ap = result['ap'] if result['num_gts'] else np.nan

@@ -1,10 +1,11 @@
 """One folder a class: whole images, no boxes."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from custom_datasets.converters.files import write_text
-from custom_datasets.formats.paths import split_of
+from custom_datasets.formats.paths import is_junk, split_of
 from custom_datasets.formats.source import (
     CLASS_LIST,
     Reading,
@@ -40,6 +41,8 @@ def read_class_folders(
             (split, ImageRecord(name=name, image=tree.path(image), label=label))
         )
     reading.note(bare, 'images that are in no folder of a class left out')
+    reading.note(_unread(tree), 'files in folders of classes are no images to read')
+    reading.note(_empty(tree), 'folders of classes without an image left out')
     labels = [str(record.label) for _, record in images]
     return Source(
         format='class-folders',
@@ -80,10 +83,41 @@ def as_boxes(source: Source, reading: Reading) -> Source:
     return replace(source, splits=splits, notes=(*source.notes, note))
 
 
+def _unread(tree: Tree) -> list[str]:
+    """List the files beside images that are none; SVG is none that can be read."""
+    folders = {image.rpartition('/')[0] for image in tree.images} - {''}
+    images = set(tree.images)
+    return [
+        f for f in tree.files if f not in images and f.rpartition('/')[0] in folders
+    ]
+
+
+def _empty(tree: Tree) -> list[str]:
+    """List the folders that would be a class if there were an image in them."""
+    folders = ['']
+    if _is_divided(tree):
+        folders = sorted({image.partition('/')[0] + '/' for image in tree.images})
+    found = [
+        f'{folder}{entry.name}'
+        for folder in folders
+        for entry in os.scandir(tree.path(folder))
+        if entry.is_dir() and not is_junk(entry.name)
+    ]
+    used = {image.rpartition('/')[0] for image in tree.images}
+    return [
+        name for name in found if not any(f'{u}/'.startswith(f'{name}/') for u in used)
+    ]
+
+
+def _is_divided(tree: Tree) -> bool:
+    """Say whether the folders at the top are those of parts, not of classes."""
+    tops = {image.partition('/')[0] for image in tree.images if '/' in image}
+    return bool(tops) and all(map(split_of, tops))
+
+
 def _labelled(tree: Tree) -> list[tuple[str | None, str | None, str]]:
     """Return part, class and path of each image."""
-    tops = {image.partition('/')[0] for image in tree.images if '/' in image}
-    divided = bool(tops) and all(map(split_of, tops))
+    divided = _is_divided(tree)
     found = []
     for image in tree.images:
         *folders, _ = image.split('/')

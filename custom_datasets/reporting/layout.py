@@ -2,7 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from custom_datasets.reporting.markup import Content, Html, clipped, element
+from custom_datasets.reporting.markup import (
+    Content,
+    Html,
+    breakable,
+    clipped,
+    element,
+)
 
 
 def section(name: str, title: str, *content: Content) -> Html:
@@ -50,7 +56,10 @@ def class_name(name: str, style: str, note: Content = None) -> Html:
     """Write the name of a class beside its colour."""
     swatch = element('i', class_=f'swatch {style}', aria_hidden='true')
     return element(
-        'span', swatch, element('span', clipped(name, 60), note), class_='name'
+        'span',
+        swatch,
+        element('span', breakable(clipped(name, 60)), note),
+        class_='name',
     )
 
 

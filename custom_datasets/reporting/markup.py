@@ -1,10 +1,11 @@
 """Building HTML and SVG so that text is always escaped and tags always close."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import TypeAlias
 
-_VOID = frozenset(['br', 'meta'])
+_VOID = frozenset(['br', 'meta', 'wbr'])
 _SHORT = frozenset(['circle', 'image', 'line', 'path', 'rect'])
 
 
@@ -53,6 +54,12 @@ def extent(width: float, height: float) -> str:
 def clipped(text: str, most: int = 80) -> str:
     """Shorten a text, so that no page grows with what is in the data."""
     return text if len(text) <= most else f'{text[: most - 1]}…'
+
+
+def breakable(text: str) -> list[Content]:
+    """Let a name break where it has a joint rather than anywhere."""
+    first, *others = re.split(r'(?<=[_.-])(?=[^_.-])', text)
+    return [first, *([element('wbr'), part] for part in others)]
 
 
 def _written(content: Content) -> str:

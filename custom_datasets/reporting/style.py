@@ -8,11 +8,11 @@ _SHEET = """
 :root { color-scheme: light dark; --ground: #ffffff; --panel: #f4f5f7;
   --text: #1b1f24; --soft: #5a6270; --rule: #d9dde3; --accent: #2f6db5;
   --error: #b3261e; --warning: #8a5a00; --note: #4a5568;
-  --tint: 47 109 181; --tint-wrong: 200 60 50; }
+  --tint: 47 109 181; --tint-wrong: 200 60 50; --edge: rgb(0 0 0 / .18); }
 @media (prefers-color-scheme: dark) { :root { --ground: #16191f; --panel: #20242c;
   --text: #e7e9ee; --soft: #a3abb8; --rule: #363c47; --accent: #76aef0;
   --error: #ff8f86; --warning: #f2bf5e; --note: #aab4c3;
-  --tint: 84 140 214; --tint-wrong: 214 92 84; } }
+  --tint: 84 140 214; --tint-wrong: 214 92 84; --edge: rgb(0 0 0 / .6); } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 body { margin: 0 auto; max-width: 1160px; padding: 24px 16px 64px;
@@ -40,22 +40,31 @@ nav a:hover { text-decoration: underline; }
 .facts dd { margin: 0; font-size: 1.4rem; line-height: 1.2;
   font-variant-numeric: tabular-nums; }
 .facts .error dd { color: var(--error); } .facts .warning dd { color: var(--warning); }
-.wide { overflow-x: auto; margin: 0 0 20px; }
+.facts .words dd { font-size: 1.1rem; line-height: 1.53; }
+.wide { overflow-x: auto; margin: 0 0 20px;
+  background: linear-gradient(to right, var(--ground) 24px, transparent) 0 0,
+  linear-gradient(to left, var(--ground) 24px, transparent) 100% 0,
+  linear-gradient(to right, var(--edge), transparent) 0 0,
+  linear-gradient(to left, var(--edge), transparent) 100% 0;
+  background-size: 48px 100%, 48px 100%, 14px 100%, 14px 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 table { border-collapse: collapse; min-width: min(100%, 300px); }
 caption { padding: 0 0 8px; text-align: left; }
 caption span { display: inline-block; position: sticky; left: 0;
-  max-width: min(70ch, 100vw - 32px); }
+  max-width: min(70ch, 100vw - 44px); }
 th, td { padding: 6px 0 6px 16px; border-bottom: 1px solid var(--rule);
   text-align: right; vertical-align: top; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; } thead th { font-size: .85rem; color: var(--soft);
   vertical-align: bottom; overflow-wrap: normal; }
-th:first-child { padding: 6px 8px 6px 0; text-align: left; min-width: 116px; }
+th:first-child { padding: 6px 8px 6px 0; text-align: left; min-width: 116px;
+  overflow-wrap: break-word; }
 tbody th { font-weight: 400; } tfoot th, tfoot td { border: 0; font-weight: 600; }
 td { overflow-wrap: normal; white-space: nowrap; }
 td small, .name small { display: block; line-height: 1.2; }
 .bar { display: block; width: 100%; min-width: 34px; height: 4px; margin-top: 2px; }
 .rest { fill: var(--rule); }
 .name { display: inline-flex; align-items: baseline; gap: 8px; }
+.name > span { max-width: 50vw; overflow-wrap: break-word; text-align: left; }
 .swatch { flex: none; width: 11px; height: 11px;
   border-radius: 3px; background: var(--original, var(--soft));
   box-shadow: inset 0 0 0 1px rgb(0 0 0 / .25); }
@@ -111,7 +120,8 @@ th b { overflow-wrap: normal; }
   grid-template-columns: repeat(auto-fill, minmax(min(46%, 200px), 1fr)); }
 pre { margin: 0 0 16px; padding: 10px 14px; overflow-x: auto; border-radius: 8px;
   background: var(--panel); line-height: 1.4; }
-td.words { text-align: left; white-space: normal; min-width: 180px; }
+td.words { text-align: left; white-space: normal; min-width: 180px;
+  overflow-wrap: anywhere; }
 article > .hint { margin: 0 0 8px; } small.below { display: block;
   font-weight: 400; min-width: 130px; line-height: 1.3; }
 .summary { margin: 0 0 12px; max-width: 80ch; } .summary li { margin: 0 0 6px; }

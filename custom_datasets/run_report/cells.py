@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from custom_datasets.reporting.charts import interval_bar
-from custom_datasets.reporting.layout import plural
-from custom_datasets.reporting.markup import Html, element
+from custom_datasets.reporting.markup import Html, clipped, element
 
 Estimate = Mapping[str, float | None]
 """A metric as JSON has it: ``value``, ``low``, ``high``."""
@@ -45,8 +44,14 @@ def estimate_cell(estimate: Estimate, style: str = '') -> Html:
 
 
 def not_shown(count: int) -> Html | None:
-    """Say how many classes a table leaves out; None where it has all."""
-    if count <= 0:
+    """Say where all classes are that there are; None where a table has them."""
+    if count <= MOST_CLASSES:
         return None
-    text = plural(count, 'more class', 'more classes')
-    return element('p', f'{text} not shown; report.json has all.')
+    return element(
+        'p', f'Only the first classes are shown; report.json has all {count:,}.'
+    )
+
+
+def worst_fact(name: str) -> tuple[str, str, str]:
+    """Return the worst class as one of the facts of a page."""
+    return 'worst class', clipped(name, 24), 'words'

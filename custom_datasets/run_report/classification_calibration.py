@@ -8,7 +8,13 @@ from custom_datasets.reporting.drawing import Tick
 from custom_datasets.reporting.layout import figure, legend, number, section, table
 from custom_datasets.reporting.lines import Axis, Dot, Line, lines
 from custom_datasets.reporting.markup import Html, element
-from custom_datasets.run_report.cells import decimal, estimate_cell, with_interval
+from custom_datasets.run_report.cells import (
+    Estimate,
+    decimal,
+    estimate_cell,
+    interval,
+    with_interval,
+)
 from custom_datasets.run_report.classification_summary import (
     calibration_sentence,
     temperature_helps,
@@ -80,19 +86,27 @@ def _measures(before: Report, after: Report | None) -> Html:
     shown = [('as it is', before)]
     if after:
         shown.append(('with the temperature', after))
-    rows: list[tuple[str, Callable[[Report], str]]] = [
-        ('Expected calibration error', lambda one: with_interval(one['ece'])),
-        ('the same by chance, up to', lambda one: decimal(one['chance']['high'])),
-        ('Negative log likelihood', lambda one: with_interval(one['nll'])),
-        ('Mean confidence', lambda one: decimal(one['confidence'])),
+    rows: list[tuple[str, Callable[[Report], Html]]] = [
+        ('Expected calibration error', lambda one: _known(one['ece'])),
+        ('the same by chance, up to', lambda one: _plain(one['chance']['high'])),
+        ('Negative log likelihood', lambda one: _known(one['nll'])),
+        ('Mean confidence', lambda one: _plain(one['confidence'])),
     ]
     return table(
         'The calibration error is the distance of accuracy from confidence, averaged '
         'over the images (Guo et al., ICML 2017). On few images it comes out too '
         'large; its interval allows for that, so it may lie below it.',
         ['', *(name for name, _ in shown)],
-        [[name, *(number(text(one)) for _, one in shown)] for name, text in rows],
+        [[name, *(cell(one) for _, one in shown)] for name, cell in rows],
     )
+
+
+def _known(estimate: Estimate) -> Html:
+    return number(decimal(estimate['value']), element('small', interval(estimate)))
+
+
+def _plain(value: float | None) -> Html:
+    return number(decimal(value))
 
 
 def _bins(curve: Sequence[Report]) -> Html:

@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from custom_datasets.reporting.layout import plural, section
-from custom_datasets.reporting.markup import Content, Html, clipped, element
+from custom_datasets.reporting.markup import (
+    Content,
+    Html,
+    breakable,
+    clipped,
+    element,
+)
 from custom_datasets.reporting.pictures import (
     draw_picture,
     load_picture,
@@ -33,7 +39,6 @@ def mistakes_section(report: Report, explained: Explanations | None) -> Html:
     maps = explained.images if explained else {}
     drawn = [row for row in rows if row['path'] in maps]
     plain = [row for row in rows if row['path'] not in maps]
-    rest = found['count'] - len(rows)
     unsure = report['unsure'][:_UNSURE]
     text = 'There are no mistakes.'
     if rows:
@@ -55,8 +60,8 @@ def mistakes_section(report: Report, explained: Explanations | None) -> Html:
         if drawn
         else None,
         element('div', list(map(_tile, plain)), class_='tiles') if plain else None,
-        element('p', f'{plural(rest, "more mistake")} not shown.')
-        if rest > 0
+        element('p', f'Of {plural(found["count"], "mistake")} the surest are shown.')
+        if found['count'] > len(rows)
         else None,
         element('h3', 'Least sure, and yet right') if unsure else None,
         element('div', list(map(_tile, unsure)), class_='tiles') if unsure else None,
@@ -141,7 +146,9 @@ def _seen(one: Explained, row: Report) -> Html:
     name = _base(row['path'])
     picture = make_picture(one.pixels, side=_SIDE)
     return element(
-        'figure', draw_picture(picture, name), element('figcaption', element('b', name))
+        'figure',
+        draw_picture(picture, name),
+        element('figcaption', element('b', breakable(name))),
     )
 
 
@@ -171,7 +178,9 @@ def _tile(row: Report) -> Html:
         if picture is None
         else draw_picture(picture, f'{name}: {what}')
     )
-    caption = element('figcaption', element('b', name), element('span', what))
+    caption = element(
+        'figcaption', element('b', breakable(name)), element('span', what)
+    )
     return element('figure', shown, caption)
 
 

@@ -18,12 +18,14 @@ from custom_datasets.run_report.cells import (
     decimal,
     estimate_cell,
     not_shown,
+    worst_fact,
 )
 from custom_datasets.run_report.classification_calibration import calibration_section
 from custom_datasets.run_report.classification_images import (
     looks_section,
     mistakes_section,
 )
+from custom_datasets.run_report.classification_summary import worst_class
 from custom_datasets.run_report.classification_threshold import threshold_section
 from custom_datasets.run_report.explanations import Explanations
 
@@ -34,6 +36,7 @@ PAGE_STYLE = """
   grid-template-columns: repeat(3, minmax(0, 1fr)); }
 .trio figcaption { font-size: .78rem; line-height: 1.35; }
 .matrix th, .matrix td { padding: 4px 6px; }
+.matrix th:first-child { padding-left: 0; }
 section > h3 { margin: 20px 0 8px; }
 """
 """What these sections need beside the style sheet of all pages."""
@@ -67,9 +70,11 @@ def classification_sections(
 
 def classification_facts(report: Report) -> list[tuple[str, str, str]]:
     """Return the page's main numbers, for :func:`layout.facts`."""
+    worst = worst_class(report)
     return [
         ('top-1', decimal(report['overall']['top1']['value']), ''),
         ('macro F1', decimal(report['overall']['macro_f1']['value']), ''),
+        *([worst_fact(worst['name'])] if worst else []),
         ('images', f'{report["images"]:,}', ''),
         ('mistakes', f'{report["mistakes"]["count"]:,}', ''),
         ('classes', f'{len(report["classes"]):,}', ''),
@@ -117,7 +122,7 @@ def _classes(report: Report, styles: Mapping[str, str]) -> Html:
             ['Class', 'images', 'predicted', 'precision', 'recall', 'F1'],
             rows,
         ),
-        not_shown(len(report['per_class']) - MOST_CLASSES),
+        not_shown(len(report['per_class'])),
     )
 
 

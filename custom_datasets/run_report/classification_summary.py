@@ -20,7 +20,7 @@ def classification_summary(content: Content) -> list[str]:
     """
     said = [
         _quality(content),
-        _worst_class(content),
+        _worst(content),
         _confusion(content),
         calibration_sentence(content),
         temperature_sentence(content),
@@ -74,6 +74,16 @@ def temperature_helps(content: Content) -> bool:
     return change is not None and bool(change['high'] < 0)
 
 
+def worst_class(content: Content) -> Content | None:
+    """Return the class with the lowest F1; None where none is worse than others."""
+    rows: list[Content] = content['per_class']
+    known = [row for row in rows if row['f1']['value'] is not None]
+    worst = min(known, key=lambda row: row['f1']['value'], default=None)
+    if worst is None or len(known) < 2 or worst['f1']['value'] == 1:
+        return None
+    return worst
+
+
 def threshold_text(threshold: float) -> str:
     """Write a threshold with as many digits as tell it from 1."""
     rounded = decimal(threshold)
@@ -89,10 +99,9 @@ def _quality(content: Content) -> str:
     )
 
 
-def _worst_class(content: Content) -> str:
-    known = [row for row in content['per_class'] if row['f1']['value'] is not None]
-    worst = min(known, key=lambda row: row['f1']['value'], default=None)
-    if worst is None or len(known) < 2 or worst['f1']['value'] == 1:
+def _worst(content: Content) -> str:
+    worst = worst_class(content)
+    if worst is None:
         return ''
     text = f'Worst class: {worst["name"]} with F1 {with_interval(worst["f1"])}'
     if not worst['predicted']:

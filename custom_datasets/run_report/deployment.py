@@ -35,6 +35,6 @@ def class_filter(thresholds: Mapping[str, float | None]) -> str:
         "for found in detect('IMAGE')['predictions']:\n"
         "    for label, score, box in zip(found['labels'], found['scores'], "
         "found['bboxes']):\n"
-        '        if score >= thresholds.get(names[label], 2):\n'
+        "        if score >= thresholds.get(names[label], float('inf')):\n"
         '            print(names[label], score, box)\n'
     )

@@ -103,8 +103,14 @@ def confusion_section(report: Report, styles: Mapping[str, str]) -> Html:
     return section(
         'confusion',
         'Confusion',
-        table(
-            f'{text} The darker, the larger its share of the row.', ['', *heads], rows
+        element(
+            'div',
+            table(
+                f'{text} The darker, the larger its share of the row.',
+                ['', *heads],
+                rows,
+            ),
+            class_='matrix',
         ),
     )
 

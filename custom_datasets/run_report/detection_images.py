@@ -8,7 +8,13 @@ from custom_datasets.checking.decoding import decode
 from custom_datasets.converters.files import Image as Pixels
 from custom_datasets.reporting.frame import Section
 from custom_datasets.reporting.layout import legend, plural, section
-from custom_datasets.reporting.markup import Content, Html, clipped, element
+from custom_datasets.reporting.markup import (
+    Content,
+    Html,
+    breakable,
+    clipped,
+    element,
+)
 from custom_datasets.reporting.pictures import (
     MOST_BOXES,
     Outline,
@@ -135,7 +141,10 @@ def _outlines(boxes: Sequence[Report], styles: Mapping[str, str]) -> list[Outlin
 
 def _doubt(one: Report, styles: Mapping[str, str]) -> Html:
     name = clipped(os.path.basename(one['path']), 60)
-    caption = [element('b', name), element('span', clipped(one['sentence'], 200))]
+    caption = [
+        element('b', breakable(name)),
+        element('span', clipped(one['sentence'], 200)),
+    ]
     pixels = _read(one['path'])
     if pixels is None:
         text = element('p', 'The image cannot be shown.', class_='refusal')

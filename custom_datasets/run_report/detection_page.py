@@ -13,6 +13,7 @@ from custom_datasets.run_report.cells import (
     estimate_cell,
     interval,
     not_shown,
+    worst_fact,
 )
 from custom_datasets.run_report.detection_curves import curves_section
 from custom_datasets.run_report.detection_errors import (
@@ -21,6 +22,7 @@ from custom_datasets.run_report.detection_errors import (
     sizes_section,
 )
 from custom_datasets.run_report.detection_images import doubts_section, images_section
+from custom_datasets.run_report.detection_summary import worst_class
 from custom_datasets.run_report.detection_threshold import threshold_section
 
 _IN_CHARTS = 12
@@ -51,11 +53,13 @@ def detection_sections(report: Report) -> list[Section]:
 
 def detection_facts(report: Report) -> list[tuple[str, str, str]]:
     """Return the page's main numbers, for :func:`layout.facts`."""
-    overall = report['overall']
+    overall, worst = report['overall'], worst_class(report)
+    named = [] if worst is None else [worst_fact(report['per_class'][worst]['name'])]
     return [
         ('area-AP50', decimal(overall['area_ap50']['value']), ''),
         ('COCO AP', decimal(overall['coco']['AP']['value']), ''),
         ('threshold', decimal(report['thresholds']['overall']['threshold']), ''),
+        *named,
         ('images', f'{report["images"]:,}', ''),
         ('objects', f'{report["objects"]:,}', ''),
     ]
@@ -77,7 +81,7 @@ def _classes(report: Report, styles: Mapping[str, str]) -> Html:
         ]
         for row in report['per_class'][:MOST_CLASSES]
     ]
-    overall = report['overall']
+    overall, sizes = report['overall'], report['sizes']['ranges']
     known = report['interval']
     percent = f'{known["level"]:.0%}'
     return section(
@@ -101,12 +105,16 @@ def _classes(report: Report, styles: Mapping[str, str]) -> Html:
                 estimate_cell(overall['coco']['AP']),
             ],
         ),
-        not_shown(len(report['per_class']) - MOST_CLASSES),
+        not_shown(len(report['per_class'])),
         table(
             'All classes, as COCO reports them.',
             ['', 'value', f'{percent} interval'],
             [
-                [name, number(decimal(one['value'])), number(interval(one))]
+                [
+                    f'AP, {name} objects' if name in sizes else name,
+                    number(decimal(one['value'])),
+                    number(interval(one)),
+                ]
                 for name, one in overall['coco'].items()
             ],
         ),

@@ -27,8 +27,18 @@ def detection_summary(content: Content) -> list[str]:
     return [
         _quality(content),
         _threshold(content),
-        *filter(None, [_worst_class(content)]),
+        *filter(None, [_worst(content)]),
     ]
+
+
+def worst_class(content: Content) -> int | None:
+    """Return the class with the lowest area-AP50; None where there is no choice."""
+    known = {
+        index: row['area_ap50']['value']
+        for index, row in enumerate(content['per_class'])
+        if row['area_ap50']['value'] is not None
+    }
+    return min(known, key=lambda index: known[index]) if len(known) > 1 else None
 
 
 def main_error(errors: Content, label: int | None = None) -> Content | None:
@@ -73,17 +83,15 @@ def _threshold(content: Content) -> str:
     )
 
 
-def _worst_class(content: Content) -> str | None:
-    rows = [
-        (row['area_ap50']['value'], index, row)
-        for index, row in enumerate(content['per_class'])
-        if row['area_ap50']['value'] is not None
-    ]
-    if len(rows) < 2:
+def _worst(content: Content) -> str | None:
+    index = worst_class(content)
+    if index is None:
         return None
-    value, index, row = min(rows, key=lambda found: found[:2])
+    row = content['per_class'][index]
+    text = (
+        f'Worst class: {row["name"]} with area-AP50 {with_interval(row["area_ap50"])}'
+    )
     error = main_error(content['errors'], index)
-    text = f'Worst class: {row["name"]} with area-AP50 {decimal(value)}'
     if error is None:
         return f'{text}.'
     name, meaning = KINDS[error['kind']]

@@ -61,7 +61,7 @@ def threshold_section(report: Report, styles: Mapping[str, str]) -> Html:
                 *rows[:MOST_CLASSES],
             ],
         ),
-        not_shown(len(rows) - MOST_CLASSES),
+        not_shown(len(rows)),
         element('h3', 'How to use it'),
         _how_to(report),
     )

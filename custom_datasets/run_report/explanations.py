@@ -48,3 +48,14 @@ class Explanations(NamedTuple):
 
     images: dict[str, Explained]
     refusal: str = ''
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ``report.json`` has of them: how many, and how fine."""
+        first = next(iter(self.images.values()), None)
+        rows, columns = first.maps[0].heat.shape if first else (None, None)
+        return {
+            'images': len(self.images),
+            'rows': rows,
+            'columns': columns,
+            'refusal': self.refusal or None,
+        }

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from custom_datasets.errors import UserError
+from custom_datasets.evaluation.attributes import attribute_report, usable_attributes
 from custom_datasets.evaluation.classification_report import classification_report
 from custom_datasets.evaluation.detection_report import detection_report
 from custom_datasets.evaluation.predictions import (
@@ -22,12 +23,14 @@ from custom_datasets.evaluation.results import (
     DetectionResults,
     Results,
 )
+from custom_datasets.evaluation.set_comparison import compare_sets
 from custom_datasets.run_report.predicting import (
     CheckpointFacts,
     Progress,
     predict,
 )
-from custom_datasets.run_report.provenance import about_run, caveats
+from custom_datasets.run_report.provenance import about_run, caveats, record_note
+from custom_datasets.run_report.sets_section import sets_note
 from custom_datasets.run_report.settings import (
     SPLITS,
     DataSet,
@@ -94,17 +97,22 @@ def gather(
     results = {split: _results(split, inputs, given) for split in inputs.samples}
     test, validation = results['test'], results.get('validation')
     shared = _shared_images(test, validation)
+    notes = caveats(test, validation, shared, inputs.facts)
+    if inputs.facts and checkpoint:
+        notes += record_note(checkpoint)
     # What was chosen on the test set must not be called validated.
     chosen_on = None if shared == len(test.images) else validation
+    sets = compare_sets({'validation': chosen_on, 'test': test})
     return RunReport(
         cfg,
         checkpoint,
         inputs.data['test'].palette,
         {
             'run': about_run(cfg, config, checkpoint, given, options, inputs.facts),
-            'notes': caveats(test, validation, shared, inputs.facts),
+            'notes': notes + sets_note(sets),
             'stock_metrics': inputs.metrics,
-            **_evaluate(test, chosen_on),
+            **_evaluate(test, chosen_on, inputs.data['test']),
+            'sets': sets,
         },
         {
             split: samples
@@ -153,7 +161,10 @@ def _results(split: str, inputs: _Inputs, given: Mapping[str, str]) -> Results:
         if found != wanted:
             raise UserError(_difference(split, found, wanted))
         if isinstance(results, DetectionResults) and not len(results.truth.label):
-            raise UserError(f'nothing is annotated in the {split} set')
+            raise UserError(
+                f'nothing is annotated in the {split} set, so there is nothing to '
+                'report; tools/cross_validate.py measures on all that is annotated'
+            )
     except UserError as error:
         raise UserError(
             f'{given[split]}: {error}' if split in given else error
@@ -170,10 +181,17 @@ def _difference(split: str, found: set[str], wanted: set[str]) -> str:
     )
 
 
-def _evaluate(test: Results, validation: Results | None) -> dict[str, Any]:
+def _evaluate(
+    test: Results, validation: Results | None, data: DataSet
+) -> dict[str, Any]:
     if isinstance(test, ClassificationResults):
         assert not isinstance(validation, DetectionResults)
-        return classification_report(test, validation)
+        names = test.classes
+        used = usable_attributes(data.attributes, names)
+        return {
+            **classification_report(test, validation),
+            'attributes': attribute_report(used, names, test.truth, test.scores),
+        }
     assert not isinstance(validation, ClassificationResults)
     report: dict[str, Any] = detection_report(test, validation)
     return report

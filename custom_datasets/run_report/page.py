@@ -32,6 +32,7 @@ from custom_datasets.run_report.detection_summary import detection_summary
 from custom_datasets.run_report.explanations import Explanations
 from custom_datasets.run_report.gather import RunReport, gather
 from custom_datasets.run_report.predicting import Progress
+from custom_datasets.run_report.sets_section import attributes_sentence, sets_sections
 from custom_datasets.run_report.settings import SPLITS
 
 MOST_BYTES = 8_000_000
@@ -78,12 +79,16 @@ def write_run_report(
         content['threshold_setting'] = threshold_setting(report.cfg.model)
         content['summary'] = detection_summary(content)
     else:
-        content['summary'] = classification_summary(content)
+        content['summary'] = [
+            *classification_summary(content),
+            *map(attributes_sentence, content['attributes']),
+        ]
         if checkpoint is not None:
             # It imports mmpretrain, which a detector's user may not have.
             from custom_datasets.run_report.class_maps import draw_class_maps
 
             explained = draw_class_maps(report.cfg, checkpoint, content)
+            content['class_maps'] = explained.facts()
     text = json.dumps(content, indent=1, allow_nan=False, default=float)
     # The page shows what the JSON says, not what it was rounded from.
     page = render(json.loads(text), report.palette, explained)
@@ -136,7 +141,11 @@ def render(
                 class_='summary',
             ),
         ],
-        [*sections, Section('about', 'About this run', about_section(content))],
+        [
+            *sections,
+            *sets_sections(content),
+            Section('about', 'About this run', about_section(content)),
+        ],
         colours,
         1.33,
         PAGE_STYLE,

@@ -2,13 +2,12 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
-from torch import Tensor
 
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.predictions import Samples, read_samples
@@ -20,6 +19,7 @@ from custom_datasets.run_report.settings import (
     is_detection,
     same_data,
 )
+from custom_datasets.weights import require_weights
 
 Progress = Callable[[int, int], None]
 
@@ -87,6 +87,8 @@ def predict(
             kind = 'mmdet.DumpDetResults' if is_detection(cfg) else 'DumpResults'
             dump = METRICS.build({'type': kind, 'out_file_path': path})
             loop.evaluator.metrics.append(dump)
+            # Hooks ask the runner which data they are on: the run's record does.
+            runner._test_loop = loop
             metrics = loop.run()
             found[split] = Predicted(one, read_samples(path), dict(metrics))
         runner.call_hook('after_run')
@@ -123,6 +125,10 @@ def _settings(cfg: Config, split: str, folder: str) -> Config:
     ready.test_evaluator = ready[f'{name}_evaluator']
     ready.test_cfg = ready.get('test_cfg') or {}
     ready.load_from, ready.resume = None, False
+    # Another run must not appear where this one was tracked.
+    ready.track = None
+    if ready.get('visualizer'):
+        ready.visualizer.vis_backends = [{'type': 'LocalVisBackend'}]
     ready.setdefault('runner_type', 'PluginRunner')
     return ready
 
@@ -138,17 +144,14 @@ def _loop(cfg: Config, split: str) -> dict[str, Any]:
 
 
 def _load(runner: Any, path: str, classes: Sequence[str]) -> CheckpointFacts:
-    """Load weights that fit the model altogether.
-
-    mmengine only logs which do not, and predicts with random ones.
-    """
+    """Load weights that fit the model altogether."""
     checkpoint = runner.load_checkpoint(path)
     meta = checkpoint.get('meta') or {}
     names = (meta.get('dataset_meta') or {}).get('classes')
     trained = tuple(map(str, names)) if isinstance(names, (list, tuple)) else None
     _check_classes(path, trained, classes)
     weights = checkpoint.get('state_dict', checkpoint)
-    _check_weights(path, weights, runner.model.state_dict())
+    require_weights(path, weights, runner.model.state_dict())
     return CheckpointFacts(meta.get('epoch'), meta.get('iter'), trained)
 
 
@@ -163,23 +166,3 @@ def _check_classes(
             f'but the config has {len(classes)} ({", ".join(classes)}); give the '
             'config that it was trained with, and its --cfg-options'
         )
-
-
-def _check_weights(
-    path: str, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
-) -> None:
-    given = {name.removeprefix('module.'): tensor for name, tensor in given.items()}
-    missing = [n for n in wanted if n not in given and 'num_batches_tracked' not in n]
-    other = [n for n in wanted if n in given and given[n].shape != wanted[n].shape]
-    if not missing and not other:
-        return
-    if other:
-        shapes = (tuple(tensors[other[0]].shape) for tensors in (given, wanted))
-        what = '{} has shape {}, but the config builds {}'.format(other[0], *shapes)
-    else:
-        what = f'there are no weights for {missing[0]}'
-    rest = len(missing) + len(other) - 1
-    raise UserError(
-        f'{path}: is of another model: {what}{f", and {rest} more" * (rest > 0)}; give '
-        'the config that it was trained with, and its --cfg-options'
-    )

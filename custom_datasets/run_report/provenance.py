@@ -1,5 +1,6 @@
 """Where a report's numbers are from, and what to know before trusting them."""
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,8 +10,10 @@ from mmengine.config import Config
 
 from custom_datasets import __version__
 from custom_datasets.checking.environment import TESTED, installed_version
+from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import ClassificationResults, Results
 from custom_datasets.run_report.predicting import CheckpointFacts
+from custom_datasets.runs.record import has_run, read_run
 
 
 def about_run(
@@ -47,6 +50,17 @@ def about_run(
         'date': datetime.now().astimezone().isoformat(timespec='seconds'),
         'versions': versions,
     }
+
+
+def record_note(checkpoint: str) -> list[str]:
+    """Say it where a test is not added to the record beside its checkpoint."""
+    folder = os.path.dirname(os.path.abspath(checkpoint))
+    try:
+        if has_run(folder):
+            read_run(folder, whole=True)
+    except UserError as error:
+        return [f'This test is not added to the record of the run: {error}.']
+    return []
 
 
 def _innermost(dataset: Any) -> Any:

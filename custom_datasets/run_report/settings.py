@@ -28,12 +28,14 @@ class DataSet(NamedTuple):
         palette: That of ``METAINFO``, or None.
         keys: What tells each image from the others in any run.
         paths: Path of each image.
+        attributes: That of ``METAINFO``, or None.
     """
 
     classes: tuple[str, ...]
     palette: Any
     keys: tuple[str, ...]
     paths: tuple[str, ...]
+    attributes: Any = None
 
 
 def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Config:
@@ -108,6 +110,7 @@ def describe_dataset(dataset: Any) -> DataSet:
         dataset.metainfo.get('palette'),
         tuple(keys if len(keys) == len(paths) else image_keys(paths)),
         tuple(paths),
+        dataset.metainfo.get('attributes'),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from custom_datasets.errors import UserError
 from custom_datasets.reporting.frame import encode_page, write_files
@@ -18,6 +19,7 @@ def compare(
     page: str = PAGE,
     markdown: str | None = None,
     csv: str | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """Compare runs, and write the page and what else is asked for.
 
@@ -27,6 +29,7 @@ def compare(
         page: The HTML file; one that is there is replaced.
         markdown: A file for the tables as Markdown.
         csv: A file with one line a run.
+        notes: What a reader has to know besides, a sentence each.
 
     Returns:
         The tables, and what can be told from them.
@@ -38,6 +41,7 @@ def compare(
     if len(folders) < 2:
         raise UserError(f'{"".join(folders)}: one run alone; name two or more')
     comparison = read_comparison(folders)
+    comparison = replace(comparison, notes=(*notes, *comparison.notes))
     found = differences([run.settings for run in comparison.configured])
     texts = {page: comparison_page(comparison, found)}
     if markdown:

@@ -1,42 +1,43 @@
 """Training and testing a config on each of its folds, and what they say together."""
 
-import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from custom_datasets.checking.run import load_config
-from custom_datasets.cli import add_cfg_options
+from custom_datasets.cli import parse_options
+from custom_datasets.ensembling.ensemble import Request, make_ensemble
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.evaluation.predictions import read_samples, write_samples
 from custom_datasets.overrides import fold_folder
 from custom_datasets.reporting.frame import write_files
-from custom_datasets.runs.cross_validation_folds import Folds, prepare_folds
-from custom_datasets.runs.cross_validation_jobs import (
+from custom_datasets.runs.cross_validation_folds import (
+    Folds,
+    prepare_folds,
+    require_apart,
+)
+from custom_datasets.runs.jobs import (
     Interrupted,
     Job,
     run_jobs,
     steps_done,
+    tool_command,
     visible_devices,
 )
-from custom_datasets.runs.cross_validation_plan import (
-    Plan,
-    locked,
-    settings_of,
-)
+from custom_datasets.runs.cross_validation_plan import Plan
 from custom_datasets.runs.cross_validation_report import (
     NOTES,
     out_of_fold,
     summarise,
 )
+from custom_datasets.runs.resuming import locked, settings_of
 
 OUT_OF_FOLD = 'out_of_fold.pkl'
 REPORT = 'cross_validation.json'
 TABLE = 'cross_validation.md'
+TEST_SET = 'test_set_predictions.pkl'
 
 _PREDICTIONS = 'held_out_predictions.pkl'
 _CONFIG = 'held_out.py'
@@ -49,6 +50,7 @@ def cross_validate(
     options: Sequence[str] = (),
     seed: int = 0,
     gpus: int | None = None,
+    predict: bool = False,
     work_dir: str | None = None,
     say: Callable[[str], None] = print,
     progress: Callable[[int, int], None] | None = None,
@@ -58,6 +60,8 @@ def cross_validate(
     A fold trains with ``fold=K`` in ``<work_dir>/fold_K`` and is tested on what
     it holds out, with its last checkpoint. ``cross_validation.json``,
     ``cross_validation.md`` and ``out_of_fold.pkl`` are written once all are done.
+    With ``predict``, each fold's model predicts the config's own test set, which
+    needs no annotations, and ``test_set_predictions.pkl`` is the ensemble of them.
 
     Args:
         config: The leaf.
@@ -65,6 +69,7 @@ def cross_validate(
         options: What ``--cfg-options`` sets, ``KEY=VALUE`` each.
         seed: Of the split, where there is none yet.
         gpus: How many folds to train at once, one a GPU; all GPUs if None.
+        predict: Whether to predict the test set.
         work_dir: By default ``work_dirs/<config>``.
         say: Called with each line on what goes on.
         progress: Called with epochs (or iterations) done, and of all folds.
@@ -73,32 +78,39 @@ def cross_validate(
         The table, what it means, and where everything is.
 
     Raises:
-        UserError: See :func:`prepare_folds` and :class:`Plan`; a fold failed,
-            or the command was told to stop. What is done is kept.
+        UserError: See :func:`prepare_folds`, :func:`require_apart` and
+            :class:`Plan`; a fold failed, or the command was told to stop. What
+            is done is kept.
     """
-    settings = _parsed(options)
+    settings = parse_options(options)
     cfg = load_config(config, settings)
     if cfg.get('fold') is not None:
         raise ConfigError(f'fold={cfg.fold}: cross-validation sets it itself')
     folds = prepare_folds(cfg, count, seed)
+    if predict:
+        require_apart(cfg, folds)
     say(folds.report)
     stem = os.path.splitext(os.path.basename(config))[0]
     work_dir = work_dir or os.path.join('work_dirs', stem)
     devices = visible_devices(gpus)
+    numbers = {fold_folder(fold): fold for fold in range(count)}
     with locked(work_dir) as lock:
         plan = Plan(work_dir, settings_of(cfg), count, folds.digest)
         jobs = [
-            _job(config, options, settings, work_dir, fold)
+            _job(config, options, settings, plan, work_dir, fold, predict)
             for fold in range(count)
             if not _is_done(plan, work_dir, fold)
+            or (predict and not os.path.isfile(_path(work_dir, fold, TEST_SET)))
         ]
         if len(jobs) < count:
-            kept = sorted(set(range(count)) - {job.fold for job in jobs})
-            say(f'done before: {", ".join(map(fold_folder, kept))}')
+            left = {job.name for job in jobs}
+            kept = [name for name in numbers if name not in left]
+            say(f'done before: {", ".join(kept)}')
 
         def finished(job: Job, checkpoint: str) -> None:
-            plan.finish(job.fold, checkpoint)
-            say(f'{fold_folder(job.fold)}: trained and tested ({job.folder})')
+            plan.finish(numbers[job.name], checkpoint)
+            what = 'test set predicted' if job.checkpoint else 'trained and tested'
+            say(f'{job.name}: {what} ({job.folder})')
 
         try:
             failures = run_jobs(
@@ -113,8 +125,14 @@ def cross_validate(
                 'interrupted; the same command goes on where it stopped'
             ) from error
         text = _report(config, work_dir, plan, folds, count)
+        if predict and not failures:
+            paths = [_path(work_dir, fold, TEST_SET) for fold in range(count)]
+            request = Request(paths, os.path.join(work_dir, TEST_SET))
+            text += (
+                f'\n\nEnsemble of the folds on the test set: {make_ensemble(request)}'
+            )
     if failures:
-        said = '\n\n'.join(f'{fold_folder(n)}: {t}' for n, t in failures.items())
+        said = '\n\n'.join(f'{name}: {t}' for name, t in failures.items())
         raise UserError(
             f'{len(failures)} of {count} folds failed\n\n{said}\n\n{text}\n\n'
             'The same command tries what is missing; what is done is kept.'
@@ -122,22 +140,14 @@ def cross_validate(
     return text
 
 
-def _parsed(options: Sequence[str]) -> dict[str, Any]:
-    """Read settings as the stock scripts do."""
-    if not options:
-        return {}
-    parser = argparse.ArgumentParser()
-    add_cfg_options(parser)
-    parsed: dict[str, Any] = parser.parse_args(['--cfg-options', *options]).cfg_options
-    return parsed
-
-
 def _job(
     config: str,
     options: Sequence[str],
     settings: dict[str, Any],
+    plan: Plan,
     work_dir: str,
     fold: int,
+    predict: bool,
 ) -> Job:
     """Prepare a fold: what is validated on is what it is tested on."""
     folder = os.path.join(work_dir, fold_folder(fold))
@@ -145,26 +155,34 @@ def _job(
     cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     path = os.path.join(folder, _CONFIG)
     write_files(folder, {_CONFIG: cfg.pretty_text.encode()})
-    predictions = os.path.join(folder, _PREDICTIONS)
-    where = ['--work-dir', os.path.join(folder, 'held_out'), '--out', predictions]
+
+    def test_command(config: str, name: str, *more: str) -> Callable[[str], list[str]]:
+        where = ['--work-dir', os.path.join(folder, name.split('_predictions')[0])]
+        where += ['--out', os.path.join(folder, name)]
+        return lambda checkpoint: [
+            *(*tool_command('test.py'), config, checkpoint, *where, *more)
+        ]
+
+    given = ['--cfg-options', *options] if options else []
     return Job(
-        fold=fold,
+        name=fold_folder(fold),
         folder=folder,
         train=[
-            *_tool('train.py'),
+            *tool_command('train.py'),
             *(config, '--work-dir', folder, '--cfg-options', *options, f'fold={fold}'),
         ],
-        test=lambda checkpoint: [*_tool('test.py'), path, checkpoint, *where],
+        test=test_command(path, _PREDICTIONS),
+        predict=test_command(config, TEST_SET, *given) if predict else None,
+        checkpoint=plan.done[fold] if _is_done(plan, work_dir, fold) else None,
     )
 
 
-def _tool(name: str) -> tuple[str, str]:
-    return sys.executable, str(Path(__file__).resolve().parents[2] / 'tools' / name)
+def _path(work_dir: str, fold: int, name: str) -> str:
+    return os.path.join(work_dir, fold_folder(fold), name)
 
 
 def _is_done(plan: Plan, work_dir: str, fold: int) -> bool:
-    path = os.path.join(work_dir, fold_folder(fold), _PREDICTIONS)
-    return fold in plan.done and os.path.isfile(path)
+    return fold in plan.done and os.path.isfile(_path(work_dir, fold, _PREDICTIONS))
 
 
 def _show(
@@ -181,7 +199,7 @@ def _show(
 def _report(config: str, work_dir: str, plan: Plan, folds: Folds, count: int) -> str:
     """Write what came out if all is done; return the table."""
     samples = {
-        fold: read_samples(os.path.join(work_dir, fold_folder(fold), _PREDICTIONS))
+        fold: read_samples(_path(work_dir, fold, _PREDICTIONS))
         for fold in range(count)
         if _is_done(plan, work_dir, fold)
     }

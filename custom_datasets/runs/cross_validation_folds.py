@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from custom_datasets.checking.sources import Source, find_sources
+from custom_datasets.checking.sources import COCO_KINDS, Source, find_sources
 from custom_datasets.class_names import as_names, read_lines
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import ConfigError, UserError
@@ -81,6 +81,22 @@ def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
     )
 
 
+def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
+    """Stop where models of the folds would be applied to what they learned.
+
+    Raises:
+        ConfigError: The config has no test list.
+        UserError: An image of the test list is in the folds.
+    """
+    test = _only_source(cfg, 'test')
+    shared = _listed(test.ann_file) & frozenset().union(*folds.held_out)
+    if shared:
+        raise UserError(
+            f'{test.ann_file}: {len(shared)} of its images are in the folds too, '
+            f'{min(shared)} for one; --predict is for a test set of its own'
+        )
+
+
 def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
     sources, findings = find_sources(cfg)
     found = [source for source in sources if source.split == part]
@@ -95,8 +111,12 @@ def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
 
 
 def _held_images(val: Source, test: Source) -> frozenset[str]:
-    """Return the images of a test list that is one of its own."""
-    if not os.path.isfile(test.ann_file):
+    """Return the images of a test list that is one of its own.
+
+    Where nothing is annotated there is nothing to keep honest: a competition's
+    test set takes no image away from training.
+    """
+    if not os.path.isfile(test.ann_file) or not _has_truth(test.ann_file):
         return frozenset()
     names = _listed(test.ann_file)
     if os.path.isfile(val.ann_file) and names == _listed(val.ann_file):
@@ -107,7 +127,7 @@ def _held_images(val: Source, test: Source) -> frozenset[str]:
 def _split(val: Source, test: Source | None, count: int, seed: int) -> str:
     """Write the lists where the config looks for them."""
     images = (val.settings.get('data_prefix') or {}).get('img')
-    is_coco = val.kind == 'coco'
+    is_coco = val.kind in COCO_KINDS
     report = split_dataset(
         val.root,
         folds=count,
@@ -176,10 +196,25 @@ def _listed(path: str) -> frozenset[str]:
     if not path.lower().endswith('.json'):
         return frozenset(without_suffix(line) for _, line in read_lines(path))
     try:
-        with open(path, encoding='utf-8-sig') as file:
-            return frozenset(image['file_name'] for image in json.load(file)['images'])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return frozenset(image['file_name'] for image in _load(path)['images'])
+    except (KeyError, TypeError) as error:
         raise UserError(f'{path}: cannot be read ({error})') from error
+
+
+def _has_truth(path: str) -> bool:
+    """Say whether a list can have annotations: a COCO JSON may have none."""
+    return not path.lower().endswith('.json') or bool(_load(path).get('annotations'))
+
+
+def _load(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            content = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: cannot be read ({error})') from error
+    if not isinstance(content, dict):
+        raise UserError(f'{path}: not COCO, which has a list of images')
+    return content
 
 
 def _digest(paths: list[str]) -> str:

@@ -1,27 +1,15 @@
 """What a cross-validation has done, so that it goes on and never mixes two."""
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
 
 from custom_datasets.errors import UserError
 from custom_datasets.overrides import fold_folder, fold_numbers
 from custom_datasets.reporting.frame import write_files
-from custom_datasets.runs.compare_settings import ABSENT, Settings, flatten
+from custom_datasets.runs.compare_settings import Settings
+from custom_datasets.runs.resuming import listed_changes, setting_changes
 
 PLAN = 'cross_validation.plan.json'
-
-_MOST_SHOWN = 5
-_OF_THE_MACHINE = frozenset(
-    """
-    default_hooks.logger env_cfg log_level log_processor num_workers persistent_workers
-    pin_memory prefetch_factor resume track vis_backends visualizer work_dir
-    """.split()
-)
-"""Settings under which a run comes to the same, and may go on elsewhere."""
 
 
 class Plan:
@@ -67,7 +55,7 @@ class Plan:
             with open(self.path, encoding='utf-8') as file:
                 saved = json.load(file)
             self.done = {int(fold): path for fold, path in saved['done'].items()}
-            changes = _changes(saved['settings'], self._settings)
+            changes = setting_changes(saved['settings'], self._settings)
             old = saved['lists']
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
@@ -80,11 +68,9 @@ class Plan:
                 text = f'there were {was} folds and are {now}'
             changes.insert(0, text)
         if changes:
-            more = len(changes) - _MOST_SHOWN
-            tail = f'; and {more} more' if more > 0 else ''
             raise UserError(
                 f'{work_dir}: holds a cross-validation of other settings: '
-                f'{"; ".join(changes[:_MOST_SHOWN])}{tail}; give another --work-dir, '
+                f'{listed_changes(changes)}; give another --work-dir, '
                 'or the settings that it has'
             )
 
@@ -93,48 +79,3 @@ class Plan:
         content = {'lists': self._lists, 'settings': self._settings, 'done': done}
         text = json.dumps(content, indent=1, ensure_ascii=False)
         write_files(os.path.dirname(self.path), {PLAN: f'{text}\n'.encode()})
-
-
-def settings_of(cfg: Mapping[str, Any]) -> Settings:
-    """Return the settings of a config on which a result depends."""
-    return {
-        name: value
-        for name, value in flatten(dict(cfg)).items()
-        if not any(part in f'.{name}.' for part in map('.{}.'.format, _OF_THE_MACHINE))
-    }
-
-
-@contextmanager
-def locked(work_dir: str) -> Iterator[int]:
-    """Keep a work directory for one command and the processes that it starts.
-
-    Yields:
-        A file descriptor to pass on to each: the folder stays locked until the
-        last of them has ended, even if this process is killed before.
-
-    Raises:
-        UserError: Another command, or what it left, is still at work in it.
-    """
-    path = os.path.join(work_dir, '.cross_validation.lock')
-    try:
-        os.makedirs(work_dir, exist_ok=True)
-        file = open(path, 'w')
-    except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f'{work_dir}: another cross-validation is at work in it, or a training '
-                'that one has left'
-            ) from error
-        yield file.fileno()
-
-
-def _changes(old: Settings, new: Settings) -> list[str]:
-    return [
-        f'{name} was {old.get(name, ABSENT)} and is {new.get(name, ABSENT)}'
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name, ABSENT) != new.get(name, ABSENT)
-    ]

@@ -122,7 +122,7 @@ def _epochs(content: Mapping[str, Any]) -> str:
             entry['iteration'],
             _number(entry['lr']),
             _number(entry['losses'].get('loss')),
-            _number((entry['metrics'] or {}).get(metric)),
+            _metric(entry['metrics'] or {}, metric),
             duration(entry['seconds']),
         )
         for entry in entries
@@ -214,6 +214,11 @@ def _commit(git: Mapping[str, Any]) -> str:
     return f'{commit} and changes in {shown}' + (
         f' and {more} more' if more > 0 else ''
     )
+
+
+def _metric(metrics: Mapping[str, Any], name: str | None) -> str:
+    value = metrics.get(name or '')
+    return _number(value) if _single(value) else '-'
 
 
 def _when(entry: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from custom_datasets.errors import UserError
 from custom_datasets.reporting.frame import write_files
 from custom_datasets.runs.markdown import run_page
+from custom_datasets.runs.record_layout import find_fault
 
 JSON_NAME = 'run.json'
 PAGE_NAME = 'run.md'
@@ -44,8 +45,14 @@ class RunRecord:
         return tuple(self.content['data']['train']['classes'] or ())
 
 
-def read_run(folder: str) -> RunRecord:
+def read_run(folder: str, whole: bool = False) -> RunRecord:
     """Read the record in a run's work directory.
+
+    Args:
+        folder: The work directory.
+        whole: Refuse a record in which anything is missing or of another type,
+            as it may be where another version wrote it. Whoever adds to a
+            record asks for that, so that both files can be written again.
 
     Raises:
         UserError: There is none, it is broken, or another version wrote it.
@@ -53,7 +60,7 @@ def read_run(folder: str) -> RunRecord:
     path = os.path.join(folder, JSON_NAME)
     try:
         with open(path, encoding='utf-8') as file:
-            content = json.load(file)
+            content = json.load(file, parse_constant=_refuse)
     except FileNotFoundError as error:
         raise UserError(
             f'{path}: no such file; name the work directory of a run that '
@@ -68,6 +75,12 @@ def read_run(folder: str) -> RunRecord:
         raise UserError(
             f'{path}: its format is {found}, and this version reads {FORMAT}; '
             'read it with the version that wrote it'
+        )
+    fault = find_fault(content, whole)
+    if fault:
+        raise UserError(
+            f'{path}: not a record as this version writes it ({fault}); read it with '
+            'the version that wrote it, or move it away'
         )
     return RunRecord(folder, content)
 
@@ -95,6 +108,10 @@ def write_or_warn(record: RunRecord, logger: logging.Logger) -> None:
         write_run(record)
     except UserError as error:
         logger.warning(f'the run goes on without its record: {error}')
+    except Exception as error:  # A night's training must not end with its record.
+        logger.warning(
+            f'the run goes on without its record: {type(error).__name__}: {error}'
+        )
 
 
 def set_aside(folder: str, into: str) -> None:
@@ -108,3 +125,8 @@ def set_aside(folder: str, into: str) -> None:
         if os.path.isfile(path):
             os.makedirs(into, exist_ok=True)
             os.replace(path, os.path.join(into, f'previous_{name}'))
+
+
+def _refuse(constant: str) -> None:
+    """Refuse what Python reads and JSON does not know."""
+    raise ValueError(f'{constant} is no JSON')

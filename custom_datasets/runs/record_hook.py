@@ -174,7 +174,9 @@ class RunRecordHook(Hook):  # type: ignore[misc]
         if has_run(self._record.folder):
             # A test may have been added meanwhile.
             with suppress(UserError):
-                content['tests'] = read_run(self._record.folder).content['tests']
+                content['tests'] = read_run(self._record.folder, whole=True).content[
+                    'tests'
+                ]
         write_or_warn(self._record, runner.logger)
 
 

@@ -120,12 +120,15 @@ def _past(runner: Any) -> Content:
         folder = os.path.dirname(os.path.abspath(runner.resumed_from))
     try:
         if folder and has_run(folder):
-            past = read_run(folder).content
+            past = read_run(folder, whole=True).content
+    except UserError as error:
+        runner.logger.warning(f'a new record is begun: {error}')
+    try:
         if not past or not os.path.samefile(str(folder), runner.work_dir):
             set_aside(runner.work_dir, runner.log_dir)
             past['tests'] = []
-    except (UserError, OSError) as error:
-        runner.logger.warning(f'a new record is begun, since {error}')
+    except OSError as error:
+        runner.logger.warning(f'an earlier record cannot be moved: {error}')
     return past
 
 

@@ -39,7 +39,7 @@ class RecordTestHook(Hook):  # type: ignore[misc]
         if runner.rank != 0 or not path or not has_run(folder):
             return
         try:
-            record = read_run(folder)
+            record = read_run(folder, whole=True)
         except UserError as error:
             runner.logger.warning(f'the test is not recorded: {error}')
             return

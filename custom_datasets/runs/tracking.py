@@ -52,6 +52,23 @@ def _settings(name: str, cfg: Config) -> dict[str, Any]:
     title = os.path.splitext(os.path.basename(cfg.filename or ''))[0]
     if name == 'wandb' and title:
         return {'init_kwargs': {'name': title}}
-    if name == 'mlflow' and title:
-        return {'run_name': title}
+    if name == 'mlflow':
+        return {**_mlflow_store(cfg), **({'run_name': title} if title else {})}
     return {}
+
+
+def _mlflow_store(cfg: Config) -> dict[str, str]:
+    """Say where MLflow keeps runs: on its server, else beside the work directories.
+
+    mmengine names a folder inside the run instead, whatever MLFLOW_TRACKING_URI
+    is, and MLflow 3 refuses folders.
+    """
+    server = os.environ.get('MLFLOW_TRACKING_URI')
+    if server:
+        return {'tracking_uri': server}
+    folder = os.path.dirname(os.path.abspath(cfg.get('work_dir') or 'work_dirs/run'))
+    return {
+        'tracking_uri': f'sqlite:///{os.path.join(folder, "mlflow.db")}',
+        'exp_name': 'mm-custom-datasets',
+        'artifact_location': os.path.join(folder, 'mlflow'),
+    }

@@ -121,11 +121,12 @@ def _optimizer(wrapper: Any, cfg: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the optimizer; of several, the first."""
     several = getattr(wrapper, 'optim_wrappers', None)
     optimizer = (next(iter(several.values())) if several else wrapper).optimizer
+    given = {key: value for key, value in cfg.items() if key != 'optimizer'}
     return {
         'type': type(optimizer).__name__,
         'lr': _of_most(optimizer.param_groups, ('initial_lr', 'lr')),
         'weight_decay': _of_most(optimizer.param_groups, ('weight_decay',)),
-        'wrapper': written({k: v for k, v in cfg.items() if k != 'optimizer'}),
+        'wrapper': written({'type': 'OptimWrapper', **given}),
     }
 
 

@@ -8,12 +8,14 @@ import numpy as np
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import DetectionResults, Floats, PredictedBoxes
 
-DECIMALS, SCORE_DECIMALS = 2, 6
-"""COCO asks for tenths of a pixel or better to keep files small
-(https://cocodataset.org/#format-results)."""
+DECIMALS, SCORE_DECIMALS = 3, 8
+"""Of pixels and of scores: enough that an AP stays as it is, where COCO asks for
+tenths of a pixel at least (https://cocodataset.org/#format-results)."""
 
 ORDER = 'label score xmin ymin xmax ymax'
-_FIELDS = ('label', 'score', 'xmin', 'ymin', 'xmax', 'ymax', 'width', 'height')
+_CORNERS = {'xmin', 'ymin', 'xmax', 'ymax'}
+_SIDES = {'xmin', 'ymin', 'width', 'height'}
+_FIELDS = (*ORDER.split(), 'width', 'height')
 
 
 def boxes_inside(
@@ -32,20 +34,18 @@ def boxes_inside(
         The boxes, and what had to be done to them, a sentence each.
 
     Raises:
-        UserError: A score is not in 0 to 1, or an image's size is unknown.
+        UserError: An image's size is unknown.
     """
     predicted = results.predicted
-    if ((predicted.score < 0) | (predicted.score > 1)).any():
-        raise UserError('there are scores that are not between 0 and 1')
     sizes = [image.size for image in results.images]
     if None in sizes:
+        image = results.images[sizes.index(None)]
         raise UserError(
-            f'no size for {results.images[sizes.index(None)].path}; let the test '
-            "pipeline keep it: PackDetInputs(meta_keys=(..., 'ori_shape'))"
+            f'no size for {image.path or image.key}; let the test pipeline keep it: '
+            "PackDetInputs(meta_keys=(..., 'ori_shape'))"
         )
     size = np.array(sizes, dtype=float)[predicted.image]
-    most = np.hstack((size, size))
-    box = predicted.box.clip(0, most).round(DECIMALS)
+    box = predicted.box.clip(0, np.hstack((size, size))).round(DECIMALS)
     far = np.abs(box - predicted.box).max(axis=1, initial=0) > 1
     solid = (box[:, 2:] > box[:, :2]).all(axis=1)
     sure = predicted.score >= threshold
@@ -53,13 +53,13 @@ def boxes_inside(
     notes = []
     if (cut := int((far & kept).sum())) > 0:
         notes.append(
-            f'{cut} boxes reached out of their image by more than a pixel and were cut'
+            f'boxes that reached out of their image by more than a pixel, cut: {cut}'
         )
     if (lost := int((sure & ~solid).sum())) > 0:
-        notes.append(f'{lost} boxes had no area inside their image and were left out')
-    score = predicted.score[kept].round(SCORE_DECIMALS)
-    image, label = predicted.image[kept], predicted.label[kept]
-    return PredictedBoxes(image, label, box[kept], score), notes
+        notes.append(f'boxes without area inside their image, left out: {lost}')
+    image_index, label = predicted.image[kept], predicted.label[kept]
+    score = predicted.score[kept].clip(0, 1).round(SCORE_DECIMALS)
+    return PredictedBoxes(image_index, label, box[kept], score), notes
 
 
 def parse_order(text: str) -> list[str]:
@@ -72,9 +72,8 @@ def parse_order(text: str) -> list[str]:
     unknown = [field for field in fields if field not in _FIELDS]
     if unknown:
         raise UserError(f'--order: {unknown[0]!r} is none of {", ".join(_FIELDS)}')
-    corners = {'xmin', 'ymin'} <= set(fields)
-    ends = {'xmax', 'ymax'} <= set(fields) or {'width', 'height'} <= set(fields)
-    if len(set(fields)) < len(fields) or not (corners and ends):
+    place = set(fields) - {'label', 'score'}
+    if len(set(fields)) < len(fields) or place not in (_CORNERS, _SIDES):
         raise UserError(
             f'--order {text!r}: it takes xmin, ymin, then xmax and ymax or width and '
             'height, each once; label and score where the competition wants them'
@@ -100,10 +99,18 @@ def write_box(fields: Sequence[str], label: str, score: float, box: Floats) -> s
         'width': right - left,
         'height': bottom - top,
     }
-    texts = {name: _short(value, DECIMALS) for name, value in numbers.items()}
-    texts.update(label=label, score=_short(score, SCORE_DECIMALS))
-    return ' '.join(texts[field] for field in fields)
+    texts = {'label': label, 'score': write_number(score, SCORE_DECIMALS)}
+    return ' '.join(
+        texts[field] if field in texts else write_number(numbers[field], DECIMALS)
+        for field in fields
+    )
 
 
-def _short(value: float, decimals: int) -> str:
-    return f'{value:.{decimals}f}'.rstrip('0').rstrip('.')
+def write_number(value: float, decimals: int) -> str:
+    """Write a number that is not negative, never as in 1e-05, without end zeros.
+
+    Args:
+        value: The number.
+        decimals: How many at most; at least one.
+    """
+    return f'{abs(value):.{decimals}f}'.rstrip('0').rstrip('.')

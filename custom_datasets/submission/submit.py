@@ -1,26 +1,24 @@
 """Predictions made into a competition's file."""
 
 import os
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from custom_datasets.ensembling.members import read_members
+from custom_datasets.checking.sources import COCO_KINDS, Source
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.results import ClassificationResults, Results
+from custom_datasets.evaluation.results import (
+    ClassificationResults,
+    DetectionResults,
+    PredictedBoxes,
+)
+from custom_datasets.reporting.frame import write_files
 from custom_datasets.submission.boxes import ORDER, boxes_inside, parse_order
+from custom_datasets.submission.coco import coco_text, read_coco_file
 from custom_datasets.submission.identity import image_ids, read_sample
-from custom_datasets.submission.labels import (
-    class_names,
-    label_texts,
-    read_coco_file,
-    read_test_set,
-)
-from custom_datasets.submission.tables import (
-    classification_table,
-    coco_text,
-    detection_table,
-)
+from custom_datasets.submission.labels import class_names, label_texts, read_sets
+from custom_datasets.submission.reading import read_predictions
+from custom_datasets.submission.tables import classification_table, detection_table
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Request:
         config: A config, for the names of the classes and its COCO file.
         options: Settings that replace the config's, by dotted name.
         sample: A sample submission, for the CSV.
-        coco: A COCO file, for the ids; the config's if None.
+        coco: A COCO file, for the ids; that of the config's test set if None.
         order: What stands for a box, in the CSV.
         labels: How labels are called, in the CSV: one of ``labels.STYLES``.
         id_form: How images are called, in the CSV: one of ``identity.FORMS``.
@@ -62,66 +60,117 @@ def write_submission(request: Request) -> str:
         UserError: A file can't be read or does not fit to another; see also
             what each step raises.
     """
-    results = read_members([request.path]).results[0]
-    try:
-        text, what, notes = _compose(request, results)
-    except UserError as error:
-        raise UserError(f'{request.path}: {error}') from error
-    _write(request.out, text)
+    _require_usable(request)
+    sets = read_sets(request.config, request.options) if request.config else {}
+    inputs = [request.path, request.config, request.sample, request.coco]
+    _require_no_input(request.out, [*inputs, *(s.ann_file for s in sets.values())])
+    names = class_names(sets) if sets else None
+    results = read_predictions(request.path)
+    if isinstance(results, ClassificationResults):
+        text, notes = _classes(request, results, names)
+        what = ''
+    else:
+        boxes, changes = _boxes_of(request, results)
+        if request.out.endswith('.json'):
+            text, notes = _coco(request, results, boxes, names, sets.get('test'))
+        else:
+            text, notes = _boxes(request, results, boxes, names)
+        empty = len(results.images) - len(set(boxes.image.tolist()))
+        without = [f'images without a box: {empty}'] if empty else []
+        notes = [*changes, *without, *notes]
+        what = f', {len(boxes.score)} boxes'
+    folder, name = os.path.split(os.path.realpath(request.out))
+    write_files(folder, {name: text.encode('utf-8', 'surrogateescape')})
     wrote = f'wrote {request.out}: {len(results.images)} images{what}'
     return '\n'.join([*(f'note: {note}' for note in notes), wrote])
 
 
-def _compose(request: Request, results: Results) -> tuple[str, str, list[str]]:
-    """Return the text, what it holds, and what to know of it."""
-    is_json = request.out.endswith('.json')
-    if not is_json and not request.out.endswith('.csv'):
+def _require_usable(request: Request) -> None:
+    """Stop at options that make no sense or would do nothing."""
+    if not 0 <= request.threshold <= 1:
+        raise UserError(f'--score-thr {request.threshold}: it is between 0 and 1')
+    if request.out.endswith('.json'):
+        plain = Request(request.path, request.out)
+        for_csv = {
+            '--sample': request.sample != plain.sample,
+            '--order': request.order != plain.order,
+            '--labels': request.labels != plain.labels,
+            '--id': request.id_form != plain.id_form,
+        }
+        unused = [option for option, given in for_csv.items() if given]
+    elif request.out.endswith('.csv'):
+        unused = ['--coco'] if request.coco else []
+    else:
         raise UserError(f'--out {request.out}: it ends in .csv, or in .json for COCO')
-    source = read_test_set(request.config, request.options) if request.config else None
-    names = class_names(source) if source else None
-    if isinstance(results, ClassificationResults):
-        if is_json:
-            raise UserError('COCO has no format for one class an image; name a .csv')
-        if names is not None and len(names) != results.scores.shape[1]:
-            raise UserError(
-                f'{results.scores.shape[1]} scores an image, but {request.config} has '
-                f'{len(names)} classes'
-            )
-        sample = read_sample(request.sample) if request.sample else None
-        ids = image_ids(results.images, request.id_form, sample)
-        labels = label_texts(results.scores.shape[1] - 1, request.labels, names)
-        return classification_table(ids, results, labels, names, sample), '', []
-    boxes, notes = boxes_inside(results, request.threshold)
-    what = f', {len(boxes.score)} boxes'
-    if is_json:
-        path = request.coco
-        if path is None and source and source.ann_file.endswith('.json'):
-            path = source.ann_file
-        if path is None:
-            raise UserError('COCO needs the ids of a COCO file: give --coco FILE.json')
-        return (
-            coco_text(results.images, boxes, names, read_coco_file(path)),
-            what,
-            notes,
+    if unused:
+        raise UserError(f'--out {request.out}: {unused[0]} is not for such a file')
+
+
+def _require_no_input(out: str, inputs: Sequence[str | None]) -> None:
+    for path in inputs:
+        if path and all(map(os.path.exists, (path, out))):
+            if os.path.samefile(path, out):
+                raise UserError(f'--out {out}: that is a file to be read; name another')
+
+
+def _classes(
+    request: Request, results: ClassificationResults, names: Sequence[str] | None
+) -> tuple[str, list[str]]:
+    if request.out.endswith('.json'):
+        raise UserError('COCO has no format for one class an image; name a .csv')
+    count = results.scores.shape[1]
+    if names is not None and len(names) != count:
+        raise UserError(
+            f'{request.path}: {count} scores an image, but {request.config} has '
+            f'{len(names)} classes'
         )
+    sample = read_sample(request.sample) if request.sample else None
+    ids = image_ids(results.images, request.id_form, sample)
+    labels = label_texts(count, request.labels, names)
+    return classification_table(ids, results, labels, names, sample)
+
+
+def _boxes_of(
+    request: Request, results: DetectionResults
+) -> tuple[PredictedBoxes, list[str]]:
+    try:
+        return boxes_inside(results, request.threshold)
+    except UserError as error:
+        raise UserError(f'{request.path}: {error}') from error
+
+
+def _boxes(
+    request: Request,
+    results: DetectionResults,
+    boxes: PredictedBoxes,
+    names: Sequence[str] | None,
+) -> tuple[str, list[str]]:
     fields = parse_order(request.order)
     sample = read_sample(request.sample) if request.sample else None
     ids = image_ids(results.images, request.id_form, sample)
-    most = int(boxes.label.max(initial=-1))
-    labels = label_texts(most, request.labels, names, separator=' ')
-    text, more = detection_table(ids, boxes, labels, fields, sample)
-    return text, what, [*notes, *more]
+    count = int(results.predicted.label.max(initial=-1)) + 1
+    labels = label_texts(count, request.labels, names, separator=' ')
+    text, notes = detection_table(ids, boxes, labels, fields, sample)
+    # Without names, those that are predicted need not be all labels there are.
+    return text, notes if names is not None else []
 
 
-def _write(path: str, text: str) -> None:
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            'w', encoding='utf-8', newline='', dir=folder, prefix='.', delete=False
-        ) as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+def _coco(
+    request: Request,
+    results: DetectionResults,
+    boxes: PredictedBoxes,
+    names: Sequence[str] | None,
+    source: Source | None,
+) -> tuple[str, list[str]]:
+    if names is None:
+        raise UserError('COCO needs the names of the classes: give --config CONFIG')
+    path = request.coco
+    if path is None and source and source.kind in COCO_KINDS:
+        path = source.ann_file
+    if path is None:
+        raise UserError(
+            f'{request.config}: its test set is no COCO file that has the ids; give '
+            '--coco FILE.json'
+        )
+    label_texts(int(results.predicted.label.max(initial=-1)) + 1, 'names', names)
+    return coco_text(results.images, boxes, names, read_coco_file(path))

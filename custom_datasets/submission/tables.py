@@ -1,24 +1,16 @@
-"""The CSV files of competitions, and the COCO file."""
+"""The CSV files of competitions."""
 
 import csv
 import io
-import json
-import os
-from collections.abc import Sequence
-from pathlib import PurePath
-from typing import Any
-
-import numpy as np
+import math
+from collections.abc import Mapping, Sequence
 
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.results import (
-    ClassificationResults,
-    ImageInfo,
-    PredictedBoxes,
-)
-from custom_datasets.submission.boxes import DECIMALS, write_box
+from custom_datasets.evaluation.classification import decide
+from custom_datasets.evaluation.results import ClassificationResults, PredictedBoxes
+from custom_datasets.submission.boxes import SCORE_DECIMALS, write_box, write_number
 from custom_datasets.submission.identity import SampleSubmission
-from custom_datasets.submission.labels import CocoFile
+from custom_datasets.submission.labels import compare_labels
 
 
 def detection_table(
@@ -31,37 +23,26 @@ def detection_table(
     """Write a row an image with all its boxes, the surest first.
 
     Args:
-        ids: One an image.
+        ids: One an image; those of the sample.
         boxes: As :func:`~custom_datasets.submission.boxes.boxes_inside` has them.
         labels: What each label is called.
         fields: The order of a box's numbers.
-        sample: Names the columns and the images, in its order; an image that is
-            not predicted gets no boxes.
+        sample: Names the columns and gives the order of the images.
 
     Returns:
         The file's text, and what to know of it, a sentence each.
 
     Raises:
-        UserError: The sample has other columns, or boxes of other length.
+        UserError: The sample has other columns, or boxes written otherwise.
     """
-    columns = sample.columns if sample else ('image_id', 'PredictionString')
-    if sample:
-        _require_boxes(sample, fields)
+    notes = _compare_boxes(sample, fields, labels) if sample else []
     found: dict[str, list[str]] = {one: [] for one in ids}
     for image, label, box, score in zip(
         boxes.image, boxes.label, boxes.box, boxes.score, strict=True
     ):
         found[ids[image]].append(write_box(fields, labels[label], float(score), box))
-    order = list(sample.rows) if sample else list(ids)
-    absent = [one for one in order if one not in found]
-    notes = []
-    if absent:
-        notes.append(
-            f'{len(absent)} images of the sample are not predicted, {absent[0]!r} for '
-            'one: they get no boxes'
-        )
-    rows = [(one, ' '.join(found.get(one, ()))) for one in order]
-    return _csv(columns, rows), notes
+    answers = {one: (' '.join(texts),) for one, texts in found.items()}
+    return _csv(sample, ('image_id', 'PredictionString'), answers), notes
 
 
 def classification_table(
@@ -70,132 +51,104 @@ def classification_table(
     labels: Sequence[str],
     names: Sequence[str] | None,
     sample: SampleSubmission | None,
-) -> str:
-    """Write a row an image with its most probable class.
+) -> tuple[str, list[str]]:
+    """Write a row an image with its most probable class, or with probabilities.
+
+    Probabilities are written where the sample's columns are called as classes
+    are, by name or as in ``labels``; the one that the others tell may be left out.
 
     Args:
-        ids: One an image.
+        ids: One an image; those of the sample.
         results: With or without truth.
         labels: What each label is called.
         names: Names of the classes, if they are known.
-        sample: Names the columns and the images, in its order. Where it has a
-            column for each class, the probabilities are written.
+        sample: Names the columns and gives the order of the images.
+
+    Returns:
+        The file's text, and what to know of it, a sentence each.
 
     Raises:
-        UserError: An image of the sample is not predicted, its columns are not
-            known, or it calls labels in another way.
+        UserError: The sample's columns are not known, or it calls labels in
+            another way.
     """
-    columns = sample.columns if sample else ('id', 'label')
-    rows = dict(zip(ids, results.scores, strict=True))
-    absent = [one for one in sample.rows if one not in rows] if sample else []
-    if sample and absent:
-        raise UserError(
-            f'{sample.path}: {len(absent)} of its images are not predicted, '
-            f'{absent[0]!r} for one'
-        )
-    order = list(sample.rows) if sample else list(ids)
-    if len(columns) == 2:
-        if sample:
-            _require_same_style(sample, labels)
-        table = [(one, labels[int(np.argmax(rows[one]))]) for one in order]
-        return _csv(columns, table)
-    if names is None or sorted(columns[1:]) != sorted(names):
-        known = ', '.join(names) if names is not None else 'unknown without --config'
-        path = sample.path if sample else ''
-        raise UserError(
-            f'{path}: its columns {", ".join(columns[1:])} are not the classes: {known}'
-        )
-    places = [list(names).index(column) for column in columns[1:]]
-    return _csv(
-        columns, [(one, *(f'{rows[one][k]:.6f}' for k in places)) for one in order]
-    )
-
-
-def coco_text(
-    images: Sequence[ImageInfo],
-    boxes: PredictedBoxes,
-    names: Sequence[str] | None,
-    coco: CocoFile,
-) -> str:
-    """Write COCO's results format: a list with one dictionary a box.
-
-    Its definition is at https://cocodataset.org/#format-results.
-
-    Args:
-        images: All that are predicted.
-        boxes: As :func:`~custom_datasets.submission.boxes.boxes_inside` has them.
-        names: Names of the classes; those of the COCO file, in its order, if None.
-        coco: Has the ids.
-
-    Raises:
-        UserError: An image or a class is not in the COCO file.
-    """
-    known = list(coco.categories) if names is None else names
-    missing = [name for name in known if name not in coco.categories]
-    if missing:
-        raise UserError(f'{coco.path}: no category {missing[0]!r}')
-    if int(boxes.label.max(initial=-1)) >= len(known):
-        raise UserError(
-            f'label {boxes.label.max()} is predicted, but {coco.path} has '
-            f'{len(known)} categories; give --config CONFIG'
-        )
-    image_ids = [_coco_image(image, coco) for image in images]
-    rows: list[dict[str, Any]] = []
-    for image, label, box, score in zip(
-        boxes.image, boxes.label, boxes.box, boxes.score, strict=True
-    ):
-        corner, end = box[:2], box[2:]
-        rows.append(
-            {
-                'image_id': image_ids[image],
-                'category_id': coco.categories[known[label]],
-                'bbox': [round(v, DECIMALS) for v in (*corner, *(end - corner))],
-                'score': float(score),
+    notes: list[str] = []
+    if sample:
+        columns = sample.answers
+        places = _class_columns(columns, (names or (), labels))
+        if places:
+            answers = {
+                one: tuple(write_number(row[k], SCORE_DECIMALS) for k in places)
+                for one, row in zip(ids, results.scores, strict=True)
             }
-        )
-    return json.dumps(rows)
+            return _csv(sample, (), answers), []
+        if len(columns) > 1:
+            raise UserError(
+                f'{sample.path}: its columns {", ".join(columns)} are neither one for '
+                f'labels nor the classes ({", ".join(names or labels)}); see --config '
+                'and --labels'
+            )
+        given = {row[0] for row in sample.rows.values()}
+        notes = compare_labels(sample.path, given, labels)
+    chosen = decide(results).predicted
+    answers = {one: (labels[k],) for one, k in zip(ids, chosen, strict=True)}
+    return _csv(sample, ('id', 'label'), answers), notes
 
 
-def _coco_image(image: ImageInfo, coco: CocoFile) -> int:
-    """Find an image's id by the end of its path that the file names."""
-    parts = PurePath(os.path.abspath(image.path)).parts[1:]
-    for start in range(len(parts)):
-        found = coco.images.get('/'.join(parts[start:]))
-        if found is not None:
-            return found
-    raise UserError(
-        f'{coco.path}: no image with the file name {parts[-1]!r}; are these the '
-        'predictions on its images?'
-    )
+def _class_columns(
+    columns: Sequence[str], namings: Sequence[Sequence[str]]
+) -> list[int]:
+    """Return the class of each column; none if they are not called as classes."""
+    for names in namings:
+        if set(columns) <= set(names) and len(names) - len(columns) in (0, 1):
+            return [names.index(column) for column in columns]
+    return []
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _csv(
+    sample: SampleSubmission | None,
+    columns: Sequence[str],
+    answers: Mapping[str, tuple[str, ...]],
+) -> str:
+    """Write the answers in the sample's order of rows and columns."""
+    key = sample.key if sample else 0
     out = io.StringIO()
-    csv.writer(out, lineterminator='\n').writerows([columns, *rows])
+    writer = csv.writer(out, lineterminator='\n')
+    writer.writerow(sample.columns if sample else columns)
+    for one in sample.rows if sample else answers:
+        row = answers[one]
+        writer.writerow((*row[:key], one, *row[key:]))
     return out.getvalue()
 
 
-def _require_boxes(sample: SampleSubmission, fields: Sequence[str]) -> None:
-    if len(sample.columns) != 2:
+def _compare_boxes(
+    sample: SampleSubmission, fields: Sequence[str], labels: Sequence[str]
+) -> list[str]:
+    """Hold a sample's boxes against what would be written."""
+    if len(sample.answers) != 1:
         raise UserError(
             f'{sample.path}: columns {", ".join(sample.columns)}; boxes need two: the '
             'image and its prediction string'
         )
+    given: list[str] = []
     for one, (text,) in sample.rows.items():
-        if len(text.split()) % len(fields):
+        words = text.split()
+        columns = {name: words[k :: len(fields)] for k, name in enumerate(fields)}
+        given += columns.pop('label', ())
+        scores = columns.get('score', ())
+        if (
+            len(words) % len(fields)
+            or not all(_is_number(word) for each in columns.values() for word in each)
+            or not all(0 <= float(score) <= 1 for score in scores)
+        ):
             raise UserError(
-                f'{sample.path}: {one!r} has {len(text.split())} numbers, which is no '
-                f'multiple of {len(fields)} ({" ".join(fields)}); set --order'
+                f'{sample.path}: {one!r} has {text[:60]!r}, which is not made of '
+                f'{" ".join(fields)!r}; see --order'
             )
+    return compare_labels(sample.path, given, labels)
 
 
-def _require_same_style(sample: SampleSubmission, labels: Sequence[str]) -> None:
-    """Tell names from numbers, since both are often possible."""
-    given = {row[0] for row in sample.rows.values() if row[0]}
-    ours = all(label.isdigit() for label in labels)
-    theirs = all(text.isdigit() for text in given)
-    if given and ours != theirs:
-        raise UserError(
-            f'{sample.path}: it has {sample.columns[1]} {sorted(given)[0]!r}, for one, '
-            f'where {labels[0]!r} would be written; set --labels'
-        )
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

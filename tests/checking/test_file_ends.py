@@ -14,7 +14,7 @@ def encoded(kind):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'BMP', 'TIFF', 'WEBP', 'GIF'])
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'BMP', 'TIFF', 'WEBP', 'GIF', 'PPM'])
 def test_whole_files_of_all_kinds(tmp_path, kind):
     (tmp_path / 'a').write_bytes(encoded(kind))
     assert look_at_ends(str(tmp_path / 'a')) is None

@@ -66,10 +66,20 @@ def test_batch_norm_of_one_image(batch, norm, frozen, found):
     assert codes == (['batch-norm-of-one'] if found else [])
 
 
-def test_mmpretrain_trains_batch_norm_unless_told_otherwise():
+@pytest.mark.parametrize(
+    ('backbone', 'found'),
+    [
+        ('ResNet', 1),
+        ('DenseNet', 1),
+        ('EfficientNet', 1),
+        ('AlexNet', 0),
+        ('SwinTransformer', 0),
+    ],
+)
+def test_mmpretrain_trains_batch_norm_unless_told_otherwise(backbone, found):
     cfg = {'train_dataloader': {'batch_size': 1}, 'default_scope': 'mmpretrain'}
-    cfg['model'] = {'backbone': {'type': 'ResNet'}}
-    assert len(check_batch_norm(cfg)) == 1
+    cfg['model'] = {'backbone': {'type': backbone}}
+    assert len(check_batch_norm(cfg)) == found
 
 
 def test_evaluators(tmp_path):

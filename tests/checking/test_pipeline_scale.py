@@ -129,6 +129,30 @@ def test_random_resize_is_within_its_ends(step, size):
     assert (seen.max(0) >= largest / 1.25).all()
 
 
+@pytest.mark.parametrize('size', [(640, 480), (375, 500)])
+@pytest.mark.parametrize(
+    ('step', 'smallest', 'largest'),
+    [
+        (dict(type='Expand', prob=1.0), 1.0, 4.0),
+        (dict(type='Expand', prob=1.0, ratio_range=(1.5, 2.0)), 1.5, 2.0),
+        (dict(type='MinIoURandomCrop'), 0.3, 1.0),
+        (dict(type='MinIoURandomCrop', min_crop_size=0.7, min_ious=()), 0.7, 1.0),
+    ],
+)
+def test_a_border_or_a_crop_is_within_its_ends(step, smallest, largest, size):
+    resize = dict(type='Resize', scale=size, keep_ratio=False)
+    expected = measure_scaling([step, resize], size)
+    assert not expected.not_followed
+    assert expected.size == pytest.approx(size)
+    # The image is put back to its size: what was cut out grows, a border shrinks it.
+    assert expected.smallest == pytest.approx((1 / largest,) * 2, rel=0.01)
+    sides = np.array([run(step, size)[1] for _ in range(200)]) / size
+    assert sides.min() >= smallest - 0.01 and sides.max() <= largest
+    assert sides.min() <= smallest * 1.3 and sides.max() >= largest / 1.3
+    middle = np.exp(-np.log(sides).mean(0))
+    assert expected.factor == pytest.approx(middle, rel=0.3)
+
+
 def test_a_choice_of_scales():
     scales = [(320, 240), (640, 480), (1280, 960)]
     step = dict(type='RandomChoiceResize', scales=scales, keep_ratio=True)
@@ -215,13 +239,13 @@ def test_random_resized_crop():
 
 def test_what_is_not_followed_is_named():
     steps = [
-        dict(type='Expand'),
+        dict(type='RandomCenterCropPad'),
         dict(type='Resize'),
         dict(type='Resize', scale=(64, 48)),
-        dict(type='Expand'),
+        dict(type='RandomCenterCropPad'),
     ]
     got = measure_scaling(steps, (640, 480))
-    assert got.not_followed == ('Expand', 'Resize')
+    assert got.not_followed == ('RandomCenterCropPad', 'Resize')
     assert got.factor == pytest.approx((0.1, 0.1))
 
 

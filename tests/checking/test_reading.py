@@ -170,6 +170,31 @@ def test_coco(coco, tmp_path):
     assert not splits[0].one_based
 
 
+def test_a_coco_image_listed_twice_keeps_its_first_boxes(coco, tmp_path):
+    coco['images'][1] = {**coco['images'][0], 'id': 8}
+    coco['annotations'] = coco['annotations'][:1]
+    (tmp_path / 'train.json').write_text(json.dumps(coco))
+    given = dataset('CocoDataset', tmp_path, 'train.json', data_prefix={'img': ''})
+    splits, codes = read(config(train=given))
+    assert codes == ['listed-twice']
+    (image,) = splits[0].images
+    assert len(image.boxes) == 1
+
+
+@pytest.mark.parametrize('kind', ['CocoDataset', 'CocoFileDataset'])
+def test_a_coco_test_set_need_not_be_annotated(kind, coco, tmp_path):
+    images = coco['images'][:1]
+    (tmp_path / 'test.json').write_text(json.dumps({'images': images}))
+    given = dataset(kind, tmp_path, 'test.json', data_prefix={'img': ''})
+    given['test_mode'] = True
+    modules = ['custom_datasets.coco']
+    splits, codes = read(config(modules=modules, test=given))
+    assert codes == []
+    assert [image.boxes for image in splits[0].images] == [()]
+    given['test_mode'] = False
+    assert read(config(modules=modules, test=given))[1] == ['broken-annotation']
+
+
 @pytest.mark.parametrize('text', ['{', '[]', '{"images": []}'])
 def test_a_json_that_is_not_coco(text, tmp_path):
     (tmp_path / 'train.json').write_text(text)

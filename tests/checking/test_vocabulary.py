@@ -61,6 +61,15 @@ def test_a_class_without_a_box(part, severity):
     assert "no box of class 'without_mask'" in found[0].message
 
 
+def test_a_test_set_without_annotations_is_one_note():
+    found = check_presence(split(image('i'), image('j'), part='test'))
+    assert [(f.code, f.severity, f.file) for f in found] == [
+        ('no-truth', 'note', 'list.txt')
+    ]
+    found = check_presence(split(image('i'), part='val'))
+    assert [f.code for f in found] == ['class-without-box'] * 2
+
+
 def test_a_part_without_images_has_no_absent_classes():
     assert not check_presence(split())
 

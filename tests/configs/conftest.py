@@ -1,10 +1,21 @@
 """The drawn data that a leaf is run on."""
 
+import shutil
+
 import pytest
 from mmengine.config import Config
 
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.sample import METAL_CLASSES
+
+
+@pytest.fixture(scope='session')
+def recycling_measured(recycling_root, tmp_path_factory):
+    """The same, tested on the validation set, which is annotated."""
+    root = tmp_path_factory.mktemp('drawn') / 'recycling'
+    shutil.copytree(recycling_root, root)
+    shutil.copy(root / 'annotations/val.json', root / 'test.json')
+    return root
 
 
 @pytest.fixture
@@ -15,8 +26,12 @@ def drawn(request):
     """
 
     def find(leaf):
-        if leaf.parent.name == 'face_mask':
+        if leaf.stem.endswith('face-mask'):
             return request.getfixturevalue('face_mask_root'), None
+        if leaf.stem.endswith('wider-face'):
+            return request.getfixturevalue('wider_face_root'), None
+        if leaf.stem.endswith('recycling'):
+            return request.getfixturevalue('recycling_measured'), None
         if Config.fromfile(leaf).default_scope == 'mmpretrain':
             return request.getfixturevalue('metal_crops'), METAL_CLASSES
         own = leaf.parent.name in ('bccd', 'sample')

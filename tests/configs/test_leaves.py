@@ -20,9 +20,25 @@ MODEL_TYPES = {
     'retinanet': 'RetinaNet',
     'faster-rcnn': 'FasterRCNN',
     'rtmdet': 'RTMDet',
+    'ssd300': 'SingleStageDetector',
     'resnet18': 'ImageClassifier',
     'resnet50': 'ImageClassifier',
+    'alexnet': 'ImageClassifier',
+    'densenet201': 'ImageClassifier',
+    'efficientnet-b0': 'ImageClassifier',
+    'swin-tiny': 'ImageClassifier',
 }
+
+
+# What the backbone of a leaf's name has: its class, and the setting of its size.
+BACKBONES = {
+    'alexnet': ('AlexNet', None),
+    'densenet201': ('DenseNet', ('arch', '201')),
+    'efficientnet-b0': ('EfficientNet', ('arch', 'b0')),
+    'swin-tiny': ('SwinTransformer', ('arch', 'tiny')),
+}
+# AlexNet and VGG have no norms, Swin layer norms.
+WITHOUT_BATCH_NORM = ('alexnet', 'swin-tiny', 'faster-rcnn_vgg16', 'ssd300_vgg16_1xb')
 
 
 def load(leaf, **overrides):
@@ -43,8 +59,21 @@ def test_all_named_leaves_are_there():
         r'face_mask/faster-rcnn_r50_fpn_\S+',
         r'face_mask/retinanet_r18_fpn_\S+',
         r'metal_surface/resnet18_\S+',
-        r'metal_surface/resnet50_\S+',
+        *(
+            rf'metal_surface/{model}{light}_\S+'
+            for model in ('resnet50', *BACKBONES)
+            for light in ('', '_light')
+        ),
         r'sample/retinanet_r18_fpn_\S+',
+        r'tagger/faster-rcnn_vgg16_c5_\S+',
+        r'tagger/faster-rcnn_r18_c4_light_\S+',
+        r'faces/ssd300_vgg16_1\S+_wider-face.py',
+        r'faces/ssd300_vgg16_1\S+_folded-face-mask.py',
+        r'faces/ssd300_vgg16_light_\S+_folded-face-mask.py',
+        *(
+            rf'recycling/{model}_\S+'
+            for model in ('faster-rcnn_r50_fpn', 'retinanet_r50_fpn', 'rtmdet_tiny')
+        ),
     ]
     for pattern in wanted:
         assert any(re.fullmatch(pattern, name) for name in have), pattern
@@ -71,8 +100,13 @@ def test_file_name_is_true(leaf):
     assert int(gpus) == 1
     assert cfg.train_dataloader.batch_size == int(batch)
     assert cfg.train_cfg.max_epochs == int(epochs)
-    assert dataset.replace('-', '_') == leaf.parent.name
-    depth = re.search(r'(?:resnet|r)(\d+)', '_'.join((model, *middle)))
+    name = dataset.replace('-', '_')
+    assert re.search(rf'/datasets/{name}(_light)?\.py', leaf.read_text())
+    if model in BACKBONES:
+        kind, size = BACKBONES[model]
+        assert cfg.model.backbone.type.endswith(kind)
+        assert size is None or cfg.model.backbone[size[0]] == size[1]
+    depth = re.search(r'(?:resnet|vgg|r)(\d+)', '_'.join((model, *middle)))
     if depth:
         assert cfg.model.backbone.depth == int(depth[1])
     assert leaf.stem not in leaf.read_text()
@@ -83,8 +117,9 @@ def test_classes_are_counted_once(leaf):
     cfg = load(leaf)
     dataset = next(iter_datasets(cfg))
     with DATASETS.switch_scope_and_registry(None) as registry:
-        classes = registry.get(dataset['type']).METAINFO['classes']
-    assert cfg.num_classes == len(classes)
+        metainfo = registry.get(dataset['type']).METAINFO
+    classes = {**metainfo, **dataset.get('metainfo', {})}['classes']
+    assert Config.fromfile(leaf).num_classes == len(classes)
     model = MODELS.build(load(leaf, from_scratch=True).model)
     counts = head_class_counts(model)
     assert counts and set(counts.values()) == {len(classes)}
@@ -100,7 +135,8 @@ def test_from_scratch_downloads_and_freezes_nothing(leaf):
     model.train()
     assert all(parameter.requires_grad for parameter in model.parameters())
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert norms and all(norm.training for norm in norms)
+    assert bool(norms) != leaf.stem.startswith(WITHOUT_BATCH_NORM)
+    assert all(norm.training for norm in norms)
 
 
 @each_leaf

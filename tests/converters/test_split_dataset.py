@@ -227,6 +227,36 @@ def test_coco_lists_are_what_mmdet_reads(coco):
         assert os.path.isfile(dataset.get_data_info(0)['img_path'])
 
 
+def test_coco_of_a_competition(coco):
+    source = coco / 'annotations/instances.json'
+    content = json.loads(source.read_text())
+    source.unlink()
+    held = [{'id': 0, 'file_name': '029.png'}]
+    content['images'] = [i for i in content['images'] if i['file_name'] != '029.png']
+    ids = {image['id'] for image in content['images']}
+    notes = content['annotations']
+    content['annotations'] = [one for one in notes if one['image_id'] in ids]
+    (coco / 'train.json').write_text(json.dumps(content))
+    for test in ({'images': held}, {**content, 'images': held, 'annotations': []}):
+        (coco / 'test.json').write_text(json.dumps(test))
+        # In the folder, what is annotated is what can be split.
+        split_dataset(str(coco), folds=3, overwrite=True)
+        fold = read(coco / 'annotations/fold_0', '.json')
+        assert len(fold['train']['images']) + len(fold['val']['images']) == 29
+        split_dataset(
+            str(coco / 'train.json'),
+            folds=3,
+            test_list=str(coco / 'test.json'),
+            overwrite=True,
+        )
+        fold = read(coco / 'annotations/fold_0', '.json')
+        assert len(fold['train']['images']) + len(fold['val']['images']) == 29
+        assert fold['test'] == test
+    # What a split has written in annotations is not taken for the source.
+    split_dataset(str(coco / 'train.json'), RATIOS)
+    split_dataset(str(coco), folds=2, overwrite=True)
+
+
 def test_coco_beside_its_images(coco):
     shutil.copy(coco / 'annotations/instances.json', coco / 'images/_annotations.json')
     split_dataset(str(coco / 'images'), RATIOS)
@@ -598,3 +628,28 @@ def test_neither_times_nor_the_order_of_files_matter(classes, tmp_path):
     split_dataset(str(other), folds=3)
     for fold in range(3):
         assert read(classes / f'fold_{fold}') == read(other / f'fold_{fold}')
+
+
+def test_few_images_of_a_class_are_in_train(classes):
+    for name, count in (('one', 1), ('two', 2), ('three', 3)):
+        draw_classes(classes, {name: count})
+    with pytest.raises(UserError, match=r'every class in each: one \(1\), two \(2\);'):
+        split_dataset(str(classes), RATIOS)
+    report = split_dataset(str(classes), RATIOS, few_to_train=True)
+    counts = {
+        part: Counter(
+            line.split('\t')[1] for line in (classes / f'{part}.txt').open().readlines()
+        )
+        for part in PARTS
+    }
+    assert counts['train']['one\n'] == 1 and counts['train']['two\n'] == 2
+    for part in ('val', 'test'):
+        assert set(counts[part]) == {'cat\n', 'hot dog\n', 'three\n'}
+    assert sum(map(sum, (c.values() for c in counts.values()))) == 36
+    assert report.count('so in train only: one (1), two (2)') == 1
+
+
+def test_too_few_of_every_class(tmp_path):
+    draw_classes(tmp_path / 'few', {'a': 2, 'b': 1})
+    with pytest.raises(UserError, match='no class has 3 separate images'):
+        split_dataset(str(tmp_path / 'few'), RATIOS, few_to_train=True)

@@ -1,9 +1,14 @@
 """The real sets: nothing of them is drawn, copied or written to."""
 
+import csv
+import os
 from collections import Counter
 
 import pytest
 
+from custom_datasets.checking.content import alike_groups
+from custom_datasets.checking.scan import scan_images
+from custom_datasets.converters.clean import clean_dataset
 from custom_datasets.converters.metal_surface import convert
 from custom_datasets.converters.split_dataset import read_source, split_dataset
 
@@ -79,6 +84,32 @@ def test_waste_keeps_conflicting_copies_together(real_data_root, tmp_path):
     for pair in (*twins, ('plastic152', 'glass176')):
         paths = [f'{name.rstrip("0123456789")}/{name}.jpg' for name in pair]
         assert len({part_of[path] for path in paths}) == 1
+
+
+def test_waste_cleaned_leaves_no_picture_in_two_parts(real_data_root, tmp_path):
+    source = str(real_data_root / 'waste')
+    clean_dataset(source, out=str(tmp_path))
+    with open(tmp_path / 'removed.csv', newline='') as file:
+        removed = list(csv.DictReader(file))
+    conflicts = {
+        frozenset((row['image'], row['twin']))
+        for row in removed
+        if row['reason'] == 'label-conflict'
+    }
+    pairs = [('metal91', 'glass115'), ('plastic332', 'glass389')]
+    pairs.append(('plastic152', 'glass176'))
+    assert conflicts == {
+        frozenset(f'{name.rstrip("0123456789")}/{name}.jpg' for name in pair)
+        for pair in pairs
+    }
+    exclude = str(tmp_path / 'removed.csv')
+    report = split_dataset(source, RATIOS, exclude=exclude, out=str(tmp_path))
+    assert max(off_by(report).values()) <= 1
+    listed = [line for lines in read(tmp_path, RATIOS).values() for line in lines]
+    assert sorted(listed) == (tmp_path / 'kept.txt').read_text().splitlines()
+    assert len(set(listed)) == len(listed) == 2527 - len(removed)
+    paths = [os.path.join(source, line.split('\t')[0]) for line in listed]
+    assert not [g for g in alike_groups(scan_images(paths)) if len(g.paths) > 1]
 
 
 def test_folds_of_crops_part_no_photograph(real_data_root, tmp_path):

@@ -85,6 +85,15 @@ def test_agrees_with_the_plain_procedure(method, threshold):
 
 
 @pytest.mark.parametrize('method', METHODS)
+def test_the_same_box_of_two_models(method):
+    rows = [(*row[:4], row[4] % 2) for row in draw(2)]
+    rows += [(*row[:3], row[3] / 3, 2) for row in rows[::2]]
+    found = fuse_boxes(model_boxes(rows), np.ones(MODELS), method, 0.5, 10**6)
+    wanted = expected(rows, lambda chosen: PLAIN[method](chosen, 0.5))
+    np.testing.assert_allclose(as_rows(found), wanted, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize('method', METHODS)
 def test_blocks_of_any_size_give_the_same(method, monkeypatch):
     boxes = model_boxes(draw(1))
     whole = fuse_boxes(boxes, np.ones(MODELS), method)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from detection_references import coco_reference, voc_reference
-from drawn_detections import detections, disturb, draw
 
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.evaluation.average_precision import (
@@ -11,6 +9,8 @@ from custom_datasets.evaluation.average_precision import (
     ap_tables,
     coco_summary,
 )
+from tests.evaluation.detection_references import coco_reference, voc_reference
+from tests.evaluation.drawn_detections import detections, disturb, draw
 
 CLOSE = 1e-6
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from drawn_detections import detections, draw
 
 from custom_datasets.evaluation.average_precision import ap_tables
 from custom_datasets.evaluation.box_errors import KINDS, box_errors
 from custom_datasets.evaluation.matching import match_classwise
 from custom_datasets.evaluation.overlaps import find_overlaps
+from tests.evaluation.drawn_detections import detections, draw
 
 ONE, TWO, FAR = (0, 0, 10, 10), (100, 0, 110, 10), (300, 300, 310, 310)
 THIRD = (5, 0, 15, 10)

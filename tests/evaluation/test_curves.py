@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from drawn_detections import detections, draw
 
 from custom_datasets.evaluation.average_precision import ap_tables
 from custom_datasets.evaluation.curves import (
@@ -25,6 +24,7 @@ from custom_datasets.evaluation.thresholds import (
     count,
     count_sizes,
 )
+from tests.evaluation.drawn_detections import detections, draw
 
 
 def ranking(*predictions, objects):

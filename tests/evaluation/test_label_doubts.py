@@ -1,11 +1,11 @@
 """Annotations that confident predictions contradict."""
 
 import numpy as np
-from drawn_detections import detections
 
 from custom_datasets.evaluation.label_doubts import SHOWN, label_doubts
 from custom_datasets.evaluation.matching import match_classwise
 from custom_datasets.evaluation.overlaps import find_overlaps
+from tests.evaluation.drawn_detections import detections
 
 ONE, TWO, FAR = (0, 0, 10, 10), (100, 0, 110, 10), (300, 300, 310, 310)
 THIRD = (5, 0, 15, 10)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from drawn_detections import detections, draw
 
 from custom_datasets.evaluation.coco_matching import MOST, counting, match_coco
 from custom_datasets.evaluation.matching import (
@@ -11,6 +10,7 @@ from custom_datasets.evaluation.matching import (
     match_classwise,
 )
 from custom_datasets.evaluation.overlaps import find_overlaps
+from tests.evaluation.drawn_detections import detections, draw
 
 LEFT, RIGHT = (0, 0, 10, 10), (3, 0, 13, 10)
 """Their IoU is 7/13."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from drawn_detections import detections, draw
 from pycocotools import mask
 
 from custom_datasets.evaluation import overlaps as module
 from custom_datasets.evaluation.overlaps import areas, find_overlaps
+from tests.evaluation.drawn_detections import detections, draw
 
 
 def sides(box):

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from mmdet.evaluation import VOCMetric
 from mmdet.registry import METRICS
 
+from custom_datasets.evaluation import voc_metric
 from custom_datasets.evaluation.voc_metric import ClasswiseVOCMetric
 
 CLASSES = ('cat', 'dog', 'cow')
@@ -45,6 +47,20 @@ A, B, C = (0, 0, 10, 10), (20, 0, 30, 10), (0, 20, 10, 30)
 
 def test_registered():
     assert METRICS.get('ClasswiseVOCMetric') is ClasswiseVOCMetric
+
+
+def test_nothing_annotated_is_nothing_measured(monkeypatch):
+    said = []
+    logger = SimpleNamespace(warning=said.append, info=said.append)
+    monkeypatch.setattr(voc_metric.MMLogger, 'get_current_instance', lambda: logger)
+    metrics = evaluate([image([], [(A, 0, 0.9)]), image([], [])])
+    names = ('mAP', 'AP50', *(f'AP50_{name}' for name in CLASSES))
+    assert list(metrics) == [f'pascal_voc/{name}' for name in names]
+    assert all(map(math.isnan, metrics.values()))
+    assert said == [
+        'nothing is annotated on these 2 images, so nothing is measured; '
+        'tools/test.py --out keeps what is predicted'
+    ]
 
 
 def test_perfect_half_and_absent_classes():
@@ -88,12 +104,6 @@ def test_nothing_found_is_zero_and_no_truth_is_nan():
     assert metrics['pascal_voc/AP50_cat'] == 0
     assert math.isnan(metrics['pascal_voc/AP50_dog'])
     assert metrics['pascal_voc/mAP'] == 0
-
-
-def test_no_truth_at_all():
-    metrics = evaluate([image([], [(A, 0, 0.5)]), image([], [])])
-    assert metrics['pascal_voc/mAP'] == 0
-    assert math.isnan(metrics['pascal_voc/AP50_cat'])
 
 
 def test_overlap_is_that_of_boxes_which_end_behind_their_last_pixel():

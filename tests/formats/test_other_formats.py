@@ -59,6 +59,28 @@ def test_class_folders_with_an_unreadable_image(folders, tmp_path):
         convert(str(folders), str(tmp_path / 'out'), to='voc')
 
 
+def test_what_is_no_image_and_empty_folders_are_told(folders, tmp_path):
+    write(folders / 'cat/logo.svg', '<svg/>')
+    write(folders / 'classes.csv', 'dog')
+    (folders / 'fish/none').mkdir(parents=True)
+    draw(folders / 'bird/wild/1.PPM')
+    report = convert(str(folders), str(tmp_path / 'out'))
+    assert (
+        '- 1 files in folders of classes are no images to read: cat/logo.svg' in report
+    )
+    assert '- 1 folders of classes without an image left out: fish\n' in report
+    assert (tmp_path / 'out/classes.txt').read_text() == 'bird\ncat\ndog\n'
+    assert (tmp_path / 'out/bird/wild/1.PPM').exists()
+
+
+def test_empty_folders_in_parts(tmp_path):
+    for name in ('train/cat/1.jpg', 'train/dog/1.jpg', 'val/cat/2.jpg'):
+        draw(tmp_path / 'in' / name)
+    (tmp_path / 'in/val/dog').mkdir()
+    report = convert(str(tmp_path / 'in'), str(tmp_path / 'out'))
+    assert 'without an image left out: val/dog\n' in report + '\n'
+
+
 def test_a_class_may_be_called_like_a_part(tmp_path):
     for name in ('train/1.jpg', 'plane/1.jpg'):
         draw(tmp_path / name)

@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {'br', 'meta'}
+VOID = {'br', 'meta', 'wbr'}
 FETCHING = {'href', 'src', 'xlink:href', 'srcset', 'action', 'data', 'poster'}
 
 

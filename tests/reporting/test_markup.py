@@ -2,7 +2,14 @@
 
 import pytest
 
-from custom_datasets.reporting.markup import Html, clipped, element, extent, fragment
+from custom_datasets.reporting.markup import (
+    Html,
+    breakable,
+    clipped,
+    element,
+    extent,
+    fragment,
+)
 
 
 def test_text_and_attributes_are_escaped():
@@ -15,6 +22,20 @@ def test_text_and_attributes_are_escaped():
 
 def test_markup_is_not_escaped_again():
     assert element('p', [element('b', 'a & b')]) == '<p><b>a &amp; b</b></p>'
+
+
+@pytest.mark.parametrize(
+    ('name', 'html'),
+    [
+        ('rolled_in_scale', 'rolled_<wbr>in_<wbr>scale'),
+        ('a__b-c.png', 'a__<wbr>b-<wbr>c.<wbr>png'),
+        ('_plain_', '_<wbr>plain_'),
+        ('', ''),
+        ('<b>', '&lt;b&gt;'),
+    ],
+)
+def test_names_break_at_their_joints(name, html):
+    assert fragment(breakable(name)) == html
 
 
 def test_names_of_attributes():

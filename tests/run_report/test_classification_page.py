@@ -18,6 +18,7 @@ from custom_datasets.run_report.classification_summary import (
 from custom_datasets.run_report.explanations import ClassMap, Explained, Explanations
 from tests.evaluation.class_results import draw, results
 from tests.reporting.parsing import Page
+from tests.run_report.reading import cell
 
 SECTIONS = ['classes', 'confusion', 'calibration', 'threshold', 'mistakes', 'looks']
 
@@ -98,7 +99,10 @@ def test_every_count_is_one_of_the_json(report):
     html = render(report)
     cells = re.findall(r'<td[^>]*>(\d[\d,]*)</td>', html)
     assert cells and {cell.replace(',', '') for cell in cells} <= known
-    assert classification_facts(report)[2] == ('images', '200', '')
+    facts = {name: value for name, value, _ in classification_facts(report)}
+    values = {row['name']: row['f1']['value'] for row in report['per_class']}
+    assert facts['images'] == '200'
+    assert facts['worst class'] == min(values, key=values.get)
 
 
 def test_the_matrix_has_all_counts(report):
@@ -123,6 +127,36 @@ def test_mistakes_are_shown_with_their_maps(report):
     # least sure, and four classes with two pictures each.
     assert len(page.all('svg', 'picture')) == 2 * 3 + 22 + 12 + 4 * 2
     assert '2\N{MULTIPLICATION SIGN}2 places' in page.text
+
+
+def test_each_row_has_the_numbers_of_its_class(report):
+    text = Page(render(report)).text
+    for row in report['per_class']:
+        measured = ''.join(cell(row[key]) for key in ('precision', 'recall', 'f1'))
+        assert f'{row["name"]}{row["images"]}{row["predicted"]}{measured}' in text
+    for key, name in (('ece', 'Expected calibration error'), ('nll', 'likelihood')):
+        before, after = (report['calibration'][one][key] for one in ('before', 'after'))
+        assert f'{name}{cell(before)}{cell(after)}' in text
+
+
+def test_how_fine_the_maps_are_is_in_the_json(report):
+    explained = explain(report)
+    facts = {'images': len(explained.images), 'rows': 2, 'columns': 2}
+    assert explained.facts() == {**facts, 'refusal': None}
+    refused = Explanations({}, 'No maps.').facts()
+    assert refused == {'images': 0, 'rows': None, 'columns': None} | {
+        'refusal': 'No maps.'
+    }
+
+
+def test_of_more_mistakes_than_are_shown_all_are_counted(report):
+    shown = len(report['mistakes']['confident'])
+    assert report['mistakes']['count'] > shown
+    text = f'Of {report["mistakes"]["count"]} mistakes the surest are shown.'
+    assert text in render(report)
+    fewer = plain(report)
+    fewer['mistakes']['count'] = shown
+    assert 'the surest are shown' not in render(fewer)
 
 
 def test_without_maps_the_page_says_why(report):
@@ -155,7 +189,7 @@ def test_a_page_of_many_classes_stays_small():
     test = draw(400, 100, 0)
     html = render(classification_report(test, test, resamples=3))
     assert len(html) < 1_000_000
-    assert '40 more classes not shown' in html
+    assert 'report.json has all 100.' in html
     many = draw(400, 101, 0)
     html = render(classification_report(many, resamples=3))
     assert '101 classes are too many to show' in html
@@ -163,7 +197,9 @@ def test_a_page_of_many_classes_stays_small():
 
 def test_a_page_without_mistakes():
     right = results([0, 1, 1], np.eye(2)[[0, 1, 1]])
-    page = Page(render(classification_report(right, right, resamples=3)))
+    report = classification_report(right, right, resamples=3)
+    page = Page(render(report))
+    assert 'worst class' not in [name for name, _, _ in classification_facts(report)]
     assert 'There are no mistakes.' in page.text
     assert 'No image is taken for another class.' in page.text
     assert 'none needed' in page.text

@@ -7,7 +7,7 @@ import pytest
 
 from custom_datasets.run_report.page import MOST_BYTES, render
 from tests.run_report.drawn import draw_content
-from tests.run_report.reading import CellPage, assert_numbers_are_in
+from tests.run_report.reading import CellPage, assert_numbers_are_in, cell
 
 EVERY = [
     'classes',
@@ -62,6 +62,67 @@ def test_a_number_that_is_not_in_the_json_would_be_found(content):
     other['per_class'][1]['objects'] = 123_456
     with pytest.raises(AssertionError):
         assert_numbers_are_in(page_of(other), content)
+
+
+def test_a_number_of_another_part_of_the_json_would_be_found(content):
+    other = copy.deepcopy(content)
+    other['sizes']['overall']['small']['ap']['value'] = 0.987654
+    other['per_class'][0]['area_ap50']['value'] = 0.987654
+    with pytest.raises(AssertionError, match=r'sizes: 0\.988'):
+        assert_numbers_are_in(page_of(other), {**other, 'sizes': content['sizes']})
+
+
+def test_each_row_has_the_numbers_of_its_class(content):
+    pieces = page_of(content).pieces
+    text = {name: ''.join(parts) for name, parts in pieces.items()}
+    points = content['thresholds']['per_class']
+    sizes = content['sizes']['per_class']
+    for row, point, size in zip(content['per_class'], points, sizes, strict=True):
+        name = row['name']
+        measured = cell(row['area_ap50']) + cell(row['coco_ap'])
+        assert f'{name}{row["objects"]} objects{measured}' in text['classes']
+        counts = ', '.join(
+            f'{point[key]} {key}' for key in ('found', 'false', 'missed')
+        )
+        values = ''.join(
+            f'{point[key]["value"]:.3f}' for key in ('precision', 'recall')
+        )
+        assert (
+            f'{name}{counts}{point["threshold"]:.3f}{values}{cell(point["f1"])}'
+            in text['threshold']
+        )
+        found = [
+            size[key] for key in ('small', 'medium', 'large') if size[key]['objects']
+        ]
+        for one in found:
+            recall = f'recall {one["recall"]["value"]:.3f}'
+            many = 'objects' if one['objects'] > 1 else 'object'
+            assert f'{cell(one["ap"])}{recall}{one["objects"]} {many}' in text['sizes']
+        assert found
+    names, counts = content['confusion']['names'], content['confusion']['counts']
+    for name, row in zip(names[:-1], counts, strict=False):
+        assert name + ''.join(map(str, row)) in text['confusion']
+    for row in content['errors']['types']:
+        costs = ''.join(f'{one["dap"]:.3f}' for one in row['per_class'])
+        assert f'{row["deployed"]}{row["dap"]:.3f}{costs}' in text['errors']
+
+
+def test_the_main_numbers_name_the_worst_class(content):
+    values = {row['name']: row['area_ap50']['value'] for row in content['per_class']}
+    worst = min(values, key=values.get)
+    text = page_of(content).text
+    assert f'worst class{worst}images' in text
+
+
+def test_one_class_is_not_called_the_worst(tmp_path):
+    page = page_of(draw_content(tmp_path, ['cat'], images=4))
+    assert 'worst class' not in page.text
+
+
+def test_sizes_are_named_where_coco_lists_them(content):
+    text = page_of(content).text
+    for size in ('small', 'medium', 'large'):
+        assert f'AP, {size} objects' in text
 
 
 def test_names_are_escaped(content):
@@ -139,7 +200,7 @@ def test_hundreds_of_classes_stay_readable(tmp_path):
     classes = [f'class {index} ' + 'x' * 300 for index in range(300)]
     content = draw_content(tmp_path, classes, images=4)
     page = page_of(content)
-    assert '240 more classes not shown' in page.text
+    assert 'Only the first classes are shown; report.json has all 300.' in page.text
     assert 'The most frequent errors' in page.text
     lines = [svg for svg in page.all('svg', 'lines')]
     assert len(lines) == 3

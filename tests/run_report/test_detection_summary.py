@@ -29,7 +29,7 @@ CONTENT = {
     },
     'per_class': [
         {'name': 'cat', 'area_ap50': estimate(0.9)},
-        {'name': 'dog', 'area_ap50': estimate(0.5)},
+        {'name': 'dog', 'area_ap50': estimate(0.5, 0.25, 0.75)},
         {'name': 'cow', 'area_ap50': estimate(None)},
     ],
     'thresholds': {
@@ -56,8 +56,8 @@ def test_it_says_how_good_at_which_threshold_and_what_fails():
         'objects.',
         'Threshold to deploy: 0.432, chosen on the validation set; at it precision is '
         '0.800 and recall 0.750.',
-        'Worst class: dog with area-AP50 0.500; what costs it most is class (the right '
-        'place, but another class), 0.100 of AP.',
+        'Worst class: dog with area-AP50 0.500 (0.250 to 0.750); what costs it most is '
+        'class (the right place, but another class), 0.100 of AP.',
     ]
 
 

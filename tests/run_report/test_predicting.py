@@ -52,6 +52,18 @@ def test_both_sets_are_predicted_and_progress_is_told(cfg, weights, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['c.pth']
 
 
+def test_nothing_is_tracked_elsewhere(cfg, weights, tmp_path):
+    """Another run would appear there, or a package be missing."""
+    tracked = cfg.copy()
+    tracked.track = 'wandb'
+    backend = {'type': 'NoSuchBackend'}
+    tracked.visualizer = {**cfg.visualizer, 'vis_backends': [backend]}
+    found, _ = predict(tracked, save(tmp_path / 'c.pth', weights), ['test'])
+    assert len(found['test'].samples) == 2
+    assert tracked.track == 'wandb'
+    assert tracked.visualizer.vis_backends == [backend]
+
+
 def test_one_data_set_for_both_is_run_once(cfg, weights, tmp_path):
     same = cfg.copy()
     same.val_dataloader = same.test_dataloader

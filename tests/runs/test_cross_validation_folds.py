@@ -13,10 +13,11 @@ from custom_datasets.converters import split_dataset as split_dataset_module
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.overrides import apply_data_overrides
-from custom_datasets.runs.cross_validation_folds import prepare_folds
+from custom_datasets.runs.cross_validation_folds import prepare_folds, require_apart
 from tests.leaves import LEAVES, SAMPLE
 
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_1xb32'))
+RECYCLING = next(leaf for leaf in LEAVES if leaf.parent.name == 'recycling')
 
 
 @pytest.fixture(autouse=True)
@@ -205,6 +206,47 @@ def test_coco(tmp_path):
     assert frozenset().union(*folds.held_out) == {f'{n}.png' for n in range(12)}
     written = json.loads((root / 'annotations/fold_1/val.json').read_text())
     assert {image['file_name'] for image in written['images']} == folds.held_out[1]
+
+
+@pytest.fixture
+def competition(recycling_root, tmp_path):
+    """Forty photographs to train on, and a test set without annotations."""
+    root = Path(shutil.copytree(recycling_root, tmp_path / 'recycling'))
+    shutil.rmtree(root / 'annotations')
+    return root
+
+
+def test_a_test_set_without_annotations_takes_no_image_away(competition):
+    # It shows what two training images show.
+    shutil.copy(competition / 'train/0000.jpg', competition / 'test/0000.jpg')
+    cfg = config(RECYCLING, competition)
+    folds = prepare_folds(cfg, 2, seed=0)
+    names = {f'train/{n:04d}.jpg' for n in range(40)}
+    assert frozenset().union(*folds.held_out) == names
+    assert 'not in' not in folds.report
+    require_apart(cfg, folds)
+
+
+def test_a_test_set_of_the_folds_is_not_one_of_its_own(competition):
+    cfg = config(RECYCLING, competition)
+    folds = prepare_folds(cfg, 2, seed=0)
+    shutil.copy(competition / 'annotations/fold_1/val.json', competition / 'test.json')
+    with pytest.raises(UserError) as caught:
+        require_apart(cfg, folds)
+    assert str(caught.value) == (
+        f'{competition}/test.json: 20 of its images are in the folds too, '
+        f'{min(folds.held_out[1])} for one; --predict is for a test set of its own'
+    )
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [('{', 'cannot be read'), ('[]', 'not COCO, which has a list of images')],
+)
+def test_a_test_json_that_is_broken(competition, text, said):
+    (competition / 'test.json').write_text(text)
+    with pytest.raises(UserError, match=rf'test\.json: {said}'):
+        prepare_folds(config(RECYCLING, competition), 2, seed=0)
 
 
 def test_lists_that_the_splitter_does_not_write(root):

@@ -1,5 +1,6 @@
 """Reading and writing run.json."""
 
+import copy
 import json
 import logging
 
@@ -46,6 +47,8 @@ def test_what_json_cannot_hold_leaves_the_old_files(tmp_path):
         ('{"format": 1,', 'not a whole record'),
         ('[]', 'its format is None, and this version reads 1'),
         ('{"format": 2}', 'its format is 2, and this version reads 1'),
+        ('{"format": 1}', r'writes it \(status is missing\); read it with the v'),
+        ('{"format": 1, "seed": NaN}', r'not a whole record \(NaN is no JSON\)'),
     ],
 )
 def test_what_is_no_record_is_said(tmp_path, text, message):
@@ -64,6 +67,25 @@ def test_a_record_that_cannot_be_written_warns(tmp_path, caplog):
     (message,) = caplog.messages
     assert 'the run goes on without its record' in message
     assert blocked.read_text() == 'in the way'
+
+
+def test_a_record_that_cannot_be_shown_warns(tmp_path, caplog):
+    """The training goes on whatever is wrong with what is written of it."""
+    broken = copy.deepcopy(content())
+    del broken['git']['changes']
+    write_or_warn(RunRecord(str(tmp_path), broken), logging.getLogger('run'))
+    (message,) = caplog.messages
+    assert "the run goes on without its record: KeyError: 'changes'" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_lacks_something_is_read_but_not_added_to(tmp_path):
+    older = copy.deepcopy(content())
+    del older['git']['changes']
+    (tmp_path / 'run.json').write_text(json.dumps(older))
+    assert read_run(str(tmp_path)).content == older
+    with pytest.raises(UserError, match=r'run\.json: .*\(git\.changes is missing\)'):
+        read_run(str(tmp_path), whole=True)
 
 
 def test_an_earlier_record_is_moved(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import VISBACKENDS
 
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.tracking import TRACKERS, apply_tracking
@@ -13,6 +14,7 @@ LOCAL = {'type': 'LocalVisBackend'}
 def backends(tmp_path, monkeypatch):
     for name, (backend, _) in list(TRACKERS.items()):
         monkeypatch.setitem(TRACKERS, name, (backend, 'json'))
+    monkeypatch.delenv('MLFLOW_TRACKING_URI', raising=False)
     file = tmp_path / 'fruit.py'
     file.write_text('')
 
@@ -33,15 +35,38 @@ def test_it_joins_those_that_are_there(backends):
     }
 
 
-def test_several_and_a_config_without_any(backends):
-    assert backends(track=['wandb', 'mlflow']) == {
+def test_several_and_a_config_without_any(backends, tmp_path):
+    runs = tmp_path / 'work_dirs'
+    assert backends(track=['wandb', 'mlflow'], work_dir=str(runs / 'fruit')) == {
         'type': 'Visualizer',
         'vis_backends': [
             LOCAL,
             {'type': 'WandbVisBackend', 'init_kwargs': {'name': 'fruit'}},
-            {'type': 'MLflowVisBackend', 'run_name': 'fruit'},
+            {
+                'type': 'MLflowVisBackend',
+                'run_name': 'fruit',
+                'exp_name': 'mm-custom-datasets',
+                'tracking_uri': f'sqlite:///{runs}/mlflow.db',
+                'artifact_location': f'{runs}/mlflow',
+            },
         ],
     }
+
+
+def test_a_server_of_mlflow_is_used(backends, monkeypatch):
+    monkeypatch.setenv('MLFLOW_TRACKING_URI', 'http://localhost:5000')
+    assert backends(track='mlflow')['vis_backends'][1] == {
+        'type': 'MLflowVisBackend',
+        'run_name': 'fruit',
+        'tracking_uri': 'http://localhost:5000',
+    }
+
+
+def test_mmengine_takes_the_settings(backends, tmp_path):
+    """None of the packages is needed before the first number is written."""
+    for settings in backends(track=list(TRACKERS))['vis_backends']:
+        built = VISBACKENDS.build({**settings, 'save_dir': str(tmp_path / 'vis')})
+        assert type(built).__name__ == settings['type']
 
 
 def test_without_it_nothing_changes():

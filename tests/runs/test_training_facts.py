@@ -88,6 +88,13 @@ def runner():
     )
 
 
+def test_a_wrapper_without_a_type_is_the_plain_one():
+    given = runner()
+    given.cfg = CFG.copy()
+    given.cfg.optim_wrapper = {'optimizer': {'type': 'SGD'}}
+    assert training_facts(given)['optimizer']['wrapper'] == 'OptimWrapper'
+
+
 def test_facts():
     facts = training_facts(runner())
     assert facts['seed'] == 3

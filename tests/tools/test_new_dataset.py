@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from custom_datasets.formats import convert
+from custom_datasets.sample_classes import draw_class_folders
 from tests.leaves import ROOT
+
+PARTS = ('train', 'val', 'test')
 
 
 @pytest.fixture
@@ -35,6 +38,10 @@ def small(*options):
     ]
     given = ['from_scratch=True', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
     return ['--cfg-options', *given, *loaders, *options]
+
+
+def tracks(path):
+    return {line.rpartition('_')[0] for line in path.read_text().splitlines()}
 
 
 def last_command(done):
@@ -73,7 +80,68 @@ def test_class_folders_become_a_training_run(repository, metal_crops, tmp_path):
     tests = ['tests/test_defects.py', 'tests/configs/test_train_step.py']
     tested = run(repository, '-m', 'pytest', '-k', 'defects and not resnet50', *tests)
     assert tested.returncode == 0, tested.stdout[-2000:]
-    assert '3 passed' in tested.stdout
+    assert '4 passed' in tested.stdout
+
+
+def test_numbered_folders_of_small_ppm_become_a_training_run(repository, tmp_path):
+    export = tmp_path / 'Final_Training/Images'
+    names = [f'{number:05d}' for number in range(12)]
+    draw_class_folders(str(export), names, 9, suffixes=('.ppm', '.PPM'))
+    for name in names:
+        (export / name / f'GT-{name}.csv').write_text('Filename;Width\n')
+        # Three tracks of three frames each, as cut out of a film.
+        for index, image in enumerate(sorted((export / name).glob('*.[pP]*'))):
+            frame = f'{index // 3:05d}_{index % 3:05d}{image.suffix}'
+            image.rename(image.with_name(frame))
+
+    made = run(
+        repository,
+        'tools/new_dataset.py',
+        'signs',
+        export.parent,
+        '--group-by',
+        '(.+)_',
+    )
+    assert made.returncode == 0, made.stderr
+    assert '12 files in folders of classes are no images to read: 00000/' in made.stdout
+    lists = {part: tracks(repository / f'data/signs/{part}.txt') for part in PARTS}
+    assert [len(lists[part]) for part in PARTS] == [12, 12, 12]
+    assert len(set.union(*lists.values())) == 36
+    leaf = 'configs/signs/resnet18_light_1xb32-30e_signs.py'
+    assert (
+        'scale=64'
+        in (repository / 'configs/_base_/datasets/signs_light.py').read_text()
+    )
+    done = run(repository, 'tools/train.py', leaf, *small()[:4])
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (repository / f'work_dirs/{leaf[14:-3]}/epoch_1.pth').exists()
+    assert 'classwise/recall_00011' in done.stdout + done.stderr
+
+
+def test_named_folders_of_few_mixed_images_become_a_training_run(repository, tmp_path):
+    export = tmp_path / 'export'
+    names = ['Mr. Mime', "Farfetch'd", 'Nidoran♀', 'Flabébé', '007']
+    suffixes = ('.jpg', '.PNG', '.gif', '.jpeg')
+    draw_class_folders(str(export), names, 8, (140, 200), suffixes)
+    draw_class_folders(str(export), ['One'], 1, (140, 200), seed=1)
+    draw_class_folders(str(export), ['Two of it'], 2, (140, 200), seed=2)
+    draw_class_folders(str(export), ['Nothing'], 0)
+    (export / '007/logo.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+
+    made = run(repository, 'tools/new_dataset.py', 'pocket', export)
+    assert made.returncode == 0, made.stderr
+    assert 'are no images to read: 007/logo.svg' in made.stdout
+    assert 'without an image left out: Nothing' in made.stdout
+    assert 'in train only: One (1), Two of it (2)' in made.stdout
+    light = repository / 'configs/_base_/datasets/pocket_light.py'
+    assert 'scale=128' in light.read_text()
+    leaf = 'configs/pocket/resnet18_light_1xb32-30e_pocket.py'
+    done = run(repository, 'tools/train.py', leaf, *small()[:4])
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (repository / f'work_dirs/{leaf[15:-3]}/epoch_1.pth').exists()
+    assert 'classwise/recall_Nidoran♀' in done.stdout + done.stderr
 
 
 def test_errors_in_the_data_are_shown_and_the_files_stay(

@@ -15,13 +15,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import run_command
+from custom_datasets.cli import run_command, source_pattern
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
+    if args.folds and args.few_to_train:
+        parser.error('--few-to-train: folds have no part that is train alone')
     parts = ('train', 'val') if args.test_list else ('train', 'val', 'test')
     ratios = None
     if args.folds is None:
@@ -40,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
             test_list=args.test_list,
             group_by=args.group_by,
             ignore_classes=args.ignore_classes,
+            exclude=args.exclude,
+            few_to_train=args.few_to_train,
             images=args.images,
             out=args.out,
             seed=args.seed,
@@ -73,7 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--group-by',
-        type=_pattern,
+        type=source_pattern,
         metavar='REGEX',
         help='what in the names, in its first group, is equal for images of one '
         "source, such as '(.*)_crop'; Roboflow's names are known",
@@ -84,6 +88,16 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         metavar='NAME',
         help='classes that are not counted; their folders are left out',
+    )
+    parser.add_argument(
+        '--exclude',
+        metavar='FILE',
+        help='images to leave out: the removed.csv of clean.py, or a list',
+    )
+    parser.add_argument(
+        '--few-to-train',
+        action='store_true',
+        help='classes with too few images for every part are in train only',
     )
     parser.add_argument('--images', help='folder of the images of a COCO JSON')
     parser.add_argument(
@@ -112,16 +126,6 @@ def _folds(text: str) -> int:
     if not text.isdecimal() or int(text) < 2:
         raise argparse.ArgumentTypeError(f'{text}: needs a number from 2 on')
     return int(text)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f'{text}: {error}') from error
-    if not pattern.groups:
-        raise argparse.ArgumentTypeError(f'{text}: needs a group, in parentheses')
-    return pattern
 
 
 if __name__ == '__main__':

@@ -15,12 +15,8 @@ train_pipeline = [
     _base_.pack,
 ]
 resize = dict(type='Resize', scale=scale, keep_ratio=True)
-start = [
-    _base_.load,
-    resize,
-    dict(type='Pad', size_divisor=32, pad_val=dict(img=(114, 114, 114))),
-]
-test_pipeline = [*start, _base_.annotate, _base_.pack_test]
+# The batch is padded later, so that boxes end at the image's edge.
+test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
 tta_scales = [resize, dict(type='Resize', scale=(528, 396), keep_ratio=True)]
 tta_pipeline = [
     _base_.load,

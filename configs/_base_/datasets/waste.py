@@ -15,7 +15,8 @@ data_preprocessor = dict(num_classes=num_classes)
 load = dict(type='LoadImageFromFile')
 square = dict(type='Pad', pad_to_square=True)
 pack = dict(type='PackInputs')
-# Nothing turns colours: they tell brown glass from green.
+# Nothing turns colours: they tell brown glass from green (augment=colour is refused).
+colour_is_class = True
 flips = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='RandomFlip', prob=0.5, direction='vertical'),

@@ -1,4 +1,4 @@
-"""Running the commands of folds, side by side on several GPUs."""
+"""Trainings in turn, or side by side on several GPUs, each followed by its test."""
 
 import os
 import queue
@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,20 +24,24 @@ PATIENCE = 10  # Seconds that a process has to end before it is killed.
 
 @dataclass(frozen=True)
 class Job:
-    """One fold.
+    """One training.
 
     Attributes:
-        fold: Its number.
+        name: What tells it from the others.
         folder: Its work directory.
         train: The command that trains; ``--resume`` is added where it has to
             go on from a checkpoint.
         test: Makes the command that tests a checkpoint.
+        predict: Makes the command that predicts the test set, if that is wanted.
+        checkpoint: Of one that is trained and tested, and only has to predict.
     """
 
-    fold: int
+    name: str
     folder: str
     train: Sequence[str]
     test: Callable[[str], Sequence[str]]
+    predict: Callable[[str], Sequence[str]] | None = None
+    checkpoint: str | None = None
 
     @property
     def log(self) -> str:
@@ -49,7 +54,7 @@ class Interrupted(Exception):
 
 
 class JobFailed(Exception):
-    """A process of a fold ended with an error; the message has its last lines."""
+    """A process ended with an error; the message has its last lines."""
 
 
 def run_jobs(
@@ -58,19 +63,19 @@ def run_jobs(
     lock: int,
     finished: Callable[[Job, str], None],
     watch: Callable[[], None],
-) -> dict[int, str]:
-    """Train and test folds, as many at once as there are devices.
+) -> dict[str, str]:
+    """Train and test, as many at once as there are devices.
 
     Args:
-        jobs: The folds that are not done.
+        jobs: What is not done.
         devices: ``CUDA_VISIBLE_DEVICES`` for each place; None leaves it as it is.
         lock: A file descriptor that the processes keep open.
-        finished: Called in this thread with each fold that is done, and its
+        finished: Called in this thread with each job that is done, and its
             checkpoint.
         watch: Called in this thread, again and again.
 
     Returns:
-        For each fold that failed, what its process said last.
+        What the process of each job that failed said last, by the job's name.
 
     Raises:
         Interrupted: Ctrl-C, or a signal to end; all processes have ended.
@@ -87,7 +92,7 @@ def run_jobs(
         finally:
             free.put(device)
 
-    failures: dict[int, str] = {}
+    failures: dict[str, str] = {}
     with _stopped_by_signals(), ThreadPoolExecutor(len(devices)) as pool:
         futures: dict[Future[str], Job] = {pool.submit(work, job): job for job in jobs}
         running = set(futures)
@@ -98,7 +103,7 @@ def run_jobs(
                     try:
                         finished(futures[future], future.result())
                     except JobFailed as error:
-                        failures[futures[future].fold] = str(error)
+                        failures[futures[future].name] = str(error)
                 watch()
         except BaseException as error:
             children.stop()
@@ -107,6 +112,11 @@ def run_jobs(
                 raise Interrupted from error
             raise
     return failures
+
+
+def tool_command(name: str) -> tuple[str, str]:
+    """Return the start of a command that runs a file of ``tools``."""
+    return sys.executable, str(Path(__file__).resolve().parents[2] / 'tools' / name)
 
 
 def last_checkpoint(folder: str) -> str | None:
@@ -126,12 +136,16 @@ def steps_done(folder: str) -> int:
 
 
 def _train_and_test(job: Job, children: '_Children', device: str | None) -> str:
-    resume = ['--resume'] if last_checkpoint(job.folder) else []
-    children.run([*job.train, *resume], job, device)
-    checkpoint = last_checkpoint(job.folder)
+    checkpoint = job.checkpoint
     if checkpoint is None:
-        raise JobFailed(f'{job.folder}: the training left no checkpoint')
-    children.run(job.test(checkpoint), job, device)
+        resume = ['--resume'] if last_checkpoint(job.folder) else []
+        children.run([*job.train, *resume], job, device)
+        checkpoint = last_checkpoint(job.folder)
+        if checkpoint is None:
+            raise JobFailed(f'{job.folder}: the training left no checkpoint')
+        children.run(job.test(checkpoint), job, device)
+    if job.predict:
+        children.run(job.predict(checkpoint), job, device)
     return checkpoint
 
 

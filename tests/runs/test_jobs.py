@@ -1,15 +1,16 @@
-"""Running folds: in order, side by side, failing, interrupted."""
+"""Running jobs: in order, side by side, failing, interrupted."""
 
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.runs import cross_validation_jobs
-from custom_datasets.runs.cross_validation_jobs import (
+from custom_datasets.runs import jobs
+from custom_datasets.runs.jobs import (
     Interrupted,
     Job,
     last_checkpoint,
@@ -45,7 +46,7 @@ def make_job(folder, fold, train=TRAIN, test=TEST):
     scripts['train'].write_text(train)
     scripts['test'].write_text(test)
     return Job(
-        fold=fold,
+        name=f'fold_{fold}',
         folder=str(path),
         train=[sys.executable, str(scripts['train']), str(path)],
         test=lambda checkpoint: [
@@ -60,16 +61,16 @@ def run(jobs, lock, devices=(None,), watch=lambda: None):
         jobs,
         list(devices),
         lock,
-        lambda job, checkpoint: done.append((job.fold, checkpoint)),
+        lambda job, checkpoint: done.append((job.name, checkpoint)),
         watch,
     )
     return done, failures
 
 
-def test_each_fold_is_trained_then_tested_with_its_last_checkpoint(tmp_path, lock):
+def test_each_job_is_trained_then_tested_with_its_last_checkpoint(tmp_path, lock):
     done, failures = run([make_job(tmp_path, fold) for fold in (0, 1)], lock)
     checkpoints = [str(tmp_path / f'fold_{fold}/epoch_2.pth') for fold in (0, 1)]
-    assert done == list(enumerate(checkpoints))
+    assert done == list(zip(('fold_0', 'fold_1'), checkpoints, strict=True))
     assert failures == {}
     assert [(tmp_path / f'fold_{f}/tested').read_text() for f in (0, 1)] == checkpoints
     assert (tmp_path / 'fold_0/trained').read_text() == 'None\n'
@@ -81,6 +82,26 @@ def test_a_fold_with_a_checkpoint_is_resumed(tmp_path, lock):
     assert (tmp_path / 'fold_0/trained').read_text() == 'None\nNone --resume\n'
 
 
+def test_the_test_set_is_predicted_last_and_alone_if_all_else_is_done(tmp_path, lock):
+    job = make_job(tmp_path, 0)
+    script = tmp_path / 'test_0.py'
+
+    def predict(checkpoint):
+        return [sys.executable, str(script), str(tmp_path / 'predicted'), checkpoint]
+
+    last = str(tmp_path / 'fold_0/epoch_2.pth')
+    assert run([replace(job, predict=predict)], lock)[1] == {}
+    assert (tmp_path / 'fold_0/tested').read_text() == last
+    assert (tmp_path / 'predicted').read_text() == last
+    (tmp_path / 'fold_0/tested').unlink()
+
+    done, _ = run([replace(job, predict=predict, checkpoint='best.pth')], lock)
+    assert [checkpoint for _, checkpoint in done] == ['best.pth']
+    assert (tmp_path / 'predicted').read_text() == 'best.pth'
+    assert not (tmp_path / 'fold_0/tested').exists()
+    assert (tmp_path / 'fold_0/trained').read_text() == 'None\n'
+
+
 def test_a_fold_that_fails_leaves_the_others(tmp_path, lock):
     failing = TRAIN + "for i in range(50): print('line', i)\nsys.exit('out of memory')"
     jobs = [
@@ -90,13 +111,13 @@ def test_a_fold_that_fails_leaves_the_others(tmp_path, lock):
         make_job(tmp_path, 3, train=''),
     ]
     done, failures = run(jobs, lock)
-    assert [fold for fold, _ in done] == [1]
-    lines = failures[0].splitlines()
+    assert [name for name, _ in done] == ['fold_1']
+    lines = failures['fold_0'].splitlines()
     assert lines[0].startswith('ended with status 1: ')
     assert lines[0].endswith(f'the end of {tmp_path}/fold_0/console.log:')
     assert lines[1:] == [*(f'  line {i}' for i in range(39, 50)), '  out of memory']
-    assert failures[2].startswith('ended with status 3: ')
-    assert failures[3] == f'{tmp_path}/fold_3: the training left no checkpoint'
+    assert failures['fold_2'].startswith('ended with status 3: ')
+    assert failures['fold_3'] == f'{tmp_path}/fold_3: the training left no checkpoint'
 
 
 def test_folds_run_side_by_side_each_on_its_gpu(tmp_path, lock):
@@ -111,7 +132,7 @@ def test_folds_run_side_by_side_each_on_its_gpu(tmp_path, lock):
         for fold, mode in ((0, 'w'), (1, 'r'))
     ]
     done, failures = run(jobs, lock, devices=('4', '6'))
-    assert sorted(fold for fold, _ in done) == [0, 1]
+    assert sorted(name for name, _ in done) == ['fold_0', 'fold_1']
     assert failures == {}
     used = {(tmp_path / f'fold_{fold}/trained').read_text().strip() for fold in (0, 1)}
     assert used == {'4', '6'}
@@ -150,7 +171,7 @@ def test_an_interruption_ends_all_processes(tmp_path, lock, number):
 
 
 def test_one_that_does_not_end_is_killed(tmp_path, lock, monkeypatch):
-    monkeypatch.setattr(cross_validation_jobs, 'PATIENCE', 0.2)
+    monkeypatch.setattr(jobs, 'PATIENCE', 0.2)
     pipe = tmp_path / 'pipe'
     os.mkfifo(pipe)
     code = (

@@ -1,0 +1,115 @@
+"""Square crops of faces from portraits with an age and a gender."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from custom_datasets.converters.face_crops import (
+    NOT_FOUND,
+    PERSON,
+    Lost,
+    crop_all,
+    render_lost,
+)
+from custom_datasets.converters.faces import MARGIN, FindFaces
+from custom_datasets.converters.files import new_folder, require_apart, write_text
+from custom_datasets.converters.portraits import read_portraits
+from custom_datasets.converters.split_dataset import split_dataset
+from custom_datasets.errors import UserError
+from custom_datasets.evaluation.sources import FILE, render_sources
+
+RATIOS = {'train': 8, 'val': 1, 'test': 1}
+
+
+def convert(
+    root: str,
+    out: str,
+    classes: Collection[str],
+    find_faces: FindFaces,
+    *,
+    test: Sequence[str] = (),
+    margin: float = MARGIN,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Crop the face of each portrait, and write the lists.
+
+    A crop is ``<out>/<class>/<source>/<name>.jpg``; a source is called as the
+    folder or the CSV. ``train.txt``, ``val.txt`` and ``test.txt`` come from
+    :func:`~custom_datasets.converters.split_dataset.split_dataset`: 8:1:1, or 8:1
+    where other sources test. One person is in one of them, where the CSV names
+    people. ``sources.txt`` has the source of each crop, and ``not_found.csv`` what
+    became no crop and why.
+
+    Args:
+        root: See :func:`~custom_datasets.converters.portraits.read_portraits`.
+        out: Folder to make.
+        classes: Names of the classes.
+        find_faces: See :mod:`custom_datasets.converters.faces`.
+        test: Other sources, each as ``root``, which make the test set.
+        margin: See :func:`~custom_datasets.converters.faces.crop_face`.
+        seed: Another seed gives another split.
+        overwrite: Replace ``out`` if an earlier conversion made it.
+        progress: Called with the number of portraits done, and of all.
+
+    Returns:
+        A table of the parts, and how many have no crop and why.
+
+    Raises:
+        UserError: A source can't be read, has the name of another, or has no face
+            (the first: of a class), or ``out`` is there or can't be written.
+    """
+    given = {_name(path): path for path in (root, *test)}
+    if len(given) <= len(test):
+        raise UserError(
+            f'{", ".join((root, *test))}: have one name; rename one of them'
+        )
+    require_apart(out, given.values())
+    portraits = {name: read_portraits(path, classes) for name, path in given.items()}
+    known = any(one.person for each in portraits.values() for one in each)
+    with new_folder(out, overwrite) as made:
+        crops, lost = crop_all(made, portraits, find_faces, margin, progress)
+        _require_all(crops, lost, classes)
+        sources = {path: source for source, found in crops.items() for path in found}
+        write_text(f'{made}/{FILE}', render_sources(sources))
+        write_text(f'{made}/{NOT_FOUND}', render_lost(lost))
+        held, ratios = None, RATIOS
+        if test:
+            held, ratios = f'{made}/test.txt', {'train': 8, 'val': 1}
+            tests = [item for name in map(_name, test) for item in crops[name].items()]
+            write_text(held, ''.join(f'{path}\t{label}\n' for path, label in tests))
+        table = split_dataset(
+            made,
+            ratios,
+            test_list=held,
+            group_by=PERSON if known else None,
+            seed=seed,
+        )
+    reasons = Counter(problem for *_, problem in lost)
+    return '\n'.join(
+        [
+            table.replace(made, out),
+            f'{len(sources)} crops; {len(lost)} portraits without, in {NOT_FOUND}',
+            *(f'  {count} {problem}' for problem, count in reasons.most_common(10)),
+        ]
+    )
+
+
+def _name(source: str) -> str:
+    return Path(source).resolve().stem
+
+
+def _require_all(
+    crops: Mapping[str, Mapping[str, str]],
+    lost: Sequence[Lost],
+    classes: Collection[str],
+) -> None:
+    """Raise a UserError for a source without a face; for the first, of a class."""
+    for index, (source, found) in enumerate(crops.items()):
+        absent = [name for name in classes if name not in found.values()]
+        if absent and (index == 0 or not found):
+            first = next(
+                (f'; {o[1]} for one: {o[2]}' for o in lost if o[0] == source), ''
+            )
+            raise UserError(f'{source}: no face of {", ".join(absent)}{first}')

@@ -1,0 +1,118 @@
+"""Portraits with an age and a gender: class folders, or a CSV."""
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from custom_datasets.errors import UserError
+from custom_datasets.images import IMAGE_SUFFIXES
+
+_PATHS = ('path', 'file', 'image', 'filename')
+_GENDERS = {
+    'female': ('female', 'f', 'woman', 'women', 'w'),
+    'male': ('male', 'm', 'man', 'men'),
+}
+_WORDS = ('twenties', 'thirties', 'forties', 'fifties', 'sixties')
+_AGE = re.compile(r'(\d+)(?:\.\d+)?(?:s|\s*-\s*(\d+))?')
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """One photograph, as its folder or its row of a CSV says.
+
+    Attributes:
+        name: Path of the file relative to the folder, or to the CSV.
+        path: The whole path.
+        label: The class, such as ``30s_male``; empty where ``problem`` says why.
+        person: Who it shows; empty where that is not known.
+        problem: Why it has no class.
+    """
+
+    name: str
+    path: str
+    label: str
+    person: str = ''
+    problem: str = ''
+
+
+def read_portraits(source: str, classes: Collection[str]) -> list[Portrait]:
+    """Read what there is, with and without a class.
+
+    Class folders are called by decade and gender in any order: ``20s_male``,
+    ``male 20``, ``thirties-women``. A CSV has the columns ``path`` (or ``file``,
+    ``image``, ``filename``), relative to its own folder; ``age`` in years
+    (``34``), or the years of a decade (``30-39``, ``30s``); ``gender``; and
+    ``person``, if it is known who it is.
+
+    Args:
+        source: A folder or a CSV.
+        classes: Names of the classes, as ``20s_female``.
+
+    Raises:
+        UserError: There is neither, or a column is missing.
+    """
+    if not os.path.exists(source):
+        raise UserError(f'{source}: no such folder of class folders, and no such CSV')
+    read = _read_folders if os.path.isdir(source) else _read_csv
+    found = list(read(source, classes))
+    if not found:
+        raise UserError(f'{source}: no images in class folders, or no rows')
+    return found
+
+
+def name_class(age: str, gender: str, classes: Collection[str]) -> tuple[str, str]:
+    """Return the class of an age and a gender, or nothing and why there is none."""
+    sex = next((g for g, words in _GENDERS.items() if gender.lower() in words), '')
+    if not sex:
+        return '', f'gender {gender!r} is not known'
+    years = _AGE.fullmatch(age.strip().lower())
+    decade = int(years[1]) // 10 if years else -1
+    label = f'{decade}0s_{sex}'
+    if years and int(years[2] or years[1]) // 10 == decade and label in classes:
+        return label, ''
+    return '', f'no class for the age {age!r}'
+
+
+def _read_folders(root: str, classes: Collection[str]) -> Iterator[Portrait]:
+    for folder in sorted(os.listdir(root)):
+        if folder.startswith('.') or not os.path.isdir(os.path.join(root, folder)):
+            continue
+        words = re.findall(r'\d+|[a-z]+', folder.lower())
+        ages = [word for word in words if word.isdecimal()]
+        ages += [f'{20 + 10 * _WORDS.index(word)}' for word in words if word in _WORDS]
+        genders = [w for w in words if any(w in known for known in _GENDERS.values())]
+        label, problem = '', 'the name of its folder has no age and gender'
+        if len(ages) == len(genders) == 1:
+            label, problem = name_class(ages[0], genders[0], classes)
+        for place, _, files in sorted(os.walk(os.path.join(root, folder))):
+            for file in sorted(files):
+                path = os.path.join(place, file)
+                if file.lower().endswith(IMAGE_SUFFIXES) and file[0] != '.':
+                    name = os.path.relpath(path, root)
+                    yield Portrait(name, path, label, problem=problem)
+
+
+def _read_csv(source: str, classes: Collection[str]) -> Iterator[Portrait]:
+    try:
+        with open(source, encoding='utf-8-sig', newline='') as file:
+            rows = [
+                {str(k).strip().lower(): str(v or '').strip() for k, v in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise UserError(f'{source}: not a CSV in UTF-8 ({error})') from error
+    names = set(rows[0]) if rows else set()
+    column = next((name for name in _PATHS if name in names), None)
+    if rows and not (column and {'age', 'gender'} <= names):
+        raise UserError(f'{source}: needs path, age and gender, has {sorted(names)}')
+    times = Counter(row[str(column)] for row in rows)
+    for row in rows:
+        name = row[str(column)]
+        label, problem = name_class(row['age'], row['gender'], classes)
+        if times[name] > 1:
+            label, problem = '', f'{times[name]} rows have it'
+        path = os.path.join(os.path.dirname(source), name)
+        yield Portrait(name, path, label, row.get('person', ''), problem)

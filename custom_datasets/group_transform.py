@@ -1,0 +1,52 @@
+"""The transform behind ``augment``; Albumentations is imported when it is built."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class OneOfEachGroup(BaseTransform):  # type: ignore[misc]
+    """Apply at most one transform of each group to an image.
+
+    mmpretrain's own wrapper leaves the drawing to Albumentations, which takes
+    no heed of NumPy's seed: without a seed of its own no run can be repeated,
+    and with one each epoch draws the same. Here it is seeded from NumPy for each
+    image, so that seed, epoch and rank decide, as for all other transforms.
+
+    Args:
+        groups: Transforms that do much the same, as ``type``, a class of
+            Albumentations, and its arguments.
+        prob: The chance that a group is applied.
+    """
+
+    def __init__(
+        self, groups: Sequence[Sequence[Mapping[str, Any]]], prob: float = 0.5
+    ) -> None:
+        """Build the groups."""
+        import albumentations
+
+        def build(step: Mapping[str, Any]) -> Any:
+            given = {key: value for key, value in step.items() if key != 'type'}
+            return getattr(albumentations, step['type'])(**given, p=1)
+
+        self.groups = groups
+        self.prob = prob
+        self.compose = albumentations.Compose(
+            [albumentations.OneOf(list(map(build, group)), prob) for group in groups]
+        )
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Change ``img``, BGR of shape (height, width, 3), and keep its size."""
+        self.compose.set_random_seed(int(np.random.randint(2**31)))
+        rgb = np.ascontiguousarray(results['img'][..., ::-1])
+        changed = self.compose(image=rgb)['image']
+        results['img'] = np.ascontiguousarray(changed[..., ::-1])
+        return results
+
+    def __repr__(self) -> str:
+        """Tell the groups."""
+        return f'{type(self).__name__}(groups={self.groups}, prob={self.prob})'

@@ -1,0 +1,57 @@
+"""Drawn folders of classes: small pictures in any format, sizes that differ."""
+
+import colorsys
+import os
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from custom_datasets.converters.files import Image as Pixels
+
+
+def draw_class_folders(
+    root: str,
+    classes: Sequence[str],
+    count: int = 12,
+    sides: tuple[int, int] = (20, 70),
+    suffixes: Sequence[str] = ('.ppm',),
+    seed: int = 0,
+) -> None:
+    """Draw a folder a class, each with a sign of its own colour and number.
+
+    Args:
+        root: Folder to fill: ``<class>/<number><suffix>``.
+        classes: Names of the folders.
+        count: How many images a class.
+        sides: The least and the largest side in pixels; those of road signs
+            cut out of photographs by default.
+        suffixes: They take turns, and say the format.
+        seed: Another seed draws other images.
+    """
+    rng = np.random.default_rng(seed)
+    for number, name in enumerate(classes):
+        os.makedirs(os.path.join(root, name), exist_ok=True)
+        for index in range(count):
+            pixels = _sign(rng, number, rng.integers(*sides, 2, endpoint=True))
+            file = f'{index:03d}{suffixes[index % len(suffixes)]}'
+            Image.fromarray(pixels).save(os.path.join(root, name, file))
+
+
+def _sign(rng: np.random.Generator, number: int, size: Iterable[int]) -> Pixels:
+    width, height = map(int, size)
+    pixels = np.empty((height, width, 3), np.uint8)
+    pixels[:] = rng.integers(60, 200, 3)
+    short = min(width, height)
+    radius = int(rng.integers(short // 4, short // 2))
+    center = (
+        int(rng.integers(radius, width - radius + 1)),
+        int(rng.integers(radius, height - radius + 1)),
+    )
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.26 % 1, 0.86, 220)
+    cv2.circle(pixels, center, radius, (red, green, blue), -1)
+    corner = center[0] - radius // 2, center[1] + radius // 2
+    cv2.putText(pixels, str(number), corner, 0, radius / 30, (255, 255, 255))
+    noisy = pixels + rng.normal(0, 8, pixels.shape)
+    return noisy.clip(0, 255).astype(np.uint8)

@@ -1,0 +1,95 @@
+"""Two networks on drawn crops: trained, interrupted, gone on with, compared."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from custom_datasets.runs.record import read_run
+from custom_datasets.sample import METAL_CLASSES
+from tests.leaves import LEAVES, ROOT, small_run
+from tools import train_all as tool
+
+LIGHT = [
+    leaf
+    for leaf in LEAVES
+    if leaf.parent.name == 'metal_surface' and '_light_' in leaf.name
+    if leaf.name.startswith(('alexnet', 'resnet18'))
+]
+
+
+def test_goes_on_after_an_interruption(metal_crops, tmp_path, monkeypatch, capsys):
+    # With every crop: what a report is made of is not the two of a small run.
+    options = [
+        option
+        for option in small_run(LIGHT[0], metal_crops, size=64)
+        if '.indices=' not in option and '.batch_size=' not in option
+    ]
+    options.append(f'classes={",".join(METAL_CLASSES)}')
+    arguments = [*map(str, LIGHT), '--cfg-options', *options]
+    first, second = (tmp_path / 'work_dirs/train_all' / leaf.stem for leaf in LIGHT)
+    interrupt_after(first.name, arguments, tmp_path)
+    written = times(first)
+    assert not (second / 'test_predictions.pkl').exists()
+
+    monkeypatch.chdir(tmp_path)
+    assert tool.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f'done before: {first.name}' in lines
+    done = [line for line in lines if ': trained and tested' in line]
+    assert done == [
+        f'{second.name}: trained and tested ({second.relative_to(tmp_path)})'
+    ]
+    assert times(first) == written
+    for folder in (first, second):
+        assert read_run(str(folder), whole=True).content['status'] == 'finished'
+        for name in ('test_predictions.pkl', 'val_predictions.pkl', 'report.html'):
+            assert (folder / name).is_file()
+    table = (tmp_path / 'work_dirs/train_all/compare.md').read_text()
+    assert '| test top-1 ' in table
+    assert first.name in table and second.name in table
+
+    assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
+    said = capsys.readouterr().err
+    assert 'holds a training of other settings: optim_wrapper.optimizer.lr was' in said
+
+
+def interrupt_after(name, arguments, folder):
+    command = [sys.executable, str(ROOT / 'tools/train_all.py'), *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout:
+            if line.startswith(f'{name}: trained and tested'):
+                process.send_signal(signal.SIGINT)
+                break
+        _, error = process.communicate(timeout=100)
+    assert 'interrupted; the same command goes on where it stopped' in error
+    assert process.returncode == 1
+
+
+def times(folder):
+    """When each file was written."""
+    return {
+        path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()
+    }
+
+
+@pytest.mark.parametrize('options', [['--gpus', '0'], ['--cfg-options', 'lr']])
+def test_wrong_usage(options, capsys):
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(LIGHT[0]), *options])
+    assert caught.value.code == 2
+    assert 'error:' in capsys.readouterr().err
+
+
+def test_a_config_that_is_not_there(capsys):
+    assert tool.main([str(LIGHT[0]), 'nowhere.py']) == 1
+    assert capsys.readouterr().err == 'error: nowhere.py: no such config\n'
