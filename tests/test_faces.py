@@ -113,3 +113,14 @@ def test_an_annotation_in_no_list_has_its_image_in_the_event(wider_face_root, tm
     path = root / f'WIDER_train/1--Handshaking/{lines[-1]}.jpg'
     path.unlink()
     assert [f.code for f in check(WIDER, root)] == ['no-image']
+
+
+@pytest.mark.real_data
+def test_all_of_face_mask_is_faces(real_data_root, tmp_path):
+    root = real_data_root / 'face_mask'
+    listed = tmp_path / 'all.txt'
+    listed.write_text('\n'.join(path.stem for path in root.glob('images/*')))
+    given = {'data_root': str(root), 'class_map': {'*': 'face'}, **MASKS}
+    loaded = FaceDataset(str(listed), **given)
+    labels = [i['bbox_label'] for info in loaded for i in info['instances']]
+    assert (len(loaded), len(labels), set(labels)) == (200, 666, {0})

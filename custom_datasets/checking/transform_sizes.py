@@ -180,7 +180,9 @@ def _iou_crop(step: Step, old: Outcome) -> list[Outcome]:
     modes = 2 + len(step.get('min_ious', (0.1, 0.3, 0.5, 0.7, 0.9)))
     share = step.get('min_crop_size', 0.3)
     smallest = old._replace(size=(old.size[0] * share, old.size[1] * share))
-    return _branches([[old], _branches([[smallest], [old]])], [1 / modes, 1 - 1 / modes])
+    return _branches(
+        [[old], _branches([[smallest], [old]])], [1 / modes, 1 - 1 / modes]
+    )
 
 
 def _expand(step: Step, old: Outcome) -> list[Outcome]:
