@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets import class_list, voc
+from custom_datasets import box_loading, class_list
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.class_names import read_lines
 from custom_datasets.converters.face_mask import write_split
@@ -36,7 +36,7 @@ NEU_CLASSES = (
 @pytest.fixture(autouse=True)
 def log(monkeypatch):
     lines = []
-    for module in (voc, class_list):
+    for module in (box_loading, class_list):
         monkeypatch.setattr(
             module, 'print_log', lambda text, logger: lines.append(text)
         )

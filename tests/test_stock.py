@@ -1,5 +1,6 @@
 """Finding and running the stock scripts."""
 
+import re
 import sys
 
 import pytest
@@ -25,7 +26,8 @@ def test_the_config_is_found_among_options(arguments, config):
 
 @pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 def test_the_default_scope_names_the_package(leaf):
-    expected = 'mmpretrain' if leaf.stem.startswith('resnet') else 'mmdet'
+    detects = re.match('faster-rcnn|retinanet|rtmdet|ssd', leaf.stem)
+    expected = 'mmdet' if detects else 'mmpretrain'
     assert stock.package_of(str(leaf)) == expected
 
 

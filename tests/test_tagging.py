@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import cv2
@@ -136,6 +138,12 @@ def test_the_command_prints_json(trained, photo, capsys):
     assert all(len(box) == 4 for box in found[photo]['coffee']['boxes'])
     assert tag_tool.main([str(LEAF), trained, photo, '--threshold', '0.99']) == 0
     assert json.loads(capsys.readouterr().out) == {photo: {}}
+
+
+def test_the_command_prints_nothing_but_json(trained, photo):
+    command = [sys.executable, str(ROOT / 'tools/tag.py'), str(LEAF), trained, photo]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert list(json.loads(done.stdout)[photo]) == ['coffee']
 
 
 @pytest.mark.parametrize(

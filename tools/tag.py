@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_datasets.cli import add_cfg_options, run_command
+from custom_datasets.reporting.quiet import quiet
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,7 +27,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def tag() -> str:
-        from custom_datasets.tagging import tag_images
+        # Some packages greet on stdout, which is for the JSON.
+        with quiet():
+            from custom_datasets.tagging import tag_images
 
         return tag_images(
             args.images, args.config, args.checkpoint, args.threshold, args.cfg_options
