@@ -18,6 +18,12 @@ from custom_datasets.runs.cross_validation_folds import (
     prepare_folds,
     require_apart,
 )
+from custom_datasets.runs.cross_validation_plan import Plan
+from custom_datasets.runs.cross_validation_report import (
+    NOTES,
+    out_of_fold,
+    summarise,
+)
 from custom_datasets.runs.jobs import (
     Interrupted,
     Job,
@@ -25,12 +31,6 @@ from custom_datasets.runs.jobs import (
     steps_done,
     tool_command,
     visible_devices,
-)
-from custom_datasets.runs.cross_validation_plan import Plan
-from custom_datasets.runs.cross_validation_report import (
-    NOTES,
-    out_of_fold,
-    summarise,
 )
 from custom_datasets.runs.resuming import locked, settings_of
 
