@@ -66,13 +66,22 @@ def test_a_command_is_accepted(words, monkeypatch):
     assert reached
 
 
-@pytest.mark.parametrize('words', COMMANDS.values(), ids=COMMANDS)
-def test_a_checkpoint_is_where_training_leaves_it(words):
-    leaves = [word for word in words if word.startswith('configs/')]
-    for word in words:
-        found = re.fullmatch(r'work_dirs/([^/]+)/epoch_(\d+)\.pth', word)
-        if found and leaves:
-            cfg = Config.fromfile(ROOT / leaves[0])
-            assert int(found[2]) == cfg.train_cfg.max_epochs
-            if not found[1].startswith('seed_'):
-                assert (ROOT / leaves[0]).stem == found[1]
+CHECKPOINT = re.compile(r'work_dirs/([^/]+)/epoch_(\d+)\.pth')
+TRAINED = {
+    name: (words, found)
+    for name, words in COMMANDS.items()
+    if any(word.startswith('configs/') for word in words)
+    for found in filter(None, map(CHECKPOINT.fullmatch, words))
+}
+
+
+def test_checkpoints_are_found():
+    assert len(TRAINED) >= 8
+
+
+@pytest.mark.parametrize(('words', 'found'), TRAINED.values(), ids=TRAINED)
+def test_a_checkpoint_is_where_training_leaves_it(words, found):
+    leaf = ROOT / next(word for word in words if word.startswith('configs/'))
+    assert int(found[2]) == Config.fromfile(leaf).train_cfg.max_epochs
+    if not found[1].startswith('seed_'):
+        assert leaf.stem == found[1]

@@ -106,12 +106,9 @@ def write_or_warn(record: RunRecord, logger: logging.Logger) -> None:
     """Write both files; where they can't be, warn, since the run matters more."""
     try:
         write_run(record)
-    except UserError as error:
-        logger.warning(f'the run goes on without its record: {error}')
     except Exception as error:  # A night's training must not end with its record.
-        logger.warning(
-            f'the run goes on without its record: {type(error).__name__}: {error}'
-        )
+        kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
+        logger.warning(f'the run goes on without its record: {kind}{error}')
 
 
 def set_aside(folder: str, into: str) -> None:
