@@ -19,12 +19,9 @@ from custom_datasets.scaffold import (
     small_training_scale,
     training_scale,
 )
-from custom_datasets.scaffold_files import (
-    NewDataset,
-    classification_files,
-    detection_files,
-    palette,
-)
+from custom_datasets.scaffold_classification import classification_files
+from custom_datasets.scaffold_detection import detection_files
+from custom_datasets.scaffold_files import NewDataset, palette
 
 LISTS = {'train': 'train', 'val': 'val', 'test': 'test'}
 CLASSES = ("driver's", 'a "quoted" one', 'ümlaut', *(f'class {i}' for i in range(20)))
