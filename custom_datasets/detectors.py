@@ -1,21 +1,31 @@
 """A trained detector, to be used on images outside any data set."""
 
+import copy
 import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from mmcv.transforms import Compose
+from mmdet.apis import inference_detector
 from mmdet.registry import MODELS
+from mmdet.utils import get_test_pipeline_cfg
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
+from numpy.typing import NDArray
 from torch import nn
 
 from custom_datasets.checking.checkpoint import checkpoint_classes
 from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.images import image_size
 from custom_datasets.overrides import apply_overrides
 from custom_datasets.reporting.quiet import quiet
 from custom_datasets.run_report.settings import is_detection, read_settings
 from custom_datasets.weights import require_weights
+
+Picture = str | NDArray[np.uint8]
+"""A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
 
 
 def load_detector(
@@ -33,8 +43,7 @@ def load_detector(
         options: What ``--cfg-options`` sets, by dotted name.
 
     Returns:
-        The model in ``eval`` mode, its config as ``cfg``, ready for
-        ``mmdet.apis.inference_detector``; and its classes.
+        The model in ``eval`` mode, its config as ``cfg``, and its classes.
 
     Raises:
         UserError: One of the two is missing, broken, no detector's or not for
@@ -58,6 +67,35 @@ def load_detector(
     model.cfg = cfg
     found: nn.Module = model.to(device or _best_device()).eval()
     return found, classes
+
+
+def detect(
+    model: nn.Module, image: Picture
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Find what is on an image.
+
+    Args:
+        model: As of :func:`load_detector`.
+        image: A path or pixels.
+
+    Returns:
+        Boxes, shape (n, 4), zero-based ``xyxy`` in pixels of the image; their scores
+        and class numbers, both of shape (n,).
+
+    Raises:
+        UserError: There is no such image, or it can't be read.
+    """
+    if isinstance(image, str):
+        image_size(image)
+    cfg: Any = model.cfg
+    # A copy: mmdet makes the config's own pipeline take pixels, and paths no more.
+    steps = copy.deepcopy(get_test_pipeline_cfg(cfg))
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        if not isinstance(image, str):
+            steps[0] = {'type': 'mmdet.LoadImageFromNDArray'}
+        pipeline = Compose(steps)
+        found = inference_detector(model, image, pipeline).pred_instances.cpu().numpy()
+    return found.bboxes.astype(float), found.scores.astype(float), found.labels
 
 
 def _best_device() -> str:

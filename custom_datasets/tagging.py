@@ -12,19 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmdet.apis import inference_detector
-from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
 from torch import nn
 
-from custom_datasets.detectors import load_detector
-from custom_datasets.images import image_size
+from custom_datasets.detectors import Picture, detect, load_detector
 
 THRESHOLD = 0.3
 """Score from which on a box counts."""
-
-Picture = str | NDArray[np.uint8]
-"""A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
 
 
 class Tag(NamedTuple):
@@ -63,17 +57,9 @@ class Tagger:
         Raises:
             UserError: There is no such image, or it can't be read.
         """
-        if isinstance(image, str):
-            image_size(image)
-        cfg: Any = self.model.cfg
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-            found = inference_detector(self.model, image).pred_instances.cpu()
-        return collect_tags(
-            found.bboxes.numpy().astype(float),
-            found.scores.numpy().astype(float),
-            [self.classes[label] for label in found.labels],
-            self.threshold,
-        )
+        boxes, scores, labels = detect(self.model, image)
+        names = [self.classes[label] for label in labels]
+        return collect_tags(boxes, scores, names, self.threshold)
 
     def names(self, image: Picture) -> list[str]:
         """List the classes on an image; see :meth:`tags`."""

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from custom_datasets.converters.files import Image
 from custom_datasets.converters.metal_surface import cut_square
-from custom_datasets.errors import UserError
 
 Boxes = NDArray[np.float64]
 
@@ -55,20 +54,16 @@ def detector_faces(config: str, checkpoint: str) -> FindFaces:
         checkpoint: Its weights.
 
     Raises:
-        UserError: One of them can't be read.
+        UserError: One of them can't be read, or they are not for each other.
     """
-    import torch
-    from mmdet.apis import inference_detector, init_detector
+    # With torch and mmdet, which the cascade does without.
+    from custom_datasets.detectors import detect, load_detector
 
-    device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
-    try:
-        model = init_detector(config, checkpoint, device=device)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise UserError(f'{config}, {checkpoint}: no detector ({error})') from error
+    model, _ = load_detector(config, checkpoint)
 
     def find(image: Image) -> Boxes:
-        found = inference_detector(model, image).pred_instances.cpu().numpy()
-        return np.column_stack([found.bboxes, found.scores]).astype(np.float64)
+        boxes, scores, _ = detect(model, image)
+        return np.column_stack([boxes, scores])
 
     return find
 

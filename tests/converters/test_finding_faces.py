@@ -72,7 +72,8 @@ def test_a_detector_of_this_repository_finds_boxes(tmp_path):
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.init_weights()
-    torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'w.pth')
+    meta = {'dataset_meta': {'classes': ('RBC', 'WBC', 'Platelets')}}
+    torch.save({'state_dict': model.state_dict(), 'meta': meta}, tmp_path / 'w.pth')
     find = detector_faces(str(SAMPLE), str(tmp_path / 'w.pth'))
     found = find(np.random.default_rng(0).integers(0, 255, (80, 120, 3), np.uint8))
     assert found.dtype == np.float64
@@ -83,7 +84,15 @@ def test_a_detector_of_this_repository_finds_boxes(tmp_path):
 
 
 def test_a_detector_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match='no detector'):
-        detector_faces(str(tmp_path / 'no.py'), 'no.pth')
-    with pytest.raises(UserError, match='no detector'):
+    with pytest.raises(UserError, match=r'no\.pth: no such checkpoint'):
         detector_faces(str(SAMPLE), str(tmp_path / 'no.pth'))
+
+
+def test_weights_of_another_network_find_no_faces(tmp_path):
+    meta = {'dataset_meta': {'classes': ('face',)}}
+    torch.save(
+        {'state_dict': {'fc.weight': torch.ones(2, 2)}, 'meta': meta},
+        tmp_path / 'w.pth',
+    )
+    with pytest.raises(UserError, match='is of another model'):
+        detector_faces(str(SAMPLE), str(tmp_path / 'w.pth'))
