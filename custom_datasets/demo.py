@@ -9,7 +9,7 @@ from pathlib import Path
 
 from custom_datasets.converters.files import new_folder
 from custom_datasets.errors import UserError
-from custom_datasets.sample import draw_bccd
+from custom_datasets.samples.voc import draw_bccd
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/sample/retinanet_r18_fpn_1xb8-12e_sample.py'

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from mmengine.visualization import Visualizer
 
-from custom_datasets import sample
 from custom_datasets.converters.face_mask import write_split
 from custom_datasets.converters.metal_surface import convert
 from custom_datasets.converters.split_dataset import split_dataset
-from custom_datasets.sample_recycling import draw_recycling
+from custom_datasets.samples.metal_surface import METAL_CLASSES, draw_metal_surface
+from custom_datasets.samples.recycling import draw_recycling
+from custom_datasets.samples.voc import draw_bccd, draw_face_mask, draw_wider_face
 
 FACE_CLASSES = ('with_mask', 'without_mask', 'mask_weared_incorrect')
 
@@ -52,7 +53,7 @@ def own_cache(tmp_path_factory):
 def bccd_root(tmp_path_factory):
     """Eight images to train on, four to validate, four to test."""
     root = tmp_path_factory.mktemp('drawn') / 'bccd'
-    sample.draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
+    draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
     return root
 
 
@@ -60,7 +61,7 @@ def bccd_root(tmp_path_factory):
 def face_mask_root(tmp_path_factory):
     """Forty images, eight of them with the rare class, and split lists."""
     root = tmp_path_factory.mktemp('drawn') / 'face_mask'
-    sample.draw_face_mask(str(root))
+    draw_face_mask(str(root))
     write_split(str(root), FACE_CLASSES)
     return root
 
@@ -69,7 +70,7 @@ def face_mask_root(tmp_path_factory):
 def wider_face_root(tmp_path_factory):
     """Sixteen images of two events, and two lists."""
     root = tmp_path_factory.mktemp('drawn') / 'wider_face'
-    sample.draw_wider_face(str(root))
+    draw_wider_face(str(root))
     return root
 
 
@@ -90,7 +91,7 @@ def recycling_root(tmp_path_factory):
 def metal_root(tmp_path_factory):
     """Sixty photographs and their JSON, as they come."""
     root = tmp_path_factory.mktemp('drawn') / 'metal_surface'
-    sample.draw_metal_surface(str(root))
+    draw_metal_surface(str(root))
     return root
 
 
@@ -98,7 +99,7 @@ def metal_root(tmp_path_factory):
 def metal_crops(metal_root, tmp_path_factory):
     """The crops of ``metal_root``."""
     out = tmp_path_factory.mktemp('drawn') / 'metal_crops'
-    convert(str(metal_root), str(out), sample.METAL_CLASSES)
+    convert(str(metal_root), str(out), METAL_CLASSES)
     return out
 
 

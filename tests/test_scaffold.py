@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from custom_datasets import sample, sample_classes
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.formats import read_source
-from custom_datasets.scaffold import (
+from custom_datasets.samples import class_folders
+from custom_datasets.samples.voc import draw_face_mask
+from custom_datasets.scaffold.classification import classification_files
+from custom_datasets.scaffold.detection import detection_files
+from custom_datasets.scaffold.files import NewDataset, palette
+from custom_datasets.scaffold.new_dataset import (
     anchor_scale,
     create_dataset,
     dataset_name,
@@ -19,9 +23,6 @@ from custom_datasets.scaffold import (
     small_training_scale,
     training_scale,
 )
-from custom_datasets.scaffold_classification import classification_files
-from custom_datasets.scaffold_detection import detection_files
-from custom_datasets.scaffold_files import NewDataset, palette
 
 LISTS = {'train': 'train', 'val': 'val', 'test': 'test'}
 CLASSES = ("driver's", 'a "quoted" one', 'ümlaut', *(f'class {i}' for i in range(20)))
@@ -111,15 +112,15 @@ def test_anchors_begin_at_small_boxes(side, expected):
     [((20, 90), 64), ((96, 96), 64), ((97, 130), 128), ((500, 600), 128)],
 )
 def test_the_side_for_a_cpu_follows_the_images(tmp_path, sides, expected):
-    sample_classes.draw_class_folders(str(tmp_path), 'ab', 3, sides)
+    class_folders.draw_class_folders(str(tmp_path), 'ab', 3, sides)
     (tmp_path / 'a/text.png').write_text('no image')
     assert light_side(read_source(str(tmp_path))) == expected
 
 
 def test_classes_of_few_images_and_a_pattern_of_sources(tmp_path):
     raw = tmp_path / 'raw'
-    sample_classes.draw_class_folders(str(raw), ['00', '01'], 8, suffixes=['.png'])
-    sample_classes.draw_class_folders(str(raw), ['02'], 2, suffixes=['.png'], seed=1)
+    class_folders.draw_class_folders(str(raw), ['00', '01'], 8, suffixes=['.png'])
+    class_folders.draw_class_folders(str(raw), ['02'], 2, suffixes=['.png'], seed=1)
     pattern = re.compile(r'(\d\d/00)[0-3]')
     report, files, leaf = create_dataset(
         'signs', str(raw), str(tmp_path), group_by=pattern
@@ -152,7 +153,7 @@ def test_a_set_with_lists_keeps_them_and_nothing_is_written_twice(bccd_root, tmp
 
 
 def test_a_set_without_lists_is_split(tmp_path):
-    sample.draw_face_mask(str(tmp_path / 'raw'), size=(48, 40))
+    draw_face_mask(str(tmp_path / 'raw'), size=(48, 40))
     before = sorted((tmp_path / 'raw').rglob('*'))
     report, _, _ = create_dataset('faces', str(tmp_path / 'raw'), str(tmp_path))
     main = tmp_path / 'data/faces/ImageSets/Main'
@@ -192,7 +193,7 @@ def test_a_disk_that_fills_leaves_no_file_behind(bccd_root, tmp_path, monkeypatc
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text)
 
-    monkeypatch.setattr('custom_datasets.scaffold.write_text', full)
+    monkeypatch.setattr('custom_datasets.scaffold.new_dataset.write_text', full)
     with pytest.raises(UserError, match=r'No space left.*nothing was written'):
         create_dataset('cells', str(bccd_root), str(tmp_path))
     assert not files_under(tmp_path)

@@ -10,12 +10,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_datasets.cli import run_command
 
+PACKAGE = 'custom_datasets.samples'
 MODULES = {
-    'bccd': 'sample',
-    'face_mask': 'sample',
-    'metal_surface': 'sample',
-    'recycling': 'sample_recycling',
-    'wider_face': 'sample',
+    'age_gender': 'portraits',
+    'bccd': 'voc',
+    'face_mask': 'voc',
+    'metal_surface': 'metal_surface',
+    'recycling': 'recycling',
+    'waste': 'class_folders',
+    'wider_face': 'voc',
 }
 
 
@@ -40,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     def draw() -> str:
         from custom_datasets.converters.files import new_folder
 
-        module = importlib.import_module(f'custom_datasets.{MODULES[args.format]}')
+        module = importlib.import_module(f'{PACKAGE}.{MODULES[args.format]}')
         with new_folder(args.out, args.overwrite) as folder:
             getattr(module, f'draw_{args.format}')(folder, seed=args.seed)
         return f'{args.out}: drawn in the format of {args.format}'

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     def create() -> str:
         from custom_datasets.checking.report import errors, format_findings, summary
         from custom_datasets.checking.run import check_config
-        from custom_datasets.scaffold import create_dataset
+        from custom_datasets.scaffold.new_dataset import create_dataset
 
         report, files, leaf = create_dataset(
             args.name,

@@ -8,7 +8,7 @@ so that all can be planted together.
 import os
 from pathlib import Path
 
-from custom_datasets import sample
+from custom_datasets.samples.voc import draw_bccd
 from tests.checking import annotation_faults, image_faults, split_faults
 from tests.checking.planting import ALONE, FAULTS, HARMLESS, Expected
 
@@ -34,7 +34,7 @@ def draw_clean(root, size=(320, 240)):
     other two have enough of each class to measure with.
     """
     count = len(FAULTS) + len(HARMLESS) + 6
-    sample.draw_bccd(str(root), {'train': count, 'val': 24, 'test': 24}, size)
+    draw_bccd(str(root), {'train': count, 'val': 24, 'test': 24}, size)
     return Path(root)
 
 

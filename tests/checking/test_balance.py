@@ -5,7 +5,6 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from custom_datasets import sample
 from custom_datasets.balancing import RepeatFactorDataset
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.checking.balance import check_balance, check_small_boxes
@@ -18,6 +17,7 @@ from custom_datasets.checking.class_sampling import (
 from custom_datasets.checking.pipeline_scale import scale_boxes
 from custom_datasets.recipes import apply_recipes
 from custom_datasets.records import BoxRecord, ImageRecord, SplitRecords
+from custom_datasets.samples.voc import draw_bccd
 from tests.leaves import ROOT
 
 
@@ -137,7 +137,7 @@ def test_nothing_to_count():
 
 def test_the_suggestion_does_what_it_says(tmp_path):
     """Images without platelets, but for four of thirty."""
-    sample.draw_bccd(str(tmp_path), {'train': 30}, (96, 80))
+    draw_bccd(str(tmp_path), {'train': 30}, (96, 80))
     for path in sorted(tmp_path.glob('Annotations/*.xml'))[4:]:
         path.write_text(path.read_text().replace('Platelets', 'RBC'))
     split = records(tmp_path)

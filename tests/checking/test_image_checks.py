@@ -2,12 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets import sample
 from custom_datasets.checking.image_checks import check_images, check_sizes
 from custom_datasets.checking.image_facts import ImageFacts, read_image_facts
 from custom_datasets.checking.quality import check_quality
 from custom_datasets.checking.scan import scan_images
 from custom_datasets.records import BoxRecord, ImageRecord, SplitRecords
+from custom_datasets.samples.voc import draw_bccd
 
 FINE = dict(
     digest='d',
@@ -205,7 +205,7 @@ HARMS = {
 
 @pytest.mark.parametrize('size', [(160, 120), (640, 480)])
 def test_spoilt_images_among_drawn_ones(tmp_path, size):
-    sample.draw_bccd(str(tmp_path), {'train': 25}, size)
+    draw_bccd(str(tmp_path), {'train': 25}, size)
     paths = sorted(str(path) for path in (tmp_path / 'JPEGImages').iterdir())
     known = scan_images(paths)
     assert check_images(splits(*paths), known) == []

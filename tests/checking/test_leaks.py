@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets import sample
 from custom_datasets.checking.content import (
     MOST_ALIKE,
     alike_groups,
@@ -18,6 +17,7 @@ from custom_datasets.checking.image_facts import read_image_facts
 from custom_datasets.checking.leaks import check_leaks
 from custom_datasets.checking.scan import scan_images
 from custom_datasets.records import BoxRecord, ImageRecord, SplitRecords
+from custom_datasets.samples.voc import draw_bccd
 from custom_datasets.voc_xml import parse_voc_xml
 
 
@@ -25,7 +25,7 @@ from custom_datasets.voc_xml import parse_voc_xml
 def smears(tmp_path_factory):
     """Paths and facts of 30 drawn images."""
     root = tmp_path_factory.mktemp('smears')
-    sample.draw_bccd(str(root), {'train': 30}, (160, 120))
+    draw_bccd(str(root), {'train': 30}, (160, 120))
     paths = sorted(glob.glob(f'{root}/JPEGImages/*.png'))
     return paths, scan_images(paths)
 

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from custom_datasets.bccd import BCCDDataset
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 
 
 @pytest.fixture(scope='session')

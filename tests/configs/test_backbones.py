@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from custom_datasets.checking.run import check_config
 from custom_datasets.overrides import apply_overrides
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.leaves import LEAVES
 
 NAMES = ('alexnet', 'densenet201', 'efficientnet-b0', 'resnet50', 'swin-tiny')

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from custom_datasets import sample
 from custom_datasets.converters import face_mask
 from custom_datasets.converters.face_mask import write_split
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.face_mask import FaceMaskDataset
+from custom_datasets.samples.voc import draw_face_mask
 from tools.dataset_converters import face_mask as tool
 
 CLASSES = FaceMaskDataset.METAINFO['classes']
@@ -17,7 +17,7 @@ CLASSES = FaceMaskDataset.METAINFO['classes']
 @pytest.fixture(scope='module')
 def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp('faces')
-    sample.draw_face_mask(str(root), size=(48, 40))
+    draw_face_mask(str(root), size=(48, 40))
     return root
 
 

@@ -11,7 +11,7 @@ import pytest
 from custom_datasets.converters import metal_surface
 from custom_datasets.converters.metal_surface import convert, crop_stems, cut_square
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tools.dataset_converters import metal_surface as tool
 
 PARTS = ('train', 'val', 'test')

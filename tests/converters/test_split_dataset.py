@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets import sample
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.checking.image_facts import read_image_facts
 from custom_datasets.class_list import ClassListDataset
 from custom_datasets.converters import split_dataset as split_dataset_module
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import AnnotationError, UserError
+from custom_datasets.samples.voc import draw_bccd
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 PARTS = tuple(RATIOS)
@@ -40,7 +40,7 @@ def in_this_process(monkeypatch):
 @pytest.fixture(scope='module')
 def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp('drawn')
-    sample.draw_bccd(str(root / 'voc'), {'train': 20, 'val': 10, 'test': 10}, (48, 40))
+    draw_bccd(str(root / 'voc'), {'train': 20, 'val': 10, 'test': 10}, (48, 40))
     shutil.rmtree(root / 'voc/ImageSets')
     draw_classes(root / 'classes', {'cat': 20, 'hot dog': 10})
     draw_coco(root / 'coco')

@@ -18,7 +18,7 @@ RATIOS = {'train': 8, 'val': 1, 'test': 1}
 CONVERT = """
 import sys
 from custom_datasets.converters import face_mask, metal_surface
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.conftest import FACE_CLASSES
 faces, metal, out = sys.argv[1:]
 face_mask.write_split(faces, FACE_CLASSES, out=out + '/faces')

@@ -14,7 +14,7 @@ from custom_datasets.run_report.class_maps import (
     draw_class_maps,
 )
 from custom_datasets.run_report.settings import read_settings
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.leaves import ROOT
 
 LEAF = str(ROOT / 'configs/metal_surface/resnet18_1xb32-30e_metal-surface.py')

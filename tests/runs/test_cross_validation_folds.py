@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from custom_datasets import sample
 from custom_datasets.checking.image_facts import read_image_facts
 from custom_datasets.converters import split_dataset as split_dataset_module
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.overrides import apply_data_overrides
 from custom_datasets.runs.cross_validation_folds import prepare_folds, require_apart
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.leaves import LEAVES, SAMPLE
 
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_1xb32'))
@@ -164,9 +164,9 @@ def drop_line(folder, part):
 
 def test_class_lists(metal_crops, tmp_path):
     root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
-    classes = ','.join(sample.METAL_CLASSES).split(',')
+    classes = ','.join(METAL_CLASSES).split(',')
     folds = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
-    assert folds.classes == sample.METAL_CLASSES
+    assert folds.classes == METAL_CLASSES
     held_out = [
         set((root / f'fold_{fold}/val.txt').read_text().splitlines()) for fold in (0, 1)
     ]

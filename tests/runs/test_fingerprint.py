@@ -12,7 +12,7 @@ from mmengine.dataset import (
 
 from custom_datasets.bccd import BCCDDataset
 from custom_datasets.runs.fingerprint import fingerprint
-from custom_datasets.sample import draw_bccd
+from custom_datasets.samples.voc import draw_bccd
 
 APPLE = {'bbox': [1.0, 2.0, 30.0, 40.0], 'bbox_label': 0, 'ignore_flag': 0}
 PEAR = {'bbox': [5.5, 6.0, 9.0, 12.0], 'bbox_label': 1, 'ignore_flag': 0}

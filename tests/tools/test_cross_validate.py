@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from custom_datasets import sample
 from custom_datasets.evaluation.predictions import read_results
+from custom_datasets.samples.voc import draw_bccd
 from tests.leaves import ROOT, SAMPLE, small_run
 from tools import cross_validate as tool
 
@@ -20,7 +20,7 @@ CLASSES = ('RBC', 'WBC', 'Platelets')
 def root(tmp_path_factory):
     """Twelve images to divide, and four of a test list."""
     root = tmp_path_factory.mktemp('folds') / 'bccd'
-    sample.draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
+    draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
     return root
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from custom_datasets.formats import convert
-from custom_datasets.sample_classes import draw_class_folders
+from custom_datasets.samples.class_folders import draw_class_folders
 from tests.leaves import ROOT
 
 PARTS = ('train', 'val', 'test')

@@ -7,7 +7,7 @@ import pytest
 
 from custom_datasets.run_report.page import MOST_BYTES
 from custom_datasets.runs.record import read_run
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.leaves import LEAVES, SAMPLE, small_run
 from tests.run_report.reading import CellPage, assert_numbers_are_in
 from tools import test as test_tool

@@ -17,7 +17,7 @@ import pytest
 from mmengine.config import Config
 
 from custom_datasets.runs.record import read_run
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.leaves import LEAVES, ROOT, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_datasets import sample
+from custom_datasets.samples.voc import draw_bccd
 from tests.leaves import LEAVES, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool
@@ -17,7 +17,7 @@ METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18'))
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp('split') / 'bccd'
-    sample.draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
+    draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
     return root
 
 

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from custom_datasets.sample import METAL_CLASSES
+from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.leaves import LEAVES, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool

@@ -1,10 +1,5 @@
-"""Drawn data in the formats of the real sets, for a demo and for tests.
+"""Drawn cells and faces in Pascal VOC's layouts: BCCD, face mask, WIDER FACE."""
 
-Drawn data proves that a path works from end to end; what a model is worth
-only real data can tell.
-"""
-
-import json
 import os
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
@@ -13,6 +8,7 @@ import cv2
 import numpy as np
 
 from custom_datasets.converters.files import Image, write_image, write_text
+from custom_datasets.samples.noise import noise
 from custom_datasets.voc_xml import Box
 
 Named = tuple[str, Box]
@@ -20,7 +16,6 @@ Named = tuple[str, Box]
 BCCD_PARTS = {'train': 160, 'val': 20, 'test': 40}
 WIDER_PARTS = {'train': 12, 'val': 4}
 WIDER_EVENTS = ('Parade', 'Handshaking')
-METAL_CLASSES = ('crease', 'inclusion', 'oil_spot', 'punching_hole')
 
 
 def draw_bccd(
@@ -62,7 +57,7 @@ def draw_face_mask(
     """
     rng = np.random.default_rng(seed)
     for index in range(count):
-        image = _noise(rng, size, (150, 160, 140))
+        image = noise(rng, size, (150, 160, 140))
         objects = []
         for side, name in enumerate(('with_mask', 'without_mask')):
             if side == 1 and index % 5 == 0:
@@ -94,7 +89,7 @@ def draw_wider_face(
         for index in range(count):
             event, number = WIDER_EVENTS[index % 2], index % 2
             names.append(f'{number}_{event}_{event}_{number}_{index}')
-            image = _noise(rng, size, (150, 160, 140))
+            image = noise(rng, size, (150, 160, 140))
             faces = [_face(rng, image, side, 'without_mask')[1] for side in range(2)]
             objects = [
                 ('face', (x1 - 1, y1 - 1, x2 - 1, y2 - 1)) for x1, y1, x2, y2 in faces
@@ -105,59 +100,11 @@ def draw_wider_face(
         write_text(f'{root}/{part}.txt', '\n'.join(names) + '\n')
 
 
-def draw_metal_surface(
-    root: str,
-    count: int = 60,
-    size: tuple[int, int] = (96, 64),
-    classes: Sequence[str] = METAL_CLASSES,
-    seed: int = 0,
-) -> None:
-    """Draw steel with one or two defects an image, and the JSON of boxes.
-
-    Args:
-        root: Folder to fill: ``images`` and ``anno/annotation.json``.
-        count: How many images; classes take turns.
-        size: Width and height in pixels.
-        classes: Names; each gets its own brightness and stripes.
-        seed: Another seed draws other images.
-    """
-    rng = np.random.default_rng(seed)
-    width, height = size
-    entries = {}
-    for index in range(count):
-        image = _noise(rng, size, (120, 120, 120))
-        found = []
-        for side in range(1 + index % 2):
-            label = (index + side) % len(classes)
-            w, h = (int(v) for v in rng.integers(height // 4, height // 2, 2))
-            x = int(rng.integers(0, width // 2 - w)) + side * width // 2
-            y = int(rng.integers(0, height - h))
-            patch = image[y : y + h, x : x + w]
-            patch[...] = 20 + 70 * label // len(classes)
-            patch[:: label + 2] = 255 - patch[:: label + 2]
-            found.append(
-                {'label': classes[label], 'bbox': [x + 1, y + 1, x + w, y + h]}
-            )
-        name = f'steel_{index:03d}.jpg'
-        write_image(f'{root}/images/{name}', image)
-        head = {'filename': name, 'width': width, 'height': height}
-        entries[name] = {**head, 'anno': found}
-    write_text(f'{root}/anno/annotation.json', json.dumps(entries, indent='\t'))
-
-
-def _noise(
-    rng: np.random.Generator, size: tuple[int, int], color: tuple[int, int, int]
-) -> Image:
-    shape = (size[1], size[0], 3)
-    noisy = np.array(color) + rng.normal(0, 6, shape)
-    return np.ascontiguousarray(noisy.clip(0, 255).astype(np.uint8))
-
-
 def _blood_smear(
     rng: np.random.Generator, size: tuple[int, int]
 ) -> tuple[Image, list[Named]]:
     width, height = size
-    image = _noise(rng, size, (205, 215, 225))
+    image = noise(rng, size, (205, 215, 225))
     kinds = ['WBC', *['RBC'] * int(rng.integers(3, 7)), *['Platelets'] * 2]
     radius = {'WBC': height // 5, 'RBC': height // 9, 'Platelets': height // 20}
     placed: list[tuple[int, int, int]] = []

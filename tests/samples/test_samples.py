@@ -5,11 +5,17 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets import sample
+from custom_datasets.age_gender import AgeGenderDataset
 from custom_datasets.bccd import BCCDDataset
+from custom_datasets.converters.clean import clean_dataset
 from custom_datasets.face_mask import FaceMaskDataset
 from custom_datasets.metal_surface import MetalSurfaceDataset
+from custom_datasets.samples.class_folders import draw_waste
+from custom_datasets.samples.metal_surface import METAL_CLASSES, draw_metal_surface
+from custom_datasets.samples.portraits import draw_age_gender
+from custom_datasets.samples.voc import draw_bccd, draw_face_mask, draw_wider_face
 from custom_datasets.voc_xml import parse_voc_xml
+from custom_datasets.waste import WasteDataset
 from tools import draw_sample as tool
 
 
@@ -21,24 +27,32 @@ def snapshot(folder):
     }
 
 
-def bccd(root, draw=sample.draw_bccd, **options):
+def bccd(root, draw=draw_bccd, **options):
     draw(str(root), {'train': 3, 'val': 2}, (80, 60), **options)
 
 
-def face_mask(root, draw=sample.draw_face_mask, **options):
+def face_mask(root, draw=draw_face_mask, **options):
     draw(str(root), 6, (48, 40), **options)
 
 
-def metal_surface(root, draw=sample.draw_metal_surface, **options):
+def metal_surface(root, draw=draw_metal_surface, **options):
     draw(str(root), 6, **options)
 
 
-def wider_face(root, draw=sample.draw_wider_face, **options):
+def wider_face(root, draw=draw_wider_face, **options):
     draw(str(root), {'train': 4, 'val': 2}, (48, 40), **options)
 
 
+def waste(root, draw=draw_waste, **options):
+    draw(str(root), 3, **options)
+
+
+def age_gender(root, draw=draw_age_gender, **options):
+    draw(str(root), 1, **options)
+
+
 PARTS = ('train', 'val')
-FORMATS = [bccd, face_mask, metal_surface, wider_face]
+FORMATS = [age_gender, bccd, face_mask, metal_surface, waste, wider_face]
 
 
 @pytest.mark.parametrize('draw', FORMATS)
@@ -104,14 +118,15 @@ def test_metal_surface_has_the_real_layout(tmp_path):
             patch = image[y1 - 1 : y2, x1 - 1 : x2].astype(int)
             assert np.abs(patch - background).mean() > 15
             seen.add(item['label'])
-    assert seen == set(sample.METAL_CLASSES)
+    assert seen == set(METAL_CLASSES)
     assert seen < set(MetalSurfaceDataset.METAINFO['classes'])
 
 
 @pytest.mark.parametrize('draw', FORMATS)
 def test_command(tmp_path, monkeypatch, capsys, draw):
     kind = draw.__name__
-    monkeypatch.setattr(sample, f'draw_{kind}', draw)
+    module = f'{tool.PACKAGE}.{tool.MODULES[kind]}'
+    monkeypatch.setattr(f'{module}.draw_{kind}', draw)
     out = tmp_path / 'out'
     assert tool.main([str(out), '--format', kind]) == 0
     before = snapshot(out)
@@ -143,7 +158,7 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
         bccd(root, seed=seed)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sample, 'draw_bccd', interrupted)
+    monkeypatch.setattr('custom_datasets.samples.voc.draw_bccd', interrupted)
     with pytest.raises(KeyboardInterrupt):
         tool.main([str(tmp_path / 'out')])
     assert os.listdir(tmp_path) == []
@@ -160,3 +175,29 @@ def test_wider_face_has_the_real_layout(tmp_path):
             assert (folder / f'{number}--{event}/{name}.jpg').is_file()
             found = parse_voc_xml(str(folder / f'Annotations/{name}.xml'))
             assert [one[0] for one in found.objects] == ['face', 'face']
+
+
+def test_waste_has_the_real_folders_and_repeats_to_clean(tmp_path):
+    waste(tmp_path)
+    classes = WasteDataset.METAINFO['classes']
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(classes)
+    clean_dataset(str(tmp_path))
+    rows = (tmp_path / 'removed.csv').read_text().splitlines()[1:]
+    assert sorted(row.split(',')[1] for row in rows) == [
+        'duplicate',
+        'label-conflict',
+        'label-conflict',
+    ]
+
+
+def test_age_gender_has_two_sources_and_rare_old_faces(tmp_path):
+    age_gender(tmp_path)
+    counts = {
+        source: {path.name: len(list(path.iterdir())) for path in folder.iterdir()}
+        for source in ('studio', 'street')
+        for folder in [tmp_path / source]
+    }
+    classes = AgeGenderDataset.METAINFO['classes']
+    assert counts['street'] == dict.fromkeys(classes, 1)
+    assert counts['studio'].keys() == set(classes)
+    assert counts['studio']['20s_male'] == 4 * counts['studio']['60s_female'] == 4

@@ -1,6 +1,6 @@
 """The files of a new classification set, in the style of those written by hand."""
 
-from custom_datasets.scaffold_files import (
+from custom_datasets.scaffold.files import (
     NewDataset,
     custom_imports,
     leaf,

@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets import sample_recycling
 from custom_datasets.checking.content import content_groups
 from custom_datasets.checking.scan import scan_images
 from custom_datasets.recycling import RecyclingDataset
-from custom_datasets.sample_recycling import CLASSES, draw_recycling
+from custom_datasets.samples.recycling import CLASSES, draw_recycling
 from tools import draw_sample as tool
 
 PARTS = {'train': 20, 'test': 3}
@@ -87,7 +86,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     def small(root, seed):
         draw_recycling(root, PARTS, (48, 48), seed)
 
-    monkeypatch.setattr(sample_recycling, 'draw_recycling', small)
+    monkeypatch.setattr('custom_datasets.samples.recycling.draw_recycling', small)
     assert tool.main([str(tmp_path / 'out'), '--format', 'recycling']) == 0
     assert (tmp_path / 'out/train/0019.jpg').is_file()
     assert 'in the format of recycling' in capsys.readouterr().out

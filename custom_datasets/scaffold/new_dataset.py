@@ -18,9 +18,9 @@ from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.formats import Source, convert, read_source
 from custom_datasets.formats.source import CLASS_LIST
 from custom_datasets.images import image_size
-from custom_datasets.scaffold_classification import classification_files
-from custom_datasets.scaffold_detection import detection_files
-from custom_datasets.scaffold_files import NewDataset
+from custom_datasets.scaffold.classification import classification_files
+from custom_datasets.scaffold.detection import detection_files
+from custom_datasets.scaffold.files import NewDataset
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 _OTHER = {'train': 'train', 'val': 'test', 'test': 'val'}

@@ -2,6 +2,7 @@
 
 import colorsys
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 
 import cv2
@@ -37,6 +38,25 @@ def draw_class_folders(
             pixels = _sign(rng, number, rng.integers(*sides, 2, endpoint=True))
             file = f'{index:03d}{suffixes[index % len(suffixes)]}'
             Image.fromarray(pixels).save(os.path.join(root, name, file))
+
+
+def draw_waste(root: str, count: int = 20, seed: int = 0) -> None:
+    """Draw the twelve folders of waste, and two repeats for ``clean.py`` to find.
+
+    One is in the folder of its original, the other in that of another class.
+
+    Args:
+        root: Folder to fill: ``<class>/<number>.jpg``.
+        count: How many images a class.
+        seed: Another seed draws other images.
+    """
+    from custom_datasets.waste import WasteDataset
+
+    classes = WasteDataset.METAINFO['classes']
+    draw_class_folders(root, classes, count, (80, 160), ['.jpg'], seed)
+    one, other = (os.path.join(root, name) for name in classes[:2])
+    shutil.copy(os.path.join(one, '000.jpg'), os.path.join(one, 'copy.jpg'))
+    shutil.copy(os.path.join(one, '001.jpg'), os.path.join(other, '001.jpg'))
 
 
 def _sign(rng: np.random.Generator, number: int, size: Iterable[int]) -> Pixels:
