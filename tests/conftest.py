@@ -1,10 +1,12 @@
 """Tiny data sets, drawn once for the whole run, and the folder of real ones."""
 
+import functools
 import os
 import signal
 from pathlib import Path
 
 import pytest
+from mmengine.config import utils as config_utils
 from mmengine.visualization import Visualizer
 
 from custom_datasets.converters.face_mask import write_split
@@ -15,6 +17,14 @@ from custom_datasets.samples.recycling import draw_recycling
 from custom_datasets.samples.voc import draw_bccd, draw_face_mask, draw_wider_face
 
 FACE_CLASSES = ('with_mask', 'without_mask', 'mask_weared_incorrect')
+
+
+def pytest_configure():
+    """Read upstream's model index once.
+
+    mmengine reads it, a hundred YAML files, for each ``mmdet::`` base of a config.
+    """
+    config_utils.load = functools.cache(config_utils.load)
 
 
 @pytest.fixture(autouse=True)
