@@ -84,8 +84,10 @@ def require_class_map(class_map: Mapping[str, str], classes: Sequence[str]) -> N
     """Raise where a map folds names into something that is no class.
 
     Raises:
-        ConfigError: With the first such class.
+        ConfigError: With the first such class, or it is no map.
     """
+    if not isinstance(class_map, Mapping):
+        raise ConfigError(f'class_map: needs a dict of names, is {class_map!r}')
     for name, target in class_map.items():
         if target not in classes:
             raise ConfigError(

@@ -96,6 +96,16 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def share(text: str) -> float:
+    """Read a number from 0 to 1, for a parser's ``type``."""
+    return _number(text, 1.0, 'a number from 0 to 1')
+
+
+def not_negative(text: str) -> float:
+    """Read a number from 0 on, for a parser's ``type``."""
+    return _number(text, sys.float_info.max, 'a number from 0 on')
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far something is on stderr: a bar on a terminal, else a few lines.
@@ -116,6 +126,16 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _number(text: str, most: float, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f'{text}: needs {what}')
+    return number
 
 
 def _setting(text: str) -> str:

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from custom_datasets.checking.checkpoint import checkpoint_classes
+from custom_datasets.checking.decoding import decode
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.images import image_size
 from custom_datasets.overrides import apply_overrides
 from custom_datasets.reporting.quiet import quiet
 from custom_datasets.run_report.settings import is_detection, read_settings
 from custom_datasets.weights import require_weights
 
-Picture = str | NDArray[np.uint8]
+Picture = str | os.PathLike[str] | NDArray[np.uint8]
 """A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
 
 
@@ -61,7 +61,11 @@ def load_detector(
         apply_overrides(cfg)
         model = MODELS.build(cfg.model)
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    weights = loaded.get('state_dict', loaded)
+    # As DistributedDataParallel names them, if it was saved by hand.
+    weights = {
+        name.removeprefix('module.'): tensor
+        for name, tensor in loaded.get('state_dict', loaded).items()
+    }
     require_weights(checkpoint, weights, model.state_dict())
     model.load_state_dict(weights, strict=False)
     model.cfg = cfg
@@ -83,19 +87,31 @@ def detect(
         and class numbers, both of shape (n,).
 
     Raises:
-        UserError: There is no such image, or it can't be read.
+        UserError: There is no such image, it does not decode wholly, or the pixels
+            have another shape.
     """
-    if isinstance(image, str):
-        image_size(image)
+    pixels = image if isinstance(image, np.ndarray) else _read(os.fspath(image))
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise UserError(f'pixels of shape {pixels.shape}: needs (height, width, 3)')
     cfg: Any = model.cfg
-    # A copy: mmdet makes the config's own pipeline take pixels, and paths no more.
+    # A copy: the model's own config still reads files.
     steps = copy.deepcopy(get_test_pipeline_cfg(cfg))
+    steps[0] = {'type': 'mmdet.LoadImageFromNDArray'}
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        if not isinstance(image, str):
-            steps[0] = {'type': 'mmdet.LoadImageFromNDArray'}
-        pipeline = Compose(steps)
-        found = inference_detector(model, image, pipeline).pred_instances.cpu().numpy()
+        result = inference_detector(model, pixels, Compose(steps))
+    found = result.pred_instances.cpu().numpy()
     return found.bboxes.astype(float), found.scores.astype(float), found.labels
+
+
+def _read(path: str) -> NDArray[np.uint8]:
+    try:
+        with open(path, 'rb') as file:
+            decoded, pixels = decode(file.read())
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+    if pixels is None or decoded.decodes != 'whole':
+        raise UserError(f'{path}: {decoded.problem or "is too large"}')
+    return pixels
 
 
 def _best_device() -> str:

@@ -59,8 +59,8 @@ class ImageIndex:
         if len(inner) > 1:
             found = [path.removeprefix(f'{folder}{slash}') for path in inner]
             raise UserError(
-                f'{self._root}{image_id}.*: there are {" and ".join(found)}; give the '
-                'folder in the list'
+                f'{self._root}{image_id}.*: there are {" and ".join(found)}; rename '
+                'one of them'
             )
         if not found:
             raise UserError(f'{self._root}{image_id}.*: no such image')

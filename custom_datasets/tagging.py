@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from custom_datasets.detectors import Picture, detect, load_detector
+from custom_datasets.errors import UserError
 
 THRESHOLD = 0.3
 """Score from which on a box counts."""
@@ -55,7 +56,7 @@ class Tagger:
             Tags by name, those with the best scores first.
 
         Raises:
-            UserError: There is no such image, or it can't be read.
+            UserError: See :func:`~custom_datasets.detectors.detect`.
         """
         boxes, scores, labels = detect(self.model, image)
         names = [self.classes[label] for label in labels]
@@ -91,14 +92,26 @@ def tag_images(
     checkpoint: str,
     threshold: float = THRESHOLD,
     options: Mapping[str, Any] | None = None,
-) -> str:
-    """Tag image files; returns a JSON: tag, best score and boxes of each image."""
+) -> tuple[str, list[str]]:
+    """Tag image files.
+
+    Returns:
+        A JSON: tag, best score and boxes of each image; and a sentence on each image
+        that could not be read, which the JSON lacks.
+
+    Raises:
+        UserError: See :func:`~custom_datasets.detectors.load_detector`.
+    """
     tagger = Tagger(*load_detector(config, checkpoint, options=options), threshold)
-    found = {
-        image: {
+    found, problems = {}, []
+    for image in images:
+        try:
+            tags = tagger.tags(image)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        found[image] = {
             name: {'score': round(tag.score, 4), 'boxes': tag.boxes.round(1).tolist()}
-            for name, tag in tagger.tags(image).items()
+            for name, tag in tags.items()
         }
-        for image in images
-    }
-    return json.dumps(found, indent=1)
+    return json.dumps(found, indent=1), problems

@@ -22,7 +22,6 @@ def require_weights(
     Raises:
         UserError: With the first that does not fit.
     """
-    given = {name.removeprefix('module.'): tensor for name, tensor in given.items()}
     missing = [n for n in wanted if n not in given and 'num_batches_tracked' not in n]
     other = [n for n in wanted if n in given and given[n].shape != wanted[n].shape]
     if not missing and not other:

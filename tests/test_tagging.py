@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -114,6 +115,38 @@ def test_a_checkpoint_brings_its_own_classes(trained, photo):
     from_pixels = tagger.tags(cv2.imread(photo))['coffee'].boxes
     np.testing.assert_allclose(from_pixels, boxes)
     np.testing.assert_allclose(tagger.tags(photo)['coffee'].boxes, boxes)
+
+
+def test_weights_of_several_gpus_are_those_of_one(trained, photo, tmp_path):
+    checkpoint = torch.load(trained, weights_only=False)
+    weights = checkpoint['state_dict'].items()
+    checkpoint['state_dict'] = {f'module.{name}': w for name, w in weights}
+    torch.save(checkpoint, tmp_path / 'several.pth')
+    tagger = Tagger(*load_detector(str(LEAF), str(tmp_path / 'several.pth')))
+    assert tagger.tags(Path(photo))['coffee'].score == pytest.approx(COFFEE, abs=1e-5)
+
+
+@pytest.mark.parametrize('shape', [(20, 30), (20, 30, 4), (0, 30, 3)])
+def test_pixels_of_another_shape(trained, shape):
+    tagger = Tagger(*load_detector(str(LEAF), trained))
+    with pytest.raises(UserError, match=re.escape(f'{shape}: needs (height, width')):
+        tagger.names(np.zeros(shape, np.uint8))
+
+
+def test_a_damaged_image_takes_the_tags_of_no_other(trained, photo, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / 'whole.jpg'), cv2.imread(photo))
+    cut = tmp_path / 'cut.jpg'
+    cut.write_bytes((tmp_path / 'whole.jpg').read_bytes()[:2000])
+    assert tag_tool.main([str(LEAF), trained, str(cut), photo]) == 1
+    out, err = capsys.readouterr()
+    assert list(json.loads(out)) == [photo]
+    assert err.splitlines()[-1].startswith(f'error: {cut}: is cut off')
+
+
+def test_a_threshold_is_a_share(trained, photo):
+    for text in ('50', 'nan', '-0.1'):
+        with pytest.raises(SystemExit):
+            tag_tool.main([str(LEAF), trained, photo, '--threshold', text])
 
 
 def test_a_missing_image_gets_a_sentence(trained, tmp_path):

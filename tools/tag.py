@@ -1,5 +1,9 @@
 #!/usr/bin/env python
-"""Tag images with what a trained detector finds on them, as JSON."""
+"""Tag images with what a trained detector finds on them, as JSON.
+
+Exit status: 0, or 1 where something could not be read; the tags of the other images
+are printed.
+"""
 
 import argparse
 import sys
@@ -7,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_cfg_options, run_command
+from custom_datasets.cli import add_cfg_options, run_command, share
 from custom_datasets.reporting.quiet import quiet
 
 
@@ -19,23 +23,30 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('images', nargs='+', help='image files')
     parser.add_argument(
         '--threshold',
-        type=float,
+        type=share,
         default=0.3,
         help='score from which on a box counts (default: %(default)s)',
     )
     add_cfg_options(parser)
     args = parser.parse_args(argv)
 
+    problems: list[str] = []
+
     def tag() -> str:
         # Some packages greet on stdout, which is for the JSON.
         with quiet():
             from custom_datasets.tagging import tag_images
 
-        return tag_images(
+        found, said = tag_images(
             args.images, args.config, args.checkpoint, args.threshold, args.cfg_options
         )
+        problems.extend(said)
+        return found
 
-    return run_command(tag)
+    status = run_command(tag)
+    for problem in problems:
+        print(f'error: {problem}', file=sys.stderr)
+    return 1 if problems else status
 
 
 if __name__ == '__main__':

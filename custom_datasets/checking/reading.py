@@ -177,7 +177,7 @@ def _class_map(source: Source, findings: list[Finding]) -> Mapping[str, str]:
                 file=source.ann_file,
             )
         )
-    return class_map
+    return class_map if isinstance(class_map, Mapping) else {}
 
 
 def _xml_findings(source: Source, path: str, xml: XMLFile | None) -> list[Finding]:

@@ -32,6 +32,7 @@ from custom_datasets.checking.model_checks import (
     check_heads,
 )
 from custom_datasets.checking.objects import check_area, check_extent, check_repeats
+from custom_datasets.checking.origins import check_origins
 from custom_datasets.checking.pipeline_scale import full_pipeline, scale_boxes
 from custom_datasets.checking.reading import read_sources
 from custom_datasets.checking.scan import scan_images
@@ -221,6 +222,7 @@ def _check_data(
     else:
         findings += check_ends(splits)
     findings += check_unlisted(sources, splits)
+    findings += check_origins(sources, splits)
     findings += check_annotations(splits, sizes)
     findings += check_shape(cfg, splits, sizes)
     return findings, splits

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from custom_datasets.converters.face_crops import (
     NOT_FOUND,
-    PERSON,
+    Crops,
     Lost,
     crop_all,
     render_lost,
 )
 from custom_datasets.converters.faces import MARGIN, FindFaces
 from custom_datasets.converters.files import new_folder, require_apart, write_text
-from custom_datasets.converters.portraits import read_portraits
+from custom_datasets.converters.portraits import Portrait, read_portraits
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.sources import FILE, render_sources
@@ -38,9 +38,9 @@ def convert(
     A crop is ``<out>/<class>/<source>/<name>.jpg``; a source is called as the
     folder or the CSV. ``train.txt``, ``val.txt`` and ``test.txt`` come from
     :func:`~custom_datasets.converters.split_dataset.split_dataset`: 8:1:1, or 8:1
-    where other sources test. One person is in one of them, where the CSV names
-    people. ``sources.txt`` has the source of each crop, and ``not_found.csv`` what
-    became no crop and why.
+    where other sources test. One person of a source is in one of them, where the
+    CSV names people. ``sources.txt`` has the source of each crop, and
+    ``not_found.csv`` what became no crop and why.
 
     Args:
         root: See :func:`~custom_datasets.converters.portraits.read_portraits`.
@@ -67,10 +67,12 @@ def convert(
         )
     require_apart(out, given.values())
     portraits = {name: read_portraits(path, classes) for name, path in given.items()}
-    known = any(one.person for each in portraits.values() for one in each)
+    absent = _without({one.label for one in next(iter(portraits.values()))}, classes)
+    if absent:
+        raise UserError(f'{root}: no portraits of {absent}')
     with new_folder(out, overwrite) as made:
         crops, lost = crop_all(made, portraits, find_faces, margin, progress)
-        _require_all(crops, lost, classes)
+        _require_all(crops, lost, portraits, classes)
         sources = {path: source for source, found in crops.items() for path in found}
         write_text(f'{made}/{FILE}', render_sources(sources))
         write_text(f'{made}/{NOT_FOUND}', render_lost(lost))
@@ -78,12 +80,19 @@ def convert(
         if test:
             held, ratios = f'{made}/test.txt', {'train': 8, 'val': 1}
             tests = [item for name in map(_name, test) for item in crops[name].items()]
-            write_text(held, ''.join(f'{path}\t{label}\n' for path, label in tests))
+            write_text(held, ''.join(f'{path}\t{one.label}\n' for path, one in tests))
+        # The numbers of people in two sources are not of the same people.
+        people = {
+            path: f'{source}/{one.person}'
+            for source, found in crops.items()
+            for path, one in found.items()
+            if one.person
+        }
         table = split_dataset(
             made,
             ratios,
             test_list=held,
-            group_by=PERSON if known else None,
+            group_by=people or None,
             seed=seed,
         )
     reasons = Counter(problem for *_, problem in lost)
@@ -97,19 +106,28 @@ def convert(
 
 
 def _name(source: str) -> str:
-    return Path(source).resolve().stem
+    path = Path(source).resolve()
+    return path.stem if path.is_file() else path.name
+
+
+def _without(found: Collection[str], classes: Collection[str]) -> str:
+    return ', '.join(name for name in classes if name not in found)
 
 
 def _require_all(
-    crops: Mapping[str, Mapping[str, str]],
+    crops: Crops,
     lost: Sequence[Lost],
+    portraits: Mapping[str, Sequence[Portrait]],
     classes: Collection[str],
 ) -> None:
     """Raise a UserError for a source without a face; for the first, of a class."""
     for index, (source, found) in enumerate(crops.items()):
-        absent = [name for name in classes if name not in found.values()]
+        absent = _without({one.label for one in found.values()}, classes)
         if absent and (index == 0 or not found):
-            first = next(
-                (f'; {o[1]} for one: {o[2]}' for o in lost if o[0] == source), ''
+            labels = {one.name: one.label for one in portraits[source]}
+            name, problem = next(
+                (name, problem)
+                for origin, name, problem in lost
+                if origin == source and labels[name] in absent
             )
-            raise UserError(f'{source}: no face of {", ".join(absent)}{first}')
+            raise UserError(f'{source}: no face of {absent}; {name} for one: {problem}')

@@ -15,10 +15,13 @@ from custom_datasets.converters.portraits import Portrait
 Lost = tuple[str, str, str]
 """Source and name of a portrait without a crop, and why."""
 
+Crops = dict[str, dict[str, Portrait]]
+"""The portrait of each crop, by source and path of the crop."""
+
 NOT_FOUND = 'not_found.csv'
 
-PERSON = re.compile(r'_of_(.+)\.jpg$')
-"""Who a crop shows, in its name; for ``--group-by`` as well."""
+PERSON = '_of_'
+"""What stands before the person in the name of a crop."""
 
 
 def crop_all(
@@ -27,7 +30,7 @@ def crop_all(
     find_faces: FindFaces,
     margin: float,
     progress: Callable[[int, int], None] | None,
-) -> tuple[dict[str, dict[str, str]], list[Lost]]:
+) -> tuple[Crops, list[Lost]]:
     """Write all crops, as ``<class>/<source>/<name>.jpg``.
 
     Args:
@@ -38,9 +41,9 @@ def crop_all(
         progress: Called with the number of portraits done, and of all.
 
     Returns:
-        The class of each crop, by source and path; and what has no crop.
+        The crops; and what has none.
     """
-    crops: dict[str, dict[str, str]] = {name: {} for name in portraits}
+    crops: Crops = {name: {} for name in portraits}
     lost: list[Lost] = []
     todo = [(name, one) for name, each in portraits.items() for one in each]
     stems = {
@@ -51,11 +54,11 @@ def crop_all(
         if crop is None:
             lost.append((source, portrait.name, problem))
         else:
-            who = re.sub(r'[\s/\\]', '_', portrait.person)
-            file = stems[source][portrait.name] + (f'_of_{who}' if who else '')
+            who = re.sub(r'[\s/\\]', '_', portrait.person).replace(PERSON, '_')
+            file = stems[source][portrait.name] + (f'{PERSON}{who}' if who else '')
             path = f'{portrait.label}/{source}/{file}.jpg'
             write_image(f'{folder}/{path}', crop)
-            crops[source][path] = portrait.label
+            crops[source][path] = portrait
         if progress:
             progress(done, len(todo))
     return crops, lost

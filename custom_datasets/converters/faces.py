@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from custom_datasets.converters.files import Image
-from custom_datasets.converters.metal_surface import cut_square
 
 Boxes = NDArray[np.float64]
 
@@ -93,21 +92,24 @@ def choose_face(boxes: Boxes) -> tuple[Boxes | None, str]:
 
 
 def crop_face(image: Image, face: Boxes, margin: float = MARGIN) -> Image:
-    """Cut a face out with a margin, pad it with black to a square, and scale it.
+    """Cut a square around a face with a margin, and scale it.
+
+    It is black where the image ends.
 
     Args:
         image: Shape (height, width, 3).
         face: Shape (4,), zero-based ``xyxy`` in pixels.
-        margin: What of the face's longer side to add on each side, as far as the
-            image reaches.
+        margin: What of the face's longer side to add on each side.
 
     Returns:
         Shape (224, 224, 3).
     """
-    height, width = image.shape[:2]
-    added = margin * float((face[2:] - face[:2]).max())
-    x1, y1 = np.floor(face[:2] - added).clip(0)
-    x2, y2 = np.minimum(np.ceil(face[2:] + added), (width, height))
-    square = cut_square(image, (x1, y1, x2, y2))
+    side = max(1, round((1 + 2 * margin) * float((face[2:] - face[:2]).max())))
+    left, top = np.round((face[:2] + face[2:] - side) / 2).astype(int)
+    # What is cut is moved into the square by as much as its corner is outside.
+    inside = image[max(top, 0) : top + side, max(left, 0) : left + side]
+    square = np.zeros((side, side, 3), np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    square[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
     way = cv2.INTER_AREA if len(square) > SIDE else cv2.INTER_LINEAR
     return cv2.resize(square, (SIDE, SIDE), interpolation=way).astype(np.uint8)

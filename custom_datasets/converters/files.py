@@ -66,7 +66,9 @@ def write_image(path: str, image: Image) -> None:
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
     if not cv2.imwrite(path, image):
         name = os.path.basename(path)
-        raise UserError(f'{name}: cannot be written; is the disk full?')
+        raise UserError(
+            f'{name}: cannot be written; is the disk full, or the name too long?'
+        )
 
 
 def _require_replaceable(path: str, overwrite: bool) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from custom_datasets.converters.files import MARK
 from custom_datasets.errors import UserError
 from custom_datasets.images import IMAGE_SUFFIXES
 
@@ -80,14 +81,18 @@ def _read_folders(root: str, classes: Collection[str]) -> Iterator[Portrait]:
     for folder in sorted(os.listdir(root)):
         if folder.startswith('.') or not os.path.isdir(os.path.join(root, folder)):
             continue
-        words = re.findall(r'\d+|[a-z]+', folder.lower())
-        ages = [word for word in words if word.isdecimal()]
+        words = re.findall(r'\d+(?:\s*-\s*\d+)?|[a-z]+', folder.lower())
+        ages = [word for word in words if word[0].isdecimal()]
         ages += [f'{20 + 10 * _WORDS.index(word)}' for word in words if word in _WORDS]
         genders = [w for w in words if any(w in known for known in _GENDERS.values())]
         label, problem = '', 'the name of its folder has no age and gender'
         if len(ages) == len(genders) == 1:
             label, problem = name_class(ages[0], genders[0], classes)
-        for place, _, files in sorted(os.walk(os.path.join(root, folder))):
+        for place, inner, files in os.walk(os.path.join(root, folder)):
+            inner.sort()
+            if MARK in files:  # Crops that were made of portraits.
+                inner.clear()
+                continue
             for file in sorted(files):
                 path = os.path.join(place, file)
                 if file.lower().endswith(IMAGE_SUFFIXES) and file[0] != '.':
@@ -98,9 +103,12 @@ def _read_folders(root: str, classes: Collection[str]) -> Iterator[Portrait]:
 def _read_csv(source: str, classes: Collection[str]) -> Iterator[Portrait]:
     try:
         with open(source, encoding='utf-8-sig', newline='') as file:
+            header = file.readline()
+            file.seek(0)
+            separator = max(',;\t', key=header.count)
             rows = [
                 {str(k).strip().lower(): str(v or '').strip() for k, v in row.items()}
-                for row in csv.DictReader(file)
+                for row in csv.DictReader(file, delimiter=separator)
             ]
     except (OSError, UnicodeError, csv.Error) as error:
         raise UserError(f'{source}: not a CSV in UTF-8 ({error})') from error
@@ -108,9 +116,11 @@ def _read_csv(source: str, classes: Collection[str]) -> Iterator[Portrait]:
     column = next((name for name in _PATHS if name in names), None)
     if rows and not (column and {'age', 'gender'} <= names):
         raise UserError(f'{source}: needs path, age and gender, has {sorted(names)}')
-    times = Counter(row[str(column)] for row in rows)
     for row in rows:
-        name = row[str(column)]
+        row['name'] = os.path.normpath(row[str(column)]) if row[str(column)] else ''
+    times = Counter(row['name'] for row in rows)
+    for row in rows:
+        name = row['name']
         label, problem = name_class(row['age'], row['gender'], classes)
         if times[name] > 1:
             label, problem = '', f'{times[name]} rows have it'

@@ -42,7 +42,7 @@ def split_dataset(
     *,
     folds: int | None = None,
     test_list: str | None = None,
-    group_by: re.Pattern[str] | None = None,
+    group_by: re.Pattern[str] | Mapping[str, str] | None = None,
     classes: Sequence[str] | None = None,
     ignore_classes: Collection[str] = (),
     exclude: str | None = None,
@@ -68,7 +68,7 @@ def split_dataset(
         test_list: A list of images that are, and stay, the test part. Images
             that show the same as one of them are in no part.
         group_by: Its first group is, in an image's name, that of the image it
-            was made from.
+            was made from. Or what each image belongs to, by its name.
         classes: Names that the XML files of a VOC folder may use, and must;
             None allows any.
         ignore_classes: Classes that are not counted; images in their folders
@@ -188,14 +188,16 @@ def _groups(
     labels: Mapping[str, Mapping[str, int]],
     images: Mapping[str, str | None],
     has_boxes: bool,
-    pattern: re.Pattern[str] | None,
+    group_by: re.Pattern[str] | Mapping[str, str] | None,
 ) -> dict[str, str]:
     """Group what shows the same or, by its name, was made of one image."""
     paths = {name: images[name] or name for name in sorted(labels)}
     found = content_groups(scan_images(path for path in images.values() if path))
     contents = {name: found[path] for name, path in paths.items() if path in found}
-    if pattern:
-        return merge_groups(contents, match_sources(paths, pattern))
+    if isinstance(group_by, re.Pattern):
+        return merge_groups(contents, match_sources(paths, group_by))
+    if group_by is not None:
+        return merge_groups(contents, {n: group_by[n] for n in paths if n in group_by})
     records = (
         ImageRecord(name, path, label=None if has_boxes else min(labels[name]))
         for name, path in paths.items()
@@ -262,7 +264,8 @@ def _notes(
         more = ', ...' if len(copies) > _MOST_SHOWN else ''
         notes.append(
             f'{len(copies)} images are in no part, since they show the same as one of '
-            f'the held test list: {", ".join(sorted(copies)[:_MOST_SHOWN])}{more}'
+            'the held test list, or come from one thing with it: '
+            f'{", ".join(sorted(copies)[:_MOST_SHOWN])}{more}'
         )
     return notes
 

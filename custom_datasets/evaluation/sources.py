@@ -28,7 +28,8 @@ def find_sources(paths: Sequence[str]) -> list[str | None]:
         paths: Of the image files.
 
     Raises:
-        AnnotationError: A list can't be read, or has lines without a source.
+        UserError: A list can't be read or is empty.
+        AnnotationError: It has lines without a source.
     """
 
     @cache
@@ -64,7 +65,7 @@ def read_sources(path: str) -> dict[str, str]:
     problems = []
     for number, line in read_lines(path):
         name, _, source = (part.strip() for part in line.rpartition('\t'))
-        name = os.path.normpath(name).replace(os.sep, '/') if name else ''
+        name = os.path.normpath(name.replace('\\', '/')) if name else ''
         if not (name and source):
             problems.append(f'line {number}: no tab and source behind the path')
         elif sources.setdefault(name, source) != source:

@@ -16,6 +16,7 @@ from custom_datasets.evaluation.sources import read_sources
 
 CLASSES = ('20s_female', '60s_male')
 PARTS = ('train', 'val', 'test')
+NAMES = ('', 'best_of_')
 
 
 def find(image):
@@ -121,9 +122,10 @@ def test_what_has_no_crop_is_listed_with_its_reason(tmp_path):
 def test_people_stay_in_one_part(tmp_path):
     rows = ['path,age,gender,person']
     for index in range(24):
-        write(tmp_path / f'faces/{index}.png', portrait(index))
+        name = f'{NAMES[index % 2]}{index}'
+        write(tmp_path / f'faces/{name}.png', portrait(index))
         age, gender = ((21, 'f'), (66, 'm'))[index % 2]
-        rows.append(f'faces/{index}.png,{age},{gender},Person {index // 4}')
+        rows.append(f'faces/{name}.png,{age},{gender},Person {index // 4}')
     rows.append('faces/nowhere.png,20,f,Person 0')
     (tmp_path / 'faces.csv').write_text('\n'.join(rows))
     out = tmp_path / 'out'
@@ -131,7 +133,7 @@ def test_people_stay_in_one_part(tmp_path):
     parts = {}
     for part in PARTS:
         for path in listed(out, part):
-            person = PERSON.search(path)[1]
+            person = path.rpartition(PERSON)[2]
             assert person.startswith('Person_')
             parts.setdefault(person, set()).add(part)
     assert len(parts) == 6
@@ -139,6 +141,37 @@ def test_people_stay_in_one_part(tmp_path):
     assert lost(out) == [
         ('faces', 'faces/nowhere.png', 'cannot be read: No such file or directory')
     ]
+
+
+def test_numbers_of_people_in_two_sources_are_not_of_the_same(tmp_path):
+    for source, first in (('one', 0), ('two', 50)):
+        rows = ['path;age;gender;person']
+        for index in range(12):
+            write(tmp_path / f'{source}/{index}.png', portrait(first + index))
+            age, gender = ((21, 'f'), (66, 'm'))[index % 2]
+            rows.append(f'{source}/{index}.png;{age};{gender};{index}')
+        (tmp_path / f'{source}.csv').write_text('\n'.join(rows))
+    said = run(tmp_path / 'one.csv', tmp_path / 'out', test=[str(tmp_path / 'two.csv')])
+    assert 'in no part' not in said
+    assert [len(listed(tmp_path / 'out', part)) for part in PARTS][2] == 12
+    assert sum(len(listed(tmp_path / 'out', part)) for part in PARTS) == 24
+
+
+def test_crops_among_the_portraits_are_no_portraits(tmp_path):
+    raw = draw(tmp_path / 'raw')
+    run(raw, raw / '20s_female/crops')
+    run(raw, tmp_path / 'out')
+    assert len(list((tmp_path / 'out').rglob('*.jpg'))) == 12
+
+
+def test_a_class_without_portraits_is_said_at_once(tmp_path):
+    raw = draw(tmp_path / 'raw', (6, 0))
+
+    def never(image):
+        raise AssertionError
+
+    with pytest.raises(UserError, match='raw: no portraits of 60s_male'):
+        convert(str(raw), str(tmp_path / 'out'), CLASSES, never)
 
 
 def test_a_photograph_of_the_test_source_is_not_trained_on(tmp_path):
@@ -164,7 +197,7 @@ def test_names_that_are_alike_do_not_replace_each_other(tmp_path):
 @pytest.mark.parametrize(
     ('counts', 'sentence'),
     [
-        ((6, 0), 'raw: no face of 60s_male'),
+        ((6, 0), 'raw: no portraits of 60s_male'),
         ((2, 6), '20s_female'),
     ],
 )

@@ -57,11 +57,24 @@ def test_a_crop_has_its_margin_and_its_size():
 
 def test_at_the_border_the_crop_is_padded_with_black():
     image = np.full((100, 50, 3), 90, np.uint8)
+    # A square of 160 around (25, 50), of which the image has 50 by 100.
     crop = crop_face(image, np.array([0.0, 0, 50, 100]), 0.3)
     assert crop.shape == (224, 224, 3)
-    columns = crop[112, :, 0]
-    assert (columns[:55] == 0).all() and (columns[-55:] == 0).all()
-    assert (columns[58:-58] == 90).all()
+    across, down = crop[112, :, 0], crop[:, 112, 0]
+    for line, share in ((across, 50 / 160), (down, 100 / 160)):
+        edge = 112 * (1 - share)
+        assert (line[: int(edge) - 1] == 0).all()
+        assert (line[-int(edge) + 1 :] == 0).all()
+        assert (line[int(edge) + 3 : -int(edge) - 3] == 90).all()
+
+
+def test_where_the_image_goes_on_nothing_is_black():
+    image = np.full((300, 400, 3), 90, np.uint8)
+    assert (crop_face(image, np.array([150.0, 100, 230, 220]), 0.3) == 90).all()
+    at_the_left = crop_face(image, np.array([0.0, 100, 100, 200]), 0.3)
+    dark = (at_the_left[112, :, 0] < 45).nonzero()[0]
+    # 30 of 160 pixels are outside, and all of them to the left.
+    assert dark.tolist() == list(range(42))
 
 
 def test_a_detector_of_this_repository_finds_boxes(tmp_path):

@@ -58,6 +58,7 @@ def folders(tmp_path):
         ('f_50s', '50s_female'),
         ('M60', '60s_male'),
         ('m.60', '60s_male'),
+        ('20-29_male', '20s_male'),
     ],
 )
 def test_folders_are_called_in_any_order(folders, folder, label):

@@ -24,6 +24,12 @@ def test_an_image_its_folder_and_the_rest(tmp_path):
     assert found == ['one', 'folder', 'folder', 'deep', None, None]
 
 
+def test_paths_of_another_system(tmp_path):
+    write(tmp_path, 'a\\1.jpg\tone\r\na\\b\ttwo\r\n')
+    paths = [str(tmp_path / path) for path in ('a/1.jpg', 'a/b/2.jpg')]
+    assert find_sources(paths) == ['one', 'two']
+
+
 def test_a_dot_is_all_the_rest(tmp_path):
     write(tmp_path, './a/\tone\n.\trest\n')
     paths = [str(tmp_path / path) for path in ('a/1.jpg', 'b/1.jpg', '2.jpg')]
