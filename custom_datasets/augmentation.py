@@ -56,13 +56,18 @@ def apply_augment(cfg: Config, names: str | Sequence[str]) -> None:
 
     Args:
         cfg: A classifier's.
-        names: Keys of :data:`GROUPS`.
+        names: Keys of :data:`GROUPS`; one that stands twice counts once.
 
     Raises:
-        ConfigError: A name is unknown, Albumentations is missing, the model is no
-            classifier, or colour is what tells the classes apart.
+        ConfigError: They are no names, one is unknown, Albumentations is missing,
+            the model is no classifier, or colour is what tells the classes apart.
     """
-    names = [names] if isinstance(names, str) else list(names)
+    names = [names] if isinstance(names, str) else names
+    known = isinstance(names, (list, tuple)) and all(isinstance(n, str) for n in names)
+    if not known:
+        there = ', '.join(GROUPS)
+        raise ConfigError(f'augment={names}: needs names of groups; there are {there}')
+    names = list(dict.fromkeys(names))
     for name in names:
         if name not in GROUPS:
             there = ', '.join(GROUPS)

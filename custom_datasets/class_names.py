@@ -124,7 +124,8 @@ def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
         source: The names, or the path of a text file with one name a line.
 
     Raises:
-        ConfigError: The file is missing, a name is empty or stands twice.
+        ConfigError: It is neither, the file is missing, a name is empty or stands
+            twice.
     """
     if isinstance(source, str):
         if not os.path.isfile(source):
@@ -133,14 +134,25 @@ def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
             names = [line for _, line in read_lines(source)]
         except UserError as error:
             raise ConfigError(str(error)) from error
-    else:
+    elif _is_list(source):
         names = [str(name) for name in source]
+    else:
+        raise ConfigError(
+            f'classes={source!r}: needs a list of names, or the path of a file with '
+            'one name a line'
+        )
     if not names or not all(name.strip() for name in names):
         raise ConfigError(f'{source}: the class list is empty or has an empty name')
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f'class list: {", ".join(twice)} stands there twice')
     return tuple(names)
+
+
+def _is_list(source: object) -> bool:
+    if not isinstance(source, Sequence):
+        return False
+    return all(isinstance(name, (str, int, float)) for name in source)
 
 
 def _squeeze(name: str) -> str:

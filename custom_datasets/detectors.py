@@ -22,7 +22,7 @@ from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.overrides import apply_overrides
 from custom_datasets.reporting.quiet import quiet
 from custom_datasets.run_report.settings import is_detection, read_settings
-from custom_datasets.weights import require_weights
+from custom_datasets.weights import require_weights, weights_of
 
 Picture = str | os.PathLike[str] | NDArray[np.uint8]
 """A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
@@ -61,11 +61,7 @@ def load_detector(
         apply_overrides(cfg)
         model = MODELS.build(cfg.model)
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    # As DistributedDataParallel names them, if it was saved by hand.
-    weights = {
-        name.removeprefix('module.'): tensor
-        for name, tensor in loaded.get('state_dict', loaded).items()
-    }
+    weights = weights_of(loaded)
     require_weights(checkpoint, weights, model.state_dict())
     model.load_state_dict(weights, strict=False)
     model.cfg = cfg

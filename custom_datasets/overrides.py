@@ -10,6 +10,8 @@ a leaf and behind ``--cfg-options``:
   test list that has no folds beside it stays: it is that of all folds.
 - ``classes=[...]`` (or the path of a file with one name a line) replaces the
   class names of all data sets and the class count of every head.
+- ``ignore_classes=[...]`` names classes of the annotations that every data set
+  leaves out on purpose.
 - ``from_scratch=True`` starts from random weights: nothing is downloaded,
   nothing is frozen, batch norm is trained.
 - ``loss``, ``sampling``, ``mix`` and ``augment``: see :mod:`custom_datasets.recipes`.
@@ -18,15 +20,20 @@ a leaf and behind ``--cfg-options``:
 import inspect
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from custom_datasets.checking.declared import read_declaration, type_name
 from custom_datasets.class_names import read_classes
 from custom_datasets.errors import ConfigError
+from custom_datasets.recipes import SETTINGS as RECIPES
 from custom_datasets.recipes import apply_recipes
+
+SETTINGS = ('data_root', 'fold', 'classes', 'ignore_classes', 'from_scratch', *RECIPES)
+"""What works at the top of a config."""
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
@@ -43,29 +50,50 @@ def apply_overrides(cfg: Config) -> None:
     default scope.
 
     Raises:
-        ConfigError: See :func:`apply_data_overrides` and
-            :func:`custom_datasets.recipes.apply_recipes`.
+        ConfigError: See :func:`apply_data_overrides`, :func:`asks_from_scratch`
+            and :func:`custom_datasets.recipes.apply_recipes`.
     """
     apply_data_overrides(cfg)
     apply_recipes(cfg)
-    if cfg.get('from_scratch'):
+    if asks_from_scratch(cfg):
         _start_from_scratch(cfg.model)
 
 
 def apply_data_overrides(cfg: Config) -> None:
-    """Carry out those on data: ``data_root``, ``fold`` and ``classes``.
+    """Carry out those on data.
+
+    These are ``data_root``, ``fold``, ``classes`` and ``ignore_classes``.
 
     Raises:
-        ConfigError: A class list can't be read, ``fold`` is no number from 0,
-            or there are lists but none of that fold.
+        ConfigError: ``data_root`` is no path, a class list can't be read,
+            ``fold`` is no number from 0, there are lists but none of that fold,
+            or a data set can't leave out classes.
     """
     if cfg.get('data_root') is not None:
+        if not isinstance(cfg.data_root, (str, os.PathLike)):
+            raise ConfigError(
+                f'data_root={cfg.data_root!r}: needs the path of a folder'
+            )
         for dataset in iter_datasets(cfg):
             dataset['data_root'] = cfg.data_root
     if cfg.get('fold') is not None:
         _take_fold(cfg, cfg.fold)
     if cfg.get('classes') is not None:
         _set_classes(cfg, read_classes(cfg.classes))
+    if cfg.get('ignore_classes') is not None:
+        _ignore_classes(cfg, cfg.ignore_classes)
+
+
+def asks_from_scratch(cfg: Mapping[str, Any]) -> bool:
+    """Say whether a config sets ``from_scratch``.
+
+    Raises:
+        ConfigError: It is neither True nor False; as text, ``no`` would be true.
+    """
+    wanted = cfg.get('from_scratch')
+    if wanted is not None and not isinstance(wanted, bool):
+        raise ConfigError(f'from_scratch={wanted}: it can be True or False')
+    return bool(wanted)
 
 
 def fold_folder(fold: int) -> str:
@@ -159,9 +187,26 @@ def _set_classes(cfg: Config, classes: tuple[str, ...]) -> None:
         given = dataset.get('metainfo') or {}
         dataset['metainfo'] = {'palette': 'random', **given, 'classes': classes}
     # mmpretrain's data_preprocessor counts classes too, to mix labels.
-    for part in iter_dicts([cfg.model, cfg.get('data_preprocessor')]):
+    for part in iter_dicts([cfg.get('model'), cfg.get('data_preprocessor')]):
         if 'num_classes' in part:
             part['num_classes'] = len(classes)
+
+
+def _ignore_classes(cfg: Config, names: Any) -> None:
+    names = [names] if isinstance(names, str) else names
+    listed = isinstance(names, (list, tuple)) and all(isinstance(n, str) for n in names)
+    if not listed:
+        raise ConfigError(f'ignore_classes={names!r}: needs a list of class names')
+    modules = list((cfg.get('custom_imports') or {}).get('imports') or ())
+    scope = str(cfg.get('default_scope') or 'mmdet')
+    for dataset in iter_datasets(cfg):
+        kind = type_name(dataset.get('type'))
+        if 'ignore_classes' not in read_declaration(kind, modules, scope).defaults:
+            raise ConfigError(
+                f'ignore_classes: {kind} has no such setting; VOCFolderDataset, '
+                'CocoFileDataset and ClassListDataset have it'
+            )
+        dataset['ignore_classes'] = list(names)
 
 
 def _start_from_scratch(model: dict[str, Any]) -> None:

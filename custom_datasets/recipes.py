@@ -9,6 +9,7 @@ They set what a leaf could say in stock terms; ``configs/waste/README.md`` has
 what each gave there.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from mmengine.config import Config
@@ -34,6 +35,9 @@ MIXES: dict[str, dict[str, Any]] = {
     'cutmix': {'type': 'CutMix', 'alpha': 1.0},
 }
 """The alphas of mmpretrain's own ResNet-50 configs."""
+
+SETTINGS = ('loss', 'sampling', 'mix', 'augment', 'colour_is_class')
+"""What is read at the top of a config."""
 
 SAMPLINGS = ('class-balanced', 'repeat-factor')
 
@@ -70,9 +74,8 @@ def apply_recipes(cfg: Config) -> None:
         apply_augment(cfg, cfg.augment)
 
 
-def _sample(cfg: Config, sampling: str) -> None:
-    if sampling not in SAMPLINGS:
-        raise _unknown('sampling', sampling, SAMPLINGS)
+def _sample(cfg: Config, sampling: Any) -> None:
+    _require_known('sampling', sampling, SAMPLINGS)
     loader = cfg.train_dataloader
     if sampling == 'class-balanced':
         _head(cfg, 'sampling', sampling, SAMPLINGS)
@@ -84,10 +87,9 @@ def _sample(cfg: Config, sampling: str) -> None:
         }
 
 
-def _head(cfg: Config, key: str, value: str, known: Any) -> dict[str, Any]:
+def _head(cfg: Config, key: str, value: Any, known: Collection[str]) -> dict[str, Any]:
     """Return the head of a classifier."""
-    if value not in known:
-        raise _unknown(key, value, known)
+    _require_known(key, value, known)
     head = cfg.model.get('head')
     if not isinstance(head, dict) or cfg.model['type'] != 'ImageClassifier':
         hint = '; sampling=repeat-factor is for both' if key == 'sampling' else ''
@@ -104,5 +106,10 @@ def _add_hook(cfg: Config, hook: dict[str, Any]) -> None:
         cfg.custom_hooks = [*hooks, hook]
 
 
-def _unknown(key: str, value: str, known: Any) -> ConfigError:
-    return ConfigError(f'{key}={value}: no such {key}; there are {", ".join(known)}')
+def _require_known(key: str, value: Any, known: Collection[str]) -> None:
+    there = ', '.join(known)
+    if isinstance(value, (list, tuple)):
+        given = ','.join(map(str, value))
+        raise ConfigError(f'{key}={given}: only one can be set; there are {there}')
+    if not isinstance(value, str) or value not in known:
+        raise ConfigError(f'{key}={value}: no such {key}; there are {there}')

@@ -13,6 +13,7 @@ import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.dist import is_distributed
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
@@ -25,9 +26,16 @@ from custom_datasets.hooks import ClassCountHook, EpochSeedHook, keep_torch_seed
 from custom_datasets.overrides import apply_overrides, fold_folder, iter_dicts
 from custom_datasets.runs.finite import FiniteLossHook
 from custom_datasets.runs.progress import ProgressHook
+from custom_datasets.runs.record import has_run
 from custom_datasets.runs.record_hook import RunRecordHook
 from custom_datasets.runs.record_tests import RecordTestHook
 from custom_datasets.runs.tracking import apply_tracking
+from custom_datasets.weights import (
+    classes_of,
+    require_classes,
+    require_weights,
+    weights_of,
+)
 
 _OFFLINE = 'start without weights by --cfg-options from_scratch=True'
 
@@ -36,14 +44,16 @@ _OFFLINE = 'start without weights by --cfg-options from_scratch=True'
 class PluginRunner(Runner):  # type: ignore[misc]
     """A runner for small data sets on one GPU, many, or none.
 
-    - ``data_root``, ``fold``, ``classes`` and ``from_scratch`` reach the whole
-      config (:mod:`custom_datasets.overrides`). Each fold has its own folder
+    - ``data_root``, ``fold``, ``classes``, ``ignore_classes`` and ``from_scratch``
+      reach the whole config (:mod:`custom_datasets.overrides`). Each fold has its own
+      folder
       under the default ``work_dir``. ``track`` shows its curves elsewhere
       (:mod:`custom_datasets.runs.tracking`).
     - Each run leaves a record, shows one live line on a terminal, and stops at a
       loss that is no number (:mod:`custom_datasets.runs`).
     - A head whose class count differs from the data set's stops the run.
-    - Pretrained weights that can't be fetched give a sentence.
+    - Pretrained weights that can't be fetched give a sentence, and so does a test
+      of a checkpoint that is of another model or of other classes.
     - Without a GPU, distributed runs go over ``gloo``.
     - Randomness is a function of seed, epoch and rank, so that a resumed run
       draws what an unbroken one would have drawn.
@@ -55,6 +65,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
 
     loaded_checkpoint: str | None = None
     resumed_from: str | None = None
+    _tests = False
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'PluginRunner':
@@ -146,12 +157,23 @@ class PluginRunner(Runner):  # type: ignore[misc]
         """
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
+        super().dump_config()
         try:
             model: nn.Module = super().train()
         except BaseException as error:
             self.call_hook('on_error', error=error)
             raise
         return model
+
+    def test(self) -> Any:
+        """Test; a checkpoint has to be one of this model and these classes."""
+        self._tests = True
+        return super().test()
+
+    def dump_config(self) -> None:
+        """Write the config, unless that of a training is there: a test leaves it."""
+        if not has_run(self.work_dir):
+            super().dump_config()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Go on from a checkpoint."""
@@ -172,7 +194,19 @@ class PluginRunner(Runner):  # type: ignore[misc]
                 'cannot read (0.10.7 resumes nothing with torch 2.6 or newer)'
             ) from error
         self.loaded_checkpoint = filename
+        if self._tests:
+            self._require_own(filename, checkpoint)
         return checkpoint
+
+    def _require_own(self, path: str, checkpoint: Any) -> None:
+        """Raise where stock testing would go on with random weights."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        meta = getattr(self.test_dataloader.dataset, 'metainfo', None) or {}
+        if meta.get('classes'):
+            require_classes(path, classes_of(checkpoint), meta['classes'])
+        require_weights(path, weights_of(checkpoint), model.state_dict())
 
     def _init_model_weights(self) -> None:
         try:

@@ -75,6 +75,10 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
             f'{config}: stopped before training\n\n{format_findings(grave)}\n'
             f'{NO_CHECK} trains nevertheless'
         )
+    idle = [finding for finding in found if finding.code == 'no-effect']
+    if idle:
+        # The run would not show it: it trains, only not as was meant.
+        print(format_findings(idle, shown=len(idle)))
     print(f'{config}: {summary(found)}; tools/check.py shows them')
 
 

@@ -106,10 +106,22 @@ def test_one_name_and_a_wrapped_data_set():
     assert inner.pipeline[-2]['groups'] == [GROUPS['noise']]
 
 
+def test_a_group_that_stands_twice_is_applied_once():
+    cfg = applied(WASTE, augment=['blur', 'light', 'blur'])
+    step = cfg.train_dataloader.dataset.pipeline[-2]
+    assert step['groups'] == [GROUPS['blur'], GROUPS['light']]
+
+
 @pytest.mark.parametrize(
     ('leaf', 'settings', 'said'),
     [
         (WASTE, {'augment': 'blurr'}, 'augment=blurr: no such group; there are geom'),
+        (
+            WASTE,
+            {'augment': True},
+            'augment=True: needs names of groups; there are geo',
+        ),
+        (WASTE, {'augment': [['blur']]}, 'needs names of groups; there are geometry'),
         (SAMPLE, {'augment': ['blur']}, 'augment=blur is for classification, and the'),
         (WASTE, {'augment': ['blur', 'colour']}, 'colour tells the classes of this'),
     ],

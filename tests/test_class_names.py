@@ -98,6 +98,7 @@ def test_read_classes_from_names_and_from_a_file(tmp_path):
     path.write_bytes('\ufeffoil_spot\r\n\r\ncrease \r\n'.encode())
     assert read_classes(str(path)) == ('oil_spot', 'crease')
     assert read_classes(['oil_spot', 'crease']) == ('oil_spot', 'crease')
+    assert read_classes([1, 2]) == ('1', '2')
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,11 @@ def test_read_classes_from_names_and_from_a_file(tmp_path):
         (['a', ' '], 'empty name'),
         (['a', 'b', 'a'], 'a stands there twice'),
         ('no/such/file.txt', 'no such class list'),
+        (1, '^classes=1: needs a list of names, or the path'),
+        (True, 'needs a list of names'),
+        ({'a': 1}, 'needs a list of names'),
+        ([['a', 'b']], 'needs a list of names'),
+        (['a', None], 'needs a list of names'),
     ],
 )
 def test_read_classes_refuses(source, reason):

@@ -162,6 +162,22 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
     ]
 
 
+def test_an_id_of_two_images_is_one_sentence(folder):
+    number = folder.add('a.png', *BOTH)
+    folder.add('b.png', id=number)
+    assert folder.problems() == [f'a.json: b.png: the id {number} is that of a.png too']
+
+
+def test_a_list_as_an_id_is_one_sentence(folder):
+    folder.add('a.png', *BOTH)
+    folder.annotate(image_id=[100], category_id=DOG, bbox=[1, 1, 2, 2])
+    folder.annotate(image_id=100, category_id=[DOG], bbox=[1, 1, 2, 2])
+    assert folder.problems() == [
+        'a.json, annotation 2: its image_id is [100]',
+        'a.json, annotation 3: no category has the id [7]',
+    ]
+
+
 def test_a_category_without_objects_is_no_matter(folder):
     folder.content['categories'] = [*CATEGORIES, {'id': 0, 'name': 'animals'}]
     folder.add('a.png', *BOTH)

@@ -8,13 +8,14 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from custom_datasets.checking.run import check_config
 from custom_datasets.errors import ConfigError
 from custom_datasets.overrides import (
     apply_data_overrides,
     apply_overrides,
     iter_datasets,
 )
-from tests.leaves import ROOT
+from tests.leaves import LEAVES, ROOT, SAMPLE
 
 
 @pytest.fixture
@@ -77,6 +78,73 @@ def test_bad_classes_are_an_error(cfg, classes):
     cfg.classes = classes
     with pytest.raises(ConfigError):
         apply_overrides(cfg)
+
+
+@pytest.mark.parametrize('wanted', ['no', 'False', 0, 1, []])
+def test_from_scratch_is_true_or_false(cfg, wanted):
+    cfg.from_scratch = wanted
+    with pytest.raises(ConfigError, match='it can be True or False'):
+        apply_overrides(cfg)
+
+
+@pytest.mark.parametrize('wanted', [False, None])
+def test_what_is_not_from_scratch_stays(cfg, wanted):
+    cfg.from_scratch = wanted
+    before = cfg.to_dict()
+    apply_overrides(cfg)
+    assert cfg.to_dict() == before
+
+
+@pytest.mark.parametrize('root', [5, ['a', 'b']])
+def test_data_root_is_a_path(cfg, root):
+    cfg.data_root = root
+    with pytest.raises(ConfigError, match='needs the path of a folder'):
+        apply_overrides(cfg)
+
+
+@pytest.mark.parametrize('names', [['Mr. Mime', 'Ditto'], 'Mr. Mime'])
+def test_ignored_classes_reach_all_data_sets(cfg, names):
+    cfg.custom_imports = {'imports': ['custom_datasets.bccd']}
+    for dataset in iter_datasets(cfg):
+        dataset['type'] = 'BCCDDataset'
+    cfg.ignore_classes = names
+    apply_data_overrides(cfg)
+    apply_data_overrides(cfg)
+    names = [names] if isinstance(names, str) else names
+    assert [d['ignore_classes'] for d in iter_datasets(cfg)] == [names] * 3
+
+
+def test_a_data_set_that_leaves_no_class_out_is_said(cfg):
+    for dataset in iter_datasets(cfg):
+        dataset['type'] = 'VOCDataset'
+    cfg.ignore_classes = ['Ditto']
+    with pytest.raises(ConfigError, match='ignore_classes: VOCDataset has no such'):
+        apply_data_overrides(cfg)
+
+
+@pytest.mark.parametrize('names', [5, {'a': 1}, [['a']], [1]])
+def test_ignored_classes_are_names(cfg, names):
+    cfg.ignore_classes = names
+    with pytest.raises(ConfigError, match='needs a list of class names'):
+        apply_data_overrides(cfg)
+
+
+@pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
+def test_every_shipped_leaf_can_leave_classes_out(leaf):
+    cfg = Config.fromfile(leaf, import_custom_modules=False)
+    cfg.ignore_classes = ['x']
+    apply_data_overrides(cfg)
+    assert all(d['ignore_classes'] == ['x'] for d in iter_datasets(cfg))
+
+
+def test_an_unknown_class_is_ignored_as_the_hint_says(bccd_root):
+    def codes(**options):
+        options = {'data_root': str(bccd_root), 'classes': ['RBC', 'WBC'], **options}
+        found = check_config(str(SAMPLE), options, images=False, cached=False).findings
+        return {finding.code for finding in found if finding.severity == 'error'}
+
+    assert codes() == {'unknown-class'}
+    assert codes(ignore_classes=['Platelets']) == set()
 
 
 def test_from_scratch_keeps_other_initialisation(cfg):

@@ -76,6 +76,11 @@ def test_repeat_factor_wraps_the_training_set_only(leaf):
     [
         (CLASSIFIER, {'loss': 'focl'}, 'loss=focl: no such loss; there are focal, '),
         (CLASSIFIER, {'mix': 'mosaic'}, 'mix=mosaic: no such mix; there are mixup'),
+        (CLASSIFIER, {'mix': ['mixup', 'cutmix']}, 'mix=mixup,cutmix: only one can be'),
+        (CLASSIFIER, {'loss': ['focal', 'x']}, 'loss=focal,x: only one can be set; th'),
+        (CLASSIFIER, {'sampling': ['x', 'y']}, 'sampling=x,y: only one can be set; th'),
+        (CLASSIFIER, {'loss': {'type': 'x'}}, 'no such loss; there are focal, class-w'),
+        (CLASSIFIER, {'mix': True}, 'mix=True: no such mix; there are mixup, cutmix'),
         (CLASSIFIER, {'sampling': 'all'}, 'sampling=all: no such sampling; there'),
         (SAMPLE, {'loss': 'focal'}, 'loss=focal is for classification, and the model'),
         (SAMPLE, {'mix': 'cutmix'}, 'the model is RetinaNet'),

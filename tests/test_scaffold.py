@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from custom_datasets.converters.files import MARK, new_folder
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.formats import read_source
+from custom_datasets.formats import convert, read_source
 from custom_datasets.samples import class_folders
+from custom_datasets.samples.recycling import draw_recycling
 from custom_datasets.samples.voc import draw_face_mask
 from custom_datasets.scaffold.classification import classification_files
 from custom_datasets.scaffold.detection import detection_files
 from custom_datasets.scaffold.files import NewDataset, palette
-from custom_datasets.scaffold.new_dataset import (
+from custom_datasets.scaffold.names import dataset_name
+from custom_datasets.scaffold.new_dataset import create_dataset
+from custom_datasets.scaffold.scales import (
     anchor_scale,
-    create_dataset,
-    dataset_name,
     light_side,
     small_training_scale,
     training_scale,
@@ -74,6 +76,19 @@ def test_names(given, name):
 def test_names_that_are_no_modules(given):
     with pytest.raises(ConfigError, match='cannot be the name of a module'):
         dataset_name(given)
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('custom', 'CustomDataset is a class of mmpretrain; choose another name'),
+        ('Cityscapes', 'CityscapesDataset is a class of mmdet; choose another name'),
+    ],
+)
+def test_names_that_upstream_has_taken(bccd_root, tmp_path, name, message):
+    with pytest.raises(ConfigError, match=f'^{message}$'):
+        create_dataset(name, str(bccd_root), str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -197,7 +212,133 @@ def test_a_disk_that_fills_leaves_no_file_behind(bccd_root, tmp_path, monkeypatc
     with pytest.raises(UserError, match=r'No space left.*nothing was written'):
         create_dataset('cells', str(bccd_root), str(tmp_path))
     assert not files_under(tmp_path)
+    assert not (tmp_path / 'data/cells').exists()
     monkeypatch.undo()
-    report, files, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
-    assert 'there already, and used as it is' in report
+    _, files, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
     assert set(files) == files_under(tmp_path)
+
+
+def read_lists(folder):
+    return {p: (folder / f'{p}.txt').read_text().splitlines() for p in LISTS}
+
+
+def test_a_source_without_a_validation_part_is_not_validated_on_its_test(tmp_path):
+    raw = tmp_path / 'raw'
+    for seed, (part, count) in enumerate({'train': 9, 'test': 3}.items()):
+        class_folders.draw_class_folders(str(raw / part), 'ab', count, seed=seed)
+    report, _, _ = create_dataset('letters', str(raw), str(tmp_path))
+    lists = read_lists(tmp_path / 'data/letters')
+    assert {part: len(lines) for part, lines in lists.items()} == {
+        'train': 16,
+        'val': 2,
+        'test': 6,
+    }
+    assert {line.split('/')[0] for line in lists['val'] + lists['train']} == {'train'}
+    assert {line.split('/')[0] for line in lists['test']} == {'test'}
+    base = (tmp_path / 'configs/_base_/datasets/letters.py').read_text()
+    assert 'ann_file' not in base
+    assert 'no validation part: a ninth of train is it' in report
+    assert 'test (held)' in report
+
+
+def test_a_voc_source_without_a_validation_part(bccd_root, tmp_path):
+    raw = shutil.copytree(bccd_root, tmp_path / 'raw')
+    main = raw / 'ImageSets/Main'
+    (main / 'val.txt').unlink()
+    names = (main / 'train.txt').read_text().split()
+    (main / 'train.txt').write_text('\n'.join(names[:6]))
+    create_dataset('cells', str(raw), str(tmp_path))
+    lists = read_lists(tmp_path / 'data/cells/ImageSets/Main')
+    # What the source has in no part stays in none.
+    assert sorted(lists['train'] + lists['val']) == sorted(names[:6])
+    assert lists['val'] and lists['train']
+    assert sorted(lists['test']) == sorted((main / 'test.txt').read_text().split())
+
+
+def test_a_competition_is_not_validated_on_its_test(tmp_path):
+    draw_recycling(str(tmp_path / 'raw'), {'train': 60, 'test': 4}, (256, 256))
+    report, _, _ = create_dataset('bottles', str(tmp_path / 'raw'), str(tmp_path))
+    data = tmp_path / 'data/bottles'
+    lists = read_lists(data / 'ImageSets/Main')
+    assert len(lists['train'] + lists['val']) == 60 and len(lists['test']) == 4
+    for name in lists['val']:
+        assert '<object>' in (data / f'Annotations/{name}.xml').read_text()
+    assert 'no image of the test part has an object' in report
+
+
+def test_a_source_without_a_test_part_says_so(tmp_path):
+    for seed, part in enumerate(('train', 'valid')):
+        class_folders.draw_class_folders(
+            str(tmp_path / 'in' / part), 'ab', 3, seed=seed
+        )
+    report, _, _ = create_dataset('letters', str(tmp_path / 'in'), str(tmp_path))
+    assert report.endswith('\nno test part: tested on the validation set')
+    base = (tmp_path / 'configs/_base_/datasets/letters.py').read_text()
+    assert base.count("ann_file='val.txt'") == 1
+
+
+def test_a_source_that_cannot_be_used_leaves_nothing_behind(tmp_path):
+    class_folders.draw_class_folders(str(tmp_path / 'raw'), ['a'], 3)
+    (tmp_path / 'raw/notes.csv').touch()
+    with pytest.raises(UserError, match=r'raw: images of one class only \(a\); give'):
+        create_dataset(
+            'signs', str(tmp_path / 'raw'), str(tmp_path), format='class-folders'
+        )
+    assert not list(tmp_path.glob('data/*')) and not list(tmp_path.glob('data/.*'))
+    # Nor where it is the split that fails.
+    class_folders.draw_class_folders(str(tmp_path / 'raw'), ['b'], 2, seed=1)
+    class_folders.draw_class_folders(str(tmp_path / 'raw'), ['a'], 2)
+    (tmp_path / 'raw/a/002.ppm').unlink()
+    with pytest.raises(UserError, match='no class has 3 separate images'):
+        create_dataset('signs', str(tmp_path / 'raw'), str(tmp_path))
+    assert not list(tmp_path.glob('data/*')) and not files_under(tmp_path)
+
+
+def test_data_that_are_there_are_used_for_the_same_source_only(bccd_root, tmp_path):
+    data = tmp_path / 'data/cells'
+    convert(str(bccd_root), str(data))
+    before = sorted(data.rglob('*'))
+    other = shutil.copytree(bccd_root, tmp_path / 'other')
+    with pytest.raises(UserError) as error:
+        create_dataset('cells', str(other), str(tmp_path))
+    assert str(error.value) == (
+        f'data/cells was made of {bccd_root}; remove it, or choose another name'
+    )
+    assert sorted(data.rglob('*')) == before and not files_under(tmp_path)
+    report, _, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
+    assert 'there already, and used as it is' in report
+
+
+def test_data_of_an_unknown_source_are_used(bccd_root, tmp_path):
+    convert(str(bccd_root), str(tmp_path / 'data/cells'))
+    (tmp_path / 'data/cells' / MARK).write_text('')
+    report, _, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
+    assert 'there already, and used as it is' in report
+
+
+def test_data_that_are_there_may_be_the_source(bccd_root, tmp_path):
+    convert(str(bccd_root), str(tmp_path / 'data/cells'))
+    report, _, _ = create_dataset('cells', str(tmp_path / 'data/cells'), str(tmp_path))
+    assert 'there already, and used as it is' in report
+
+
+def test_drawn_data_in_the_place_are_not_taken_for_converted_ones(bccd_root, tmp_path):
+    with new_folder(str(tmp_path / 'data/cells')) as folder:
+        (Path(folder) / 'a.json').write_text('{}')
+    with pytest.raises(UserError, match=r'^data/cells is another data set; remove it'):
+        create_dataset('cells', str(bccd_root), str(tmp_path))
+    with pytest.raises(UserError, match='is where the data set would be made'):
+        create_dataset('cells', str(tmp_path / 'data/cells'), str(tmp_path))
+
+
+@pytest.mark.parametrize('source', ['data/cells', 'data/cells/inner'])
+def test_a_source_in_the_place_of_the_data_set(bccd_root, tmp_path, source):
+    shutil.copytree(bccd_root, tmp_path / source)
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(UserError) as error:
+        create_dataset('cells', str(tmp_path / source), str(tmp_path))
+    assert str(error.value) == (
+        f'{tmp_path / source}: is where the data set would be made; move it out of '
+        'data/cells, or choose another name'
+    )
+    assert sorted(tmp_path.rglob('*')) == before

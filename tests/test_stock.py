@@ -8,7 +8,7 @@ import pytest
 from custom_datasets import stock
 from custom_datasets.cli import find_config
 from custom_datasets.errors import ConfigError, UserError
-from tests.leaves import LEAVES
+from tests.leaves import LEAVES, SAMPLE
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,23 @@ def test_a_missing_package_names_the_command(tmp_path):
     config.write_text("_base_ = 'mmyolo::_base_/default_runtime.py'\n")
     with pytest.raises(ConfigError, match=r'mmyolo.*pip install -e'):
         stock.package_of(str(config))
+
+
+def test_what_has_no_effect_is_shown_before_training(bccd_root, tmp_path, capsys):
+    leaf = tmp_path / 'leaf.py'
+    names = ('train_dataloder', 'max_epochs', 'lr', 'num_classes', 'train_pipeline')
+    text = ''.join(f'{name} = 1\n' for name in names)
+    leaf.write_text(f'_base_ = {str(SAMPLE)!r}\ndata_root = {str(bccd_root)!r}\n{text}')
+    arguments = [str(leaf), '--cfg-options', 'los=focal']
+    stock.check_before_training(str(leaf), arguments)
+    *shown, last = capsys.readouterr().out.splitlines()
+    for name in (*names, 'los'):
+        assert any(f'{name} is set in ' in line for line in shown)
+    assert "did you mean 'train_dataloader'?" in shown[4]
+    assert last.endswith('tools/check.py shows them')
+    leaf.write_text(f'_base_ = {str(SAMPLE)!r}\ndata_root = {str(bccd_root)!r}\n')
+    stock.check_before_training(str(leaf), [str(leaf)])
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 @pytest.mark.parametrize('script', ['train.py', 'test.py'])

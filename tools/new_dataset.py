@@ -19,11 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    from custom_datasets.formats import FORMATS
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('name', help='what to call it, for example traffic_signs')
     parser.add_argument('source', help='a folder or a zip')
     parser.add_argument(
-        '--from', dest='format', help='the format, where it cannot be told by looking'
+        '--from',
+        dest='format',
+        choices=FORMATS,
+        help='the format, where it cannot be told by looking',
     )
     parser.add_argument(
         '--group-by',

@@ -7,10 +7,12 @@ The stock options are those of mmdet's or mmpretrain's own train.py, among
 them --work-dir, --amp, --resume [CHECKPOINT], --auto-scale-lr,
 --cfg-options KEY=VALUE ... and --launcher. Settings that reach the whole
 config: --cfg-options data_root=DIR, fold=K, classes=NAMES-OR-FILE,
-from_scratch=True, loss=, sampling=, mix=, augment= and track= (README.md).
+ignore_classes=NAMES, from_scratch=True, loss=, sampling=, mix=, augment= and track=
+(README.md).
 
 Before anything is built, the config and its annotations are checked; errors
-stop the run (tools/check.py shows all findings). --no-check skips that.
+stop the run, and settings without effect are shown (tools/check.py shows all
+findings). --no-check skips that.
 """
 
 import sys

@@ -72,17 +72,21 @@ def find_anchors(model: Mapping[str, Any]) -> Iterator[Anchors]:
         if not isinstance(part, Mapping):
             continue
         generator = part.get('anchor_generator') or part.get('prior_generator')
-        settings = model.get('train_cfg') or {}
-        for key in path:
-            settings = settings.get(key) or {}
+        settings: Any = model
+        for key in ('train_cfg', *path, 'assigner'):
+            settings = settings.get(key)
+            if not isinstance(settings, Mapping):
+                settings = {}
         if isinstance(generator, Mapping):
-            yield Anchors(head, generator, settings.get('assigner') or {})
+            yield Anchors(head, generator, settings)
 
 
 def _judge(anchors: Anchors, scaled: ScaledBoxes) -> Finding:
     labels = np.array([box.name for _, box in scaled.owners])
     try:
         grid = build_grid(anchors.generator)
+        if not grid.shapes.size:
+            raise ValueError('it has no anchor')
     except (KeyError, TypeError, ValueError) as error:
         text = f'{anchors.head}: its anchor_generator is incomplete ({error!r})'
         return _finding('anchors-not-judged', 'note', text)
@@ -128,6 +132,8 @@ def _unmatched(assigner: Mapping[str, Any], ious: Floats) -> str:
     least = assigner.get('pos_iou_thr', REACHED)
     if assigner.get('match_low_quality', True):
         least = assigner.get('min_pos_iou', 0.0)
+    if not isinstance(least, (int, float)):
+        return ''
     lost = int((ious < least).sum())
     return f'; {lost} boxes get no anchor in training' if lost else ''
 

@@ -54,18 +54,21 @@ def read_coco_images(
         report: Called with what is wrong.
 
     Returns:
-        The images in the file's order, each with its boxes.
+        The images in the file's order, each with its boxes; those of an id that
+        several have are the first one's.
     """
     data = _load(path, test_mode, report)
     if data is None:
         return []
-    names = {item.get('id'): str(item.get('name')) for item in data['categories']}
+    names = _category_names(data['categories'], report)
     boxes: dict[Any, list[BoxRecord]] = {}
     for index, item in enumerate(data['annotations']):
         box = _box(item.get('bbox'))
         if box is None:
             report('broken-annotation', 'no "bbox" of four finite numbers', index)
-        elif item.get('category_id') not in names:
+        elif not _is_id(item.get('image_id')):
+            report('broken-annotation', f'its image_id is {item["image_id"]!r}', index)
+        elif not _is_id(item.get('category_id')) or item['category_id'] not in names:
             number = item.get('category_id')
             report('broken-annotation', f'no category has the id {number}', index)
         else:
@@ -74,12 +77,21 @@ def read_coco_images(
             )
             boxes.setdefault(item.get('image_id'), []).append(record)
     images: dict[str, ImageRecord] = {}
+    owners: dict[Any, str] = {}
     for item in data['images']:
-        name = str(item.get('file_name'))
-        found = tuple(boxes.pop(item.get('id'), ()))
+        name, number = str(item.get('file_name')), item.get('id')
+        if not _is_id(number):
+            report('broken-annotation', f'{name}: its id is {number!r}', None)
+            number = None
+        found = () if number is None else tuple(boxes.pop(number, ()))
         if name in images:
             report('listed-twice', f'{name} is listed again', None)
             continue
+        if number in owners:
+            text = f'{name}: the id {number} is that of {owners[number]} too'
+            report('listed-twice', text, None)
+        if number is not None:
+            owners[number] = name
         image = os.path.join(folder, name)
         if not os.path.isfile(image):
             report('missing-image', f'{image}: no such image', None)
@@ -118,10 +130,27 @@ def _load(
     return None
 
 
+def _category_names(categories: list[dict[str, Any]], report: Report) -> dict[Any, str]:
+    names: dict[Any, str] = {}
+    for item in categories:
+        name, number = str(item.get('name')), item.get('id')
+        if not _is_id(number):
+            text = f'category {name}: its id is {number!r}'
+            report('broken-annotation', text, None)
+        elif names.setdefault(number, name) != name:
+            text = f'category {name}: the id {number} is that of {names[number]} too'
+            report('broken-annotation', text, None)
+    return names
+
+
+def _is_id(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float))
+
+
 def _box(value: Any) -> tuple[float, float, float, float] | None:
     try:
         x, y, width, height = (float(side) for side in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not math.isfinite(x + y + width + height):
         return None

@@ -8,8 +8,10 @@ from typing import Any
 from custom_datasets.checking.checkpoint import checkpoint_classes
 from custom_datasets.checking.finding import Finding
 from custom_datasets.checking.sources import Source
+from custom_datasets.class_names import nearest_class
+from custom_datasets.overrides import SETTINGS, asks_from_scratch
 
-_BY_PLUGIN = ('data_root', 'fold', 'classes', 'from_scratch')
+_BY_PLUGIN = (*SETTINGS, 'track')
 # What mmengine's Runner.from_cfg and the stock scripts read (mmengine 0.10).
 _READ = frozenset(
     """
@@ -22,6 +24,24 @@ _READ = frozenset(
     vis_backends visualizer work_dir
     """.split()
 )
+
+_PLACES = {
+    'lr': 'optim_wrapper.optimizer.lr',
+    'base_lr': 'optim_wrapper.optimizer.lr',
+    'learning_rate': 'optim_wrapper.optimizer.lr',
+    'optimizer': 'optim_wrapper.optimizer',
+    'max_epochs': 'train_cfg.max_epochs',
+    'epochs': 'train_cfg.max_epochs',
+    'max_iters': 'train_cfg.max_iters',
+    'val_interval': 'train_cfg.val_interval',
+    'batch_size': 'train_dataloader.batch_size',
+    'num_workers': 'train_dataloader.num_workers',
+    'train_pipeline': 'train_dataloader.dataset.pipeline',
+    'val_pipeline': 'val_dataloader.dataset.pipeline',
+    'test_pipeline': 'test_dataloader.dataset.pipeline',
+    'num_classes': 'classes=[...], which also sets the count of every head',
+}
+"""Where what is often set at the top has its effect."""
 
 
 def check_overrides(
@@ -47,16 +67,12 @@ def check_overrides(
     for name, where in names.items():
         if name in read or name.startswith('_'):
             continue
-        by_plugin = name in _BY_PLUGIN
         findings.append(
             Finding(
                 code='no-effect',
                 severity='warning',
                 message=f'{name} is set in {where}, but nothing reads it there',
-                hint="add runner_type='PluginRunner', which carries it out"
-                if by_plugin
-                else 'set the entry that uses it (train_dataloader.dataset.pipeline, '
-                'train_cfg.max_epochs, ...): a base has put its own value there',
+                hint=_hint(name, sorted(read)),
                 file=config,
             )
         )
@@ -89,8 +105,8 @@ def check_load_from(cfg: Mapping[str, Any], classes: Sequence[str]) -> list[Find
     Only a file is looked into; an address is not fetched, and nothing of a
     checkpoint is executed.
     """
-    path = cfg.get('load_from')
-    if not isinstance(path, str) or '://' in path or cfg.get('from_scratch'):
+    path, from_scratch = cfg.get('load_from'), asks_from_scratch(cfg)
+    if not isinstance(path, str) or '://' in path or from_scratch:
         return []
 
     def finding(code: str, severity: str, message: str, hint: str) -> list[Finding]:
@@ -118,6 +134,17 @@ def check_load_from(cfg: Mapping[str, Any], classes: Sequence[str]) -> list[Find
         'its last layer is taken over for other classes',
         'the same classes in another order? then set classes=[...] to its order',
     )
+
+
+def _hint(name: str, read: Sequence[str]) -> str:
+    if name in _BY_PLUGIN:
+        return "add runner_type='PluginRunner', which carries it out"
+    if name in _PLACES:
+        return f'a base has its own value where it counts: set {_PLACES[name]}'
+    nearest = nearest_class(name, read)
+    if nearest:
+        return f'did you mean {nearest!r}?'
+    return 'set the entry that is to use it: a base may have its own value there'
 
 
 def _folders(source: Source) -> list[str]:

@@ -38,6 +38,11 @@ class Declaration:
     module: str
 
 
+def type_name(kind: Any) -> str:
+    """Return the name of a class that ``type`` in a config names or is."""
+    return kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
+
+
 def read_declaration(name: str, modules: Sequence[str], scope: str) -> Declaration:
     """Find a class by name and read what it declares.
 
@@ -73,7 +78,7 @@ def _registered(name: str, modules: Sequence[str], scope: str) -> Declaration:
     for module in modules:
         _imported(module)
     cls = _imported(f'{scope}.registry').DATASETS.get(name)
-    if cls is None:
+    if not hasattr(cls, '__mro__'):  # A registry gives modules, too.
         places = ', '.join([*modules, scope])
         raise ConfigError(
             f'data set type {name!r} is in none of {places}; name its module in '

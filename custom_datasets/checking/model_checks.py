@@ -28,9 +28,9 @@ def check_heads(cfg: Mapping[str, Any], sources: Sequence[Source]) -> list[Findi
         if not counted or 'rpn_head' in path:
             continue
         count = part.get('num_classes')
-        if isinstance(count, int) and count != len(classes):
+        if isinstance(count, (int, str)) and count != len(classes):
             text = (
-                f'{path} has num_classes={count}, but the data set has '
+                f'{path} has num_classes={count!r}, but the data set has '
                 f'{len(classes)}: {", ".join(classes)}'
             )
         elif count is None and path.rpartition('.')[2] in _HEADS and 'type' in part:
@@ -120,7 +120,12 @@ def _evaluator_problems(
     if not classes:
         return
     topk = evaluator.get('topk') or ()
-    most = max([topk] if isinstance(topk, int) else topk, default=0)
+    counts = topk if isinstance(topk, (list, tuple)) else [topk]
+    odd = [count for count in counts if not isinstance(count, int)]
+    if odd:
+        yield f'topk={topk!r} is no number, nor a list of them', 'set topk=1'
+        return
+    most = max(counts, default=0)
     if most > len(classes):
         yield f'top-{most} of {len(classes)} classes', 'set topk=1'
     count = evaluator.get('num_classes')

@@ -37,6 +37,9 @@ from custom_datasets.checking.pipeline_scale import full_pipeline, scale_boxes
 from custom_datasets.checking.reading import read_sources
 from custom_datasets.checking.scan import scan_images
 from custom_datasets.checking.schedule import check_schedule, measure_run
+from custom_datasets.checking.setting_names import check_parameters
+from custom_datasets.checking.setting_values import check_values
+from custom_datasets.checking.settings import require_sections
 from custom_datasets.checking.sources import Source, find_sources
 from custom_datasets.checking.vocabulary import (
     check_file_names,
@@ -75,8 +78,8 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         options: What ``--cfg-options`` sets, by dotted name.
 
     Raises:
-        ConfigError: It is missing, can't be read, or an override can't be
-            carried out.
+        ConfigError: It is missing, can't be read, has something else where a
+            dictionary belongs, or an override can't be carried out.
     """
     if not os.path.isfile(path):
         raise ConfigError(f'{path}: no such config')
@@ -88,6 +91,7 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         raise ConfigError(f'{path}: {error}; {INSTALL}') from error
     except (OSError, SyntaxError, KeyError, TypeError) as error:
         raise ConfigError(f'{path}: cannot be read ({error})') from error
+    require_sections(cfg)
     apply_data_overrides(cfg)
     return cfg
 
@@ -132,7 +136,8 @@ def check_config(
             memo.keep(*known, splits)
     on_data, count, trained = known
     findings += on_data
-    run = measure_run(cfg, trained, ranks)
+    measurable = all(finding.code != 'wrong-value' for finding in findings)
+    run = measure_run(cfg, trained, ranks) if measurable else None
     if run:
         findings += check_schedule(cfg, run)
     return Checked(findings, count, time.perf_counter() - start)
@@ -148,6 +153,8 @@ def check_setup(
     classes = next((source.classes for source in sources), ())
     return [
         *check_overrides(path, options, cfg),
+        *check_parameters(cfg),
+        *check_values(cfg),
         *check_paths(sources),
         *check_load_from(cfg, classes),
         *check_heads(cfg, sources),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from custom_datasets.checking.declared import read_declaration
+from custom_datasets.checking.declared import read_declaration, type_name
 from custom_datasets.checking.finding import Finding
 from custom_datasets.errors import ConfigError
 from custom_datasets.overrides import LOADERS, iter_datasets
@@ -24,6 +24,15 @@ COCO_KINDS = ('coco', 'coco-by-name')
 
 STOCK_CLASSES = 'CustomDataset'
 """mmpretrain's own, of class folders."""
+
+_PATH = (str, os.PathLike), 'path'
+_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(('data_root', 'ann_file', 'img_subdir', 'ann_subdir'), _PATH),
+    'data_prefix': ((str, Mapping), 'path and no dict of paths'),
+    'metainfo': ((Mapping,), 'dict'),
+    'metainfo.classes': ((str, list, tuple), 'list of names'),
+    'pipeline': ((list, tuple), 'list of transforms'),
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,10 @@ def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[Finding]]:
     for loader in LOADERS:
         split = loader.removesuffix('_dataloader')
         for dataset in iter_datasets({loader: cfg.get(loader)}):
+            wrong = _wrong_settings(dataset)
+            if wrong:
+                findings += [_finding(split, 'wrong-value', text) for text in wrong]
+                continue
             try:
                 source = _source(split, dataset, modules, scope)
             except ConfigError as error:
@@ -86,8 +99,7 @@ def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[Finding]]:
 def _source(
     split: str, dataset: Mapping[str, Any], modules: Sequence[str], scope: str
 ) -> Source | None:
-    kind = dataset.get('type')
-    name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
+    name = type_name(dataset.get('type'))
     declared = read_declaration(name, modules, scope)
     stored = next((KINDS[base] for base in declared.lineage if base in KINDS), None)
     if name == STOCK_CLASSES:  # Those derived from it have rules of their own.
@@ -108,6 +120,25 @@ def _source(
         ann_file=os.path.join(root, settings.get('ann_file') or ''),
         test_mode=bool(settings.get('test_mode')),
     )
+
+
+def _wrong_settings(dataset: Mapping[str, Any]) -> list[str]:
+    kind = type_name(dataset.get('type'))
+    metainfo = dataset.get('metainfo')
+    classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
+    given = {**dataset, 'metainfo.classes': classes}
+    wrong = [
+        f'{kind}: {name}={given[name]!r} is no {what}'
+        for name, (types, what) in _TYPES.items()
+        if given.get(name) is not None and not isinstance(given[name], types)
+    ]
+    if not wrong:
+        wrong = [
+            f'{kind}: pipeline.{index}={step!r} is no dict'
+            for index, step in enumerate(dataset.get('pipeline') or ())
+            if not isinstance(step, Mapping)
+        ]
+    return wrong
 
 
 def _finding(

@@ -33,7 +33,8 @@ def check_names(split: SplitRecords) -> list[Finding]:
                 code='unknown-class',
                 severity='error',
                 message=f'unknown class {name!r}; {hints[name]}',
-                hint='rename it, add it to METAINFO, or name it in ignore_classes',
+                hint='rename it, add it to classes=[...] (or METAINFO), or set '
+                'ignore_classes=[...]; both work at the top of the leaf',
                 split=split.split,
                 file=image.annotation,
                 object=index,
@@ -77,7 +78,8 @@ def check_presence(split: SplitRecords) -> list[Finding]:
                 file=split.source,
             )
         ]
-    what = 'box' if any(image.label is None for image in split.images) else 'image'
+    detects = any(image.label is None for image in split.images)
+    what, measure = ('box', 'AP') if detects else ('image', 'recall and F1')
     return [
         Finding(
             code='class-without-box',
@@ -86,7 +88,7 @@ def check_presence(split: SplitRecords) -> list[Finding]:
             hint='split again so that each class is in each part, or take the class '
             'out of the list'
             if training
-            else 'its AP cannot be measured here; split again',
+            else f'its {measure} cannot be measured here; split again',
             split=split.split,
             file=split.source,
         )

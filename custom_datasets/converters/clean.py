@@ -59,11 +59,14 @@ def clean_dataset(
     counts = Counter(row.reason for row in removed)
     lines = [f'{reason:15}{counts[reason]:6}' for reason in REASONS if counts[reason]]
     conflicts = [f'  {r.image} = {r.twin}' for r in removed if r.reason == REASONS[-1]]
+    empty = set(classes.values()) - {classes[name] for name in facts.keys() - gone}
     return '\n'.join(
         [
             f'{len(facts)} images, {len(facts) - len(gone)} stay',
+            *(f'{count} {what}' for what, count in data.notes.items() if count),
             *lines,
             *conflicts,
+            *(f'no image is left of {name}' for name in sorted(empty)),
             f'lists: {os.path.join(target, KEPT)}, {REMOVED}; nothing was deleted',
         ]
     )

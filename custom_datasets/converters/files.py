@@ -15,17 +15,18 @@ from custom_datasets.errors import UserError
 Image = NDArray[np.uint8]
 
 MARK = '.custom_datasets'
-"""An empty file in each folder that was made here, and so may be replaced."""
+"""A file in each folder that was made here, and so may be replaced."""
 
 
 @contextmanager
-def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
+def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterator[str]:
     """Fill a folder beside ``path`` and rename it to ``path`` at the end.
 
     Args:
         path: The folder to make.
         overwrite: Replace a folder that an earlier call made; otherwise only
             an empty one is.
+        made_of: The content of :data:`MARK`: the path of the source.
 
     Yields:
         The folder to write into. It is removed if an error leaves the block.
@@ -38,8 +39,18 @@ def new_folder(path: str, overwrite: bool = False) -> Iterator[str]:
     _require_replaceable(path, overwrite)
     with _swapped(path) as work:
         yield work
-        with open(os.path.join(work, MARK), 'w'):
-            pass
+        # A path may have what is not UTF-8.
+        with open(os.path.join(work, MARK), 'wb') as file:
+            file.write(os.fsencode(made_of))
+
+
+def read_mark(folder: str) -> str | None:
+    """Return what a folder was made of; empty if unknown, None if not made here."""
+    try:
+        with open(os.path.join(folder, MARK), 'rb') as file:
+            return os.fsdecode(file.read())
+    except OSError:
+        return None
 
 
 def require_apart(out: str, sources: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ from custom_datasets.errors import AnnotationError, UserError
 FOLDER = 'annotations'
 
 _WRITTEN = ('train.json', 'val.json', 'test.json')
-_ID = (int, str)
+_ID = (int, float, str)
 _FIELDS: dict[str, dict[str, Any]] = {
     'images': {'id': _ID, 'file_name': str},
     'annotations': {'image_id': _ID, 'category_id': _ID, 'bbox': list},
@@ -91,6 +91,14 @@ def read_coco(
             names = (line for _, line in read_lines(other))
             return choose_listed(other, names, labels, files)
         held = read_coco(other, folder, needs_truth=False)
+        for name in held.labels.keys() & labels.keys():
+            twin = os.path.join(os.path.splitext(other)[0], name)
+            ours = os.path.realpath(files[name] or twin)
+            if os.path.isfile(twin) and os.path.realpath(twin) != ours:
+                raise UserError(
+                    f'{other}: {name} is in {path} too, and {twin} may be another '
+                    'image; put the folder into file_name, in both'
+                )
         return held.labels, held.images
 
     root = os.path.dirname(path)

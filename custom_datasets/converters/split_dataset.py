@@ -25,8 +25,9 @@ from custom_datasets.converters.split_sources import (
     read_class_folders,
     read_voc_folder,
 )
-from custom_datasets.errors import AnnotationError, UserError
+from custom_datasets.errors import UserError
 from custom_datasets.grouping import merge_groups
+from custom_datasets.images import without_suffix
 from custom_datasets.overrides import fold_folder, fold_numbers
 from custom_datasets.records import ImageRecord
 
@@ -96,6 +97,9 @@ def split_dataset(
     if exclude:
         data = _without_images(data, exclude)
     held_labels, held_images = data.read(test_list) if test_list else ({}, {})
+    kept = [n for n in held_labels if n in data.images and n not in data.labels]
+    if exclude and kept:
+        data.notes[f'of these stay, since {test_list} has them'] = len(kept)
     labels = {**data.labels, **held_labels}
     groups = _groups(labels, {**data.images, **held_images}, data.has_boxes, group_by)
     tests = {groups.get(name, name) for name in held_labels}
@@ -175,13 +179,17 @@ def _without_classes(data: SplitSource, ignored: Collection[str]) -> SplitSource
 
 
 def _without_images(data: SplitSource, exclude: str) -> SplitSource:
-    names = set(read_excluded(exclude))
-    lost = [f'{name}: not in the data set' for name in names - set(data.images)]
-    if lost:
-        raise AnnotationError(exclude, sorted(lost))
-    labels = {name: n for name, n in data.labels.items() if name not in names}
-    note = Counter({f'images left out, as {exclude} has them': len(names)})
-    return replace(data, labels=labels, notes=data.notes + note)
+    given = read_excluded(exclude)
+    names = {name if name in data.images else without_suffix(name) for name in given}
+    there = names & set(data.images)
+    if not there:
+        raise UserError(f'{exclude}: none of its images is in {data.root}')
+    labels = {name: n for name, n in data.labels.items() if name not in there}
+    notes = {
+        f'images left out, as {exclude} has them': len(there),
+        f'images of {exclude} that are not there': len(names - there),
+    }
+    return replace(data, labels=labels, notes=data.notes + Counter(notes))
 
 
 def _groups(

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 
 from custom_datasets.class_names import UnknownClasses, read_lines
 from custom_datasets.errors import AnnotationError, UserError
+from custom_datasets.formats.parts import find_layout
+from custom_datasets.formats.paths import is_junk
 from custom_datasets.images import IMAGE_SUFFIXES, ImageIndex, without_suffix
 from custom_datasets.voc_xml import VOCAnnotation, parse_voc_xml
 
+_UNLISTABLE = re.compile(r'[\n\r\ud800-\udfff]|^\s|\s\t|\t.*\t')
+"""In a line of a list: what ends it, or is not UTF-8, or would be stripped."""
+
 Listed = tuple[dict[str, Counter[str]], dict[str, str | None]]
 """Labels and image file of some images, by name."""
-
-PART_FOLDERS = ('train', 'val', 'valid', 'validation', 'test')
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,7 @@ def find_voc_folders(root: str) -> tuple[str, str] | None:
     images = folders.get('jpegimages') or folders.get('images')
     if not xml or not images:
         return None
-    files = os.listdir(os.path.join(root, xml))
-    has_xml = any(name.lower().endswith('.xml') for name in files)
+    has_xml = any(name.lower().endswith('.xml') for name in _files(root, xml))
     return (xml, images) if has_xml else None
 
 
@@ -86,11 +88,11 @@ def read_voc_folder(
     problems: list[str] = []
     unknown = UnknownClasses(classes or ())
     notes: Counter[str] = Counter()
-    for file in sorted(os.listdir(folder)):
-        name, suffix = os.path.splitext(file)
+    for file in _files(root, folders[0]):
+        name, suffix = os.path.splitext(file.partition('/')[2])
         if suffix.lower() != '.xml':
             continue
-        path = os.path.join(folder, file)
+        path = os.path.join(root, file)
         try:
             annotation = parse_voc_xml(path)
         except UserError as error:
@@ -134,51 +136,49 @@ def read_class_folders(root: str) -> SplitSource:
     """Read images in one folder a class, or in such folders for each part.
 
     Raises:
-        UserError: There are not two classes, or names that no list can hold.
+        UserError: There are not two classes, or class folders at the top and in
+            a part beside them.
+        AnnotationError: With every name that no list can hold.
     """
-    tops = _folders(root)
-    parts = [top for top in tops if top.lower() in PART_FOLDERS]
-    if parts:
-        tops = parts
-        folders = [f'{part}/{c}' for part in parts for c in _folders(f'{root}/{part}')]
-    else:
-        folders = tops
-    labels: dict[str, Counter[str]] = {}
-    others = 0
-    for folder in folders:
-        name = os.path.basename(folder)
-        for path in _files(root, folder):
-            if path.lower().endswith(IMAGE_SUFFIXES):
-                labels[path] = Counter([name])
-            else:
-                others += 1
+    files = [path for folder in _folders(root) for path in _files(root, folder)]
+    images = {
+        path: os.path.join(root, path)
+        for path in files
+        if path.lower().endswith(IMAGE_SUFFIXES)
+    }
+    layout = find_layout(root, images)
+    classes = {path: name for path in files if (name := layout.class_of(path))}
+    labels = {path: Counter([name]) for path, name in classes.items() if path in images}
     found = sorted({name for label in labels.values() for name in label})
     if len(found) < 2:
         what = f'images of one class only ({found[0]})' if found else 'no images'
         raise UserError(
             f'{root}: {what} in its folders, and neither VOC folders (Annotations and '
-            'JPEGImages) nor a COCO JSON; tools/dataset_converters/convert.py makes '
-            'them of other layouts'
+            'JPEGImages) nor a COCO JSON; give the folder that holds the class '
+            'folders; tools/dataset_converters/convert.py makes them of other layouts'
         )
     lines = {path: f'{path}\t{name}' for path, (name,) in labels.items()}
-    bad = [p for p, line in lines.items() if re.search(r'[\n\r]|^\s|\s\t|\t.*\t', line)]
+    bad = [path for path, line in lines.items() if _UNLISTABLE.search(line)]
     if bad:
         problems = [f'{path!r}: no list can hold this name; rename it' for path in bad]
         raise AnnotationError(root, problems)
-    images: dict[str, str | None] = {p: os.path.join(root, p) for p in labels}
+    used: dict[str, str | None] = {path: images[path] for path in labels}
+    notes = Counter({'files that are no images left out': len(classes) - len(labels)})
     return SplitSource(
         root=root,
         folder='',
         suffix='.txt',
         labels=labels,
-        images=images,
+        images=used,
         render=lambda names: ''.join(f'{lines[name]}\n' for name in names),
         read=lambda path: choose_listed(
-            path, (line.split('\t')[0].strip() for line in _lines(path)), labels, images
+            path, (line.split('\t')[0].strip() for line in _lines(path)), labels, used
         ),
-        linked={name: os.path.join(root, name) for name in tops},
+        linked={
+            name: os.path.join(root, name) for name in (*layout.parts, *layout.classes)
+        },
         has_boxes=False,
-        notes=Counter({'files that are no images left out': others}),
+        notes=notes + layout.notes,
     )
 
 
@@ -223,16 +223,20 @@ def _folders(path: str) -> list[str]:
     return sorted(
         name
         for name in os.listdir(path)
-        if not name.startswith('.') and os.path.isdir(os.path.join(path, name))
+        if not is_junk(name) and os.path.isdir(os.path.join(path, name))
     )
 
 
 def _files(root: str, folder: str) -> list[str]:
-    """List all files under a folder, which may be a link, relative to the root."""
-    start = os.path.realpath(os.path.join(root, folder))
+    """List all files under a folder relative to the root; links are followed once."""
+    start = os.path.join(root, folder)
+    seen = {os.path.realpath(start)}
     found = []
-    for path, _, files in os.walk(start):
+    for path, folders, files in os.walk(start, followlinks=True):
+        real = {name: os.path.realpath(os.path.join(path, name)) for name in folders}
+        folders[:] = [n for n in sorted(real) if not is_junk(n) and real[n] not in seen]
+        seen.update(real[name] for name in folders)
         inner = os.path.relpath(path, start).replace(os.sep, '/')
         prefix = folder if inner == '.' else f'{folder}/{inner}'
-        found += [f'{prefix}/{file}' for file in files if not file.startswith('.')]
+        found += [f'{prefix}/{file}' for file in files if not is_junk(file)]
     return sorted(found)

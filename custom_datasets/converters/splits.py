@@ -205,7 +205,8 @@ def _require_enough(counts: Mapping[Hashable, Counter[str]], parts: int) -> None
     if few:
         raise UserError(
             f'too few separate images for {parts} parts with every class in each: '
-            f'{", ".join(few)}; add images, or leave the class out'
+            f'{", ".join(few)}; add images, leave the class out, or train on all of '
+            'them (--few-to-train)'
         )
 
 

@@ -1,5 +1,6 @@
 """Precision, recall and F1 for each class under its name, and who is confused."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +16,14 @@ ITEMS = ('precision', 'recall', 'f1-score')
 class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
     """Per-class precision, recall and F1 in percent, and a confusion matrix.
 
-    The metrics are ``<item>_<class>`` and ``<item>`` (the mean over classes),
-    and ``confusion_matrix``: a list of rows, one a true class, of counts, one
-    a predicted class. The same is logged as a table.
+    The metrics are ``<item>_<class>`` and ``<item>``, the mean over the classes
+    that have images, and ``confusion_matrix``: a list of rows, one a true class,
+    of counts, one a predicted class. The same is logged as a table.
+
+    A class without an image is NaN and out of the means, as in
+    :func:`custom_datasets.evaluation.classification.overall_scores`: with zeros
+    for it they would fall with the choice of images. One that has images and is
+    never predicted has a precision of 0.
     """
 
     default_prefix = 'classwise'
@@ -34,10 +40,12 @@ class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
         target = torch.cat([result['gt_label'] for result in results])
         values = self.calculate(scores, target, average=None)[0][: len(ITEMS)]
         matrix = ConfusionMatrix.calculate(scores, target).tolist()
+        present = set(target.tolist())
         metrics: dict[str, Any] = {}
         for item, per_class in zip(ITEMS, values, strict=True):
-            metrics[item] = float(per_class.mean())
-            for name, value in zip(classes, per_class.tolist(), strict=True):
+            metrics[item] = float(per_class[sorted(present)].mean())
+            for index, name in enumerate(classes):
+                value = float(per_class[index]) if index in present else math.nan
                 metrics[f'{item}_{name}'] = value
         metrics['confusion_matrix'] = matrix
         print_log('\n' + confusion_table(classes, matrix, metrics), logger='current')
@@ -47,7 +55,10 @@ class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
 def confusion_table(
     classes: Sequence[str], matrix: Sequence[Sequence[int]], metrics: dict[str, Any]
 ) -> str:
-    """Draw the confusion matrix with each class's precision, recall and F1."""
+    """Draw the confusion matrix with each class's precision, recall and F1.
+
+    NaN is a hyphen.
+    """
     width = max(len(name) for name in (*classes, 'true \\ predicted'))
     digits = len(str(max(map(max, matrix))))
     columns = [max(len(name), digits) for name in classes]
@@ -56,8 +67,10 @@ def confusion_table(
     lines = [f'{corner}  {head}  precision  recall  f1-score']
     for name, row in zip(classes, matrix, strict=True):
         cells = '  '.join(str(n).rjust(w) for n, w in zip(row, columns, strict=True))
+        values = [metrics[f'{item}_{name}'] for item in ITEMS]
         marks = '  '.join(
-            f'{metrics[f"{item}_{name}"]:{max(len(item), 6)}.1f}' for item in ITEMS
+            ('-' if math.isnan(value) else f'{value:.1f}').rjust(max(len(item), 6))
+            for item, value in zip(ITEMS, values, strict=True)
         )
         lines.append(f'{name:{width}}  {cells}  {marks}')
     return '\n'.join(lines)

@@ -139,7 +139,8 @@ def align(first: Results, second: Results) -> tuple[Results, Results]:
     """Bring two runs' results into one order of images.
 
     Raises:
-        UserError: They are not on the same images, classes or truth.
+        UserError: They are not on the same images, classes or truth, or on copies of
+            another size.
     """
     if type(first) is not type(second):
         raise UserError('one run detects and the other classifies')
@@ -158,6 +159,12 @@ def align(first: Results, second: Results) -> tuple[Results, Results]:
             f'{extra} in the second only{example}'
         )
     second = second.take([places[image.key] for image in first.images])
+    for ours, theirs in zip(first.images, second.images, strict=True):
+        if ours.size and theirs.size and ours.size != theirs.size:
+            raise UserError(
+                f'{ours.key} has {ours.size[0]}x{ours.size[1]} pixels in one and '
+                f'{theirs.size[0]}x{theirs.size[1]} in the other'
+            )
     if not _same_truth(first, second):
         raise UserError(
             'the test sets have the same images, but their annotations differ'

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from custom_datasets.converters.files import write_text
-from custom_datasets.formats.paths import is_junk, split_of
+from custom_datasets.formats.class_lists import read_class_lists
+from custom_datasets.formats.parts import Layout, find_layout
+from custom_datasets.formats.paths import is_junk
 from custom_datasets.formats.source import (
     CLASS_LIST,
     Reading,
@@ -21,33 +23,54 @@ IMAGES = ''
 
 
 def find_classes(tree: Tree) -> list[str]:
-    """List the classes, if images are in at least two folders at the top."""
-    names = sorted({label for _, label, _ in _labelled(tree) if label})
-    return names if len(names) > 1 else []
+    """List the classes, if there are images in the folders of at least two.
+
+    Raises:
+        UserError: Class folders are at the top and in a part beside them.
+    """
+    layout = find_layout(tree.name, tree.images)
+    names = {label for image in tree.images if (label := layout.class_of(image))}
+    return sorted(names) if len(names) > 1 else []
 
 
 def read_class_folders(
     tree: Tree, reading: Reading, counts_from: int | None = None
 ) -> Source:
-    """Read a folder; images outside of a class's folder are left out."""
-    images, bare = [], []
-    for split, label, image in _labelled(tree):
-        if label is None:
-            bare.append(image)
-            continue
-        name = image.rpartition('.')[0]
-        name = name.removeprefix(f'{image.partition("/")[0]}/' if split else '')
+    """Read a folder; images outside of a class's folder are left out.
+
+    Lists at the top say which part an image is of; otherwise its folder does.
+
+    Raises:
+        UserError: Class folders are at the top and in a part beside them.
+    """
+    layout = find_layout(tree.name, tree.images)
+    labels = {
+        image: label for image in tree.images if (label := layout.class_of(image))
+    }
+    listed = read_class_lists(tree, labels, reading)
+    images = []
+    for image, label in labels.items():
+        top, _, inner = image.partition('/')
+        name = (inner if top in layout.parts else image).rpartition('.')[0]
+        split = listed.get(image) if listed else layout.parts.get(top)
         images.append(
             (split, ImageRecord(name=name, image=tree.path(image), label=label))
         )
-    reading.note(bare, 'images that are in no folder of a class left out')
-    reading.note(_unread(tree), 'files in folders of classes are no images to read')
-    reading.note(_empty(tree), 'folders of classes without an image left out')
-    labels = [str(record.label) for _, record in images]
+    reading.note(
+        [f for f in tree.images if f not in labels and not layout.is_left_out(f)],
+        'images that are in no folder of a class left out',
+    )
+    reading.notes += [f'{count} {what}' for what, count in layout.notes.items()]
+    if listed:
+        rest = [image for image in labels if image not in listed]
+        reading.note(rest, 'images that no list names are in no part')
+    unread = _unread(tree, layout)
+    reading.note(unread, 'files in folders of classes are no images to read')
+    reading.note(_empty(tree, layout), 'folders of classes without an image left out')
     return Source(
         format='class-folders',
         root=tree.root,
-        classes=tuple(order_classes(tree, labels, reading)),
+        classes=tuple(order_classes(tree, labels.values(), reading)),
         splits=group_by_split(images),
     )
 
@@ -83,23 +106,22 @@ def as_boxes(source: Source, reading: Reading) -> Source:
     return replace(source, splits=splits, notes=(*source.notes, note))
 
 
-def _unread(tree: Tree) -> list[str]:
+def _unread(tree: Tree, layout: Layout) -> list[str]:
     """List the files beside images that are none; SVG is none that can be read."""
-    folders = {image.rpartition('/')[0] for image in tree.images} - {''}
+    folders = {image.rpartition('/')[0] for image in tree.images}
     images = set(tree.images)
     return [
-        f for f in tree.files if f not in images and f.rpartition('/')[0] in folders
+        f
+        for f in tree.files
+        if f not in images and layout.class_of(f) and f.rpartition('/')[0] in folders
     ]
 
 
-def _empty(tree: Tree) -> list[str]:
+def _empty(tree: Tree, layout: Layout) -> list[str]:
     """List the folders that would be a class if there were an image in them."""
-    folders = ['']
-    if _is_divided(tree):
-        folders = sorted({image.partition('/')[0] + '/' for image in tree.images})
     found = [
         f'{folder}{entry.name}'
-        for folder in folders
+        for folder in [f'{part}/' for part in layout.parts] or ['']
         for entry in os.scandir(tree.path(folder))
         if entry.is_dir() and not is_junk(entry.name)
     ]
@@ -107,20 +129,3 @@ def _empty(tree: Tree) -> list[str]:
     return [
         name for name in found if not any(f'{u}/'.startswith(f'{name}/') for u in used)
     ]
-
-
-def _is_divided(tree: Tree) -> bool:
-    """Say whether the folders at the top are those of parts, not of classes."""
-    tops = {image.partition('/')[0] for image in tree.images if '/' in image}
-    return bool(tops) and all(map(split_of, tops))
-
-
-def _labelled(tree: Tree) -> list[tuple[str | None, str | None, str]]:
-    """Return part, class and path of each image."""
-    divided = _is_divided(tree)
-    found = []
-    for image in tree.images:
-        *folders, _ = image.split('/')
-        split = split_of(folders.pop(0)) if divided and folders else None
-        found.append((split, folders[0] if folders else None, image))
-    return found

@@ -86,7 +86,7 @@ def convert(
         made = os.path.join(work, target)
         _copy_images(read, names, made, TARGETS[target][0])
         TARGETS[target][1](read, names, made)
-        with new_folder(destination, overwrite) as folder:
+        with new_folder(destination, overwrite, os.path.realpath(source)) as folder:
             for entry in os.listdir(made):
                 os.replace(os.path.join(made, entry), os.path.join(folder, entry))
     except UserError:

@@ -41,7 +41,8 @@ def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list
 def _clean(name: str) -> str:
     """Make a path safe for lists: a name a line, and no second suffix."""
     name = '/'.join(
-        re.sub(r'[\x00-\x1f]', '_', part).strip() or '_' for part in name.split('/')
+        re.sub(r'[\x00-\x1f\ud800-\udfff]', '_', part).strip() or '_'
+        for part in name.split('/')
     )
     while without_suffix(name) != name:
         stem, suffix = os.path.splitext(name)

@@ -10,6 +10,13 @@ _ROLES = frozenset(
     'anno annotation annotations ann image images img imgs jpegimages label labels '
     'xml xmls'.split()
 )
+_ANNOTATED = (
+    *('.xml', '.json', '.jsonl', '.yaml', '.yml', '.csv', '.tsv'),
+    *('.names', '.data', '.labels', '.mat', '.npy', '.pkl', '.parquet'),
+)
+_LISTING = frozenset(
+    'annotation annotations class classes label labels list names trainval'.split()
+)
 _SPLITS = {
     'train': 'train',
     'training': 'train',
@@ -53,12 +60,25 @@ def place_of(file: str) -> tuple[str | None, str]:
 def shown(items: list[str], most: int = 5) -> str:
     """Name some of the items and count the others."""
     more = f', ... and {len(items) - most} more' if len(items) > most else ''
-    return ', '.join(items[:most]) + more
+    return printable(', '.join(items[:most])) + more
+
+
+def printable(text: str) -> str:
+    """Escape what a file's name has that is not UTF-8, which no terminal takes."""
+    return text.encode(errors='backslashreplace').decode()
 
 
 def is_junk(name: str) -> bool:
     """Say whether a file or folder of this name is no part of the data."""
     return name.startswith('.') or name.casefold() in JUNK
+
+
+def is_annotation(name: str) -> bool:
+    """Say whether a file of this name may say what is on images: a README may not."""
+    stem, suffix = os.path.splitext(name.casefold())
+    if suffix != '.txt':
+        return suffix in _ANNOTATED
+    return bool(split_in(stem) or _LISTING.intersection(re.findall('[a-z]+', stem)))
 
 
 def plain(folders: list[str]) -> list[str]:

@@ -118,8 +118,9 @@ def _recognise(tree: Tree) -> str:
     note = f' ({shown(broken, 1)})' if broken else ''
     raise UserError(
         f'{tree.name}: found {len(tree.images)} images, {", ".join(counts)}, but '
-        f'nothing in a known format{note}; known are {known}; if it is one of '
-        'these, name it with --from, else export it as one of them'
+        f'nothing in a known format{note}; known are {known}; of folders of classes, '
+        'give the folder that holds them all; if it is another of these, name it with '
+        '--from, else export it as one of them'
     )
 
 

@@ -80,8 +80,11 @@ def group_by_split(
 
 
 def order_classes(tree: Tree, found: Iterable[str], reading: Reading) -> list[str]:
-    """Order class names as ``classes.txt`` has them, or else by name."""
-    names = sorted(set(found))
+    """Order class names as ``classes.txt`` has them, or else by name.
+
+    Numbers go by their value, so that a class called 10 is not the third.
+    """
+    names = sorted(set(found), key=_by_value)
     if CLASS_LIST not in tree.files:
         return names
     try:
@@ -138,3 +141,8 @@ def with_sizes(source: Source, reading: Reading) -> Source:
             kept.append(record)
         parts[split] = tuple(kept)
     return replace(source, splits=parts)
+
+
+def _by_value(name: str) -> tuple[int, int, str]:
+    number = name.isascii() and name.isdecimal()
+    return (0, int(name), name) if number else (1, 0, name)

@@ -9,6 +9,7 @@ from typing import Any
 from custom_datasets.errors import UserError
 from custom_datasets.formats.paths import (
     common,
+    is_annotation,
     is_junk,
     place_of,
     plain,
@@ -21,7 +22,9 @@ Score = tuple[int, bool, bool]
 
 
 class Tree:
-    """All files under a folder; folders that hold just one folder are entered.
+    """All files under a folder; one that holds just one folder is left for that.
+
+    A README and the like may be beside it, an image or an annotation may not.
 
     Args:
         root: The folder. Links in it are followed, junk is passed over.
@@ -44,11 +47,7 @@ class Tree:
             raise UserError(f'{self.name}: no such folder')
         self.root = _descend(os.path.normpath(root))
         self.files = tuple(sorted(_walk(self.root)))
-        self.images = tuple(
-            file
-            for file in self.files
-            if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES
-        )
+        self.images = tuple(filter(_is_image, self.files))
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for image in self.images:
@@ -154,10 +153,17 @@ class Tree:
 def _descend(root: str) -> str:
     while True:
         names = [name for name in _listed(root) if not is_junk(name)]
-        inner = os.path.join(root, names[0]) if len(names) == 1 else ''
-        if not os.path.isdir(inner) or split_of(names[0]):
+        inner = [name for name in names if os.path.isdir(os.path.join(root, name))]
+        if len(inner) != 1 or split_of(inner[0]):
             return root
-        root = inner
+        files = [name for name in names if name != inner[0]]
+        if any(is_annotation(name) or _is_image(name) for name in files):
+            return root
+        root = os.path.join(root, inner[0])
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _listed(folder: str) -> list[str]:

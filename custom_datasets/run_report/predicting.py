@@ -19,7 +19,12 @@ from custom_datasets.run_report.settings import (
     is_detection,
     same_data,
 )
-from custom_datasets.weights import require_weights
+from custom_datasets.weights import (
+    classes_of,
+    require_classes,
+    require_weights,
+    weights_of,
+)
 
 Progress = Callable[[int, int], None]
 
@@ -146,23 +151,8 @@ def _loop(cfg: Config, split: str) -> dict[str, Any]:
 def _load(runner: Any, path: str, classes: Sequence[str]) -> CheckpointFacts:
     """Load weights that fit the model altogether."""
     checkpoint = runner.load_checkpoint(path)
+    trained = classes_of(checkpoint)
+    require_classes(path, trained, classes)
+    require_weights(path, weights_of(checkpoint), runner.model.state_dict())
     meta = checkpoint.get('meta') or {}
-    names = (meta.get('dataset_meta') or {}).get('classes')
-    trained = tuple(map(str, names)) if isinstance(names, (list, tuple)) else None
-    _check_classes(path, trained, classes)
-    weights = checkpoint.get('state_dict', checkpoint)
-    require_weights(path, weights, runner.model.state_dict())
     return CheckpointFacts(meta.get('epoch'), meta.get('iter'), trained)
-
-
-def _check_classes(
-    path: str, trained: Sequence[str] | None, classes: Sequence[str]
-) -> None:
-    if trained is None or list(trained) == list(classes):
-        return
-    if len(trained) != len(classes) or set(trained) == set(classes):
-        raise UserError(
-            f'{path}: was trained on {len(trained)} classes ({", ".join(trained)}), '
-            f'but the config has {len(classes)} ({", ".join(classes)}); give the '
-            'config that it was trained with, and its --cfg-options'
-        )

@@ -1,7 +1,7 @@
 """Comparing runs: what a user reads, and the files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from custom_datasets.errors import UserError
@@ -36,10 +36,11 @@ def compare(
 
     Raises:
         UserError: There is only one run, a record can't be read, or a file
-            can't be written.
+            can't be written, or would replace something else.
     """
     if len(folders) < 2:
         raise UserError(f'{"".join(folders)}: one run alone; name two or more')
+    _require_names({'.html': page, '.md': markdown, '.csv': csv})
     comparison = read_comparison(folders)
     comparison = replace(comparison, notes=(*notes, *comparison.notes))
     found = differences([run.settings for run in comparison.configured])
@@ -52,3 +53,12 @@ def compare(
         folder, name = os.path.split(os.path.abspath(path))
         write_files(folder, {name: encode_page(text, MOST_BYTES)})
     return f'{as_text(comparison, found)}\n\nwritten: {", ".join(texts)}'
+
+
+def _require_names(files: Mapping[str, str | None]) -> None:
+    """Raise where a file has another suffix than its kind: it may be a run's."""
+    for suffix, path in files.items():
+        if path and not path.lower().endswith(suffix):
+            raise UserError(
+                f'{path}: would be replaced; call what is to be written *{suffix}'
+            )

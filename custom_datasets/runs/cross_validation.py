@@ -17,6 +17,7 @@ from custom_datasets.runs.cross_validation_folds import (
     Folds,
     prepare_folds,
     require_apart,
+    test_list,
 )
 from custom_datasets.runs.cross_validation_plan import Plan
 from custom_datasets.runs.cross_validation_report import (
@@ -27,12 +28,13 @@ from custom_datasets.runs.cross_validation_report import (
 from custom_datasets.runs.jobs import (
     Interrupted,
     Job,
+    last_checkpoint,
     run_jobs,
     steps_done,
     tool_command,
     visible_devices,
 )
-from custom_datasets.runs.resuming import locked, settings_of
+from custom_datasets.runs.resuming import digest_of, locked, settings_of
 
 OUT_OF_FOLD = 'out_of_fold.pkl'
 REPORT = 'cross_validation.json'
@@ -87,8 +89,10 @@ def cross_validate(
     if cfg.get('fold') is not None:
         raise ConfigError(f'fold={cfg.fold}: cross-validation sets it itself')
     folds = prepare_folds(cfg, count, seed)
+    test_set = None
     if predict:
         require_apart(cfg, folds)
+        test_set = digest_of([test_list(cfg)])
     say(folds.report)
     stem = os.path.splitext(os.path.basename(config))[0]
     work_dir = work_dir or os.path.join('work_dirs', stem)
@@ -100,7 +104,7 @@ def cross_validate(
             _job(config, options, settings, plan, work_dir, fold, predict)
             for fold in range(count)
             if not _is_done(plan, work_dir, fold)
-            or (predict and not os.path.isfile(_path(work_dir, fold, TEST_SET)))
+            or (predict and not _is_predicted(plan, work_dir, fold, test_set))
         ]
         if len(jobs) < count:
             left = {job.name for job in jobs}
@@ -108,7 +112,7 @@ def cross_validate(
             say(f'done before: {", ".join(kept)}')
 
         def finished(job: Job, checkpoint: str) -> None:
-            plan.finish(numbers[job.name], checkpoint)
+            plan.finish(numbers[job.name], checkpoint, test_set)
             what = 'test set predicted' if job.checkpoint else 'trained and tested'
             say(f'{job.name}: {what} ({job.folder})')
 
@@ -173,7 +177,9 @@ def _job(
         ],
         test=test_command(path, _PREDICTIONS),
         predict=test_command(config, TEST_SET, *given) if predict else None,
-        checkpoint=plan.done[fold] if _is_done(plan, work_dir, fold) else None,
+        checkpoint=_checkpoint(plan, folder, fold)
+        if _is_done(plan, work_dir, fold)
+        else None,
     )
 
 
@@ -183,6 +189,18 @@ def _path(work_dir: str, fold: int, name: str) -> str:
 
 def _is_done(plan: Plan, work_dir: str, fold: int) -> bool:
     return fold in plan.done and os.path.isfile(_path(work_dir, fold, _PREDICTIONS))
+
+
+def _is_predicted(plan: Plan, work_dir: str, fold: int, test_set: str | None) -> bool:
+    """Tell whether the test list as it is now has been predicted."""
+    there = os.path.isfile(_path(work_dir, fold, TEST_SET))
+    return there and plan.predicted.get(fold) == test_set
+
+
+def _checkpoint(plan: Plan, folder: str, fold: int) -> str | None:
+    """Return a fold's checkpoint; the folder may have moved since it was noted."""
+    path = plan.done[fold]
+    return path if os.path.isfile(path) else last_checkpoint(folder)
 
 
 def _show(

@@ -1,18 +1,21 @@
 """The lists of a cross-validation: those that are there, or new ones."""
 
-import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from custom_datasets.checking.sources import COCO_KINDS, Source, find_sources
 from custom_datasets.class_names import as_names, read_lines
+from custom_datasets.converters.clean import REMOVED
+from custom_datasets.converters.split_coco import find_coco_json
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.images import without_suffix
 from custom_datasets.overrides import fold_folder, fold_numbers
+from custom_datasets.runs.resuming import digest_of
 
 _SPLITTER = 'tools/dataset_converters/split.py'
 
@@ -53,7 +56,7 @@ def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
     train, val, test = (_only_source(cfg, part) for part in ('train', 'val', 'test'))
     folder = os.path.dirname(val.ann_file)
     held = _held_images(val, test)
-    there = fold_numbers(folder)
+    there = _folds_of(train, val)
     if there and there != list(range(count)):
         kept = f' --test-list {test.ann_file}' if held else ''
         raise UserError(
@@ -61,24 +64,34 @@ def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
             f'{len(there)}, or make others by {_SPLITTER} {val.root} --folds {count}'
             f'{kept} --overwrite'
         )
-    notes = [] if there else [_split(val, test if held else None, count, seed)]
+    notes = [] if there else [_split(train, val, test if held else None, count, seed)]
     lists = [
-        [
-            os.path.join(folder, fold_folder(fold), os.path.basename(part.ann_file))
-            for part in (train, val)
-        ]
+        [_fold_list(part.ann_file, fold) for part in (train, val)]
         for fold in range(count)
     ]
     held_out = _held_out(lists, val.root)
     if there:
         notes.append(f'{folder}: takes its {count} folds, which are there already')
         notes += _lacks(held_out, [train, val], held)
+        if val.kind in COCO_KINDS:
+            notes += _outdated(val.root, [pair[1] for pair in lists])
+    else:
+        notes += _adds(held_out, [train, val, test])
     return Folds(
         classes=val.classes,
         held_out=held_out,
-        digest=_digest([path for pair in lists for path in pair]),
+        digest=digest_of([path for pair in lists for path in pair]),
         report='\n'.join(notes),
     )
+
+
+def test_list(cfg: Mapping[str, Any]) -> str:
+    """Return the list, or the COCO JSON, of a config's test set.
+
+    Raises:
+        ConfigError: There is not one.
+    """
+    return _only_source(cfg, 'test').ann_file
 
 
 def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
@@ -88,8 +101,15 @@ def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
         ConfigError: The config has no test list.
         UserError: An image of the test list is in the folds.
     """
-    test = _only_source(cfg, 'test')
-    shared = _listed(test.ann_file) & frozenset().union(*folds.held_out)
+    test, val = (_only_source(cfg, part) for part in ('test', 'val'))
+    held_out: frozenset[str] = frozenset().union(*folds.held_out)
+    shared = _listed(test.ann_file)
+    if test.kind in COCO_KINDS:
+        # Two JSONs may call other images in other folders by the same names.
+        known = {_image(val, name) for name in held_out}
+        shared = frozenset(n for n in shared if _image(test, n) in known)
+    else:
+        shared &= held_out
     if shared:
         raise UserError(
             f'{test.ann_file}: {len(shared)} of its images are in the folds too, '
@@ -124,20 +144,23 @@ def _held_images(val: Source, test: Source) -> frozenset[str]:
     return names
 
 
-def _split(val: Source, test: Source | None, count: int, seed: int) -> str:
+def _split(
+    train: Source, val: Source, test: Source | None, count: int, seed: int
+) -> str:
     """Write the lists where the config looks for them."""
     images = (val.settings.get('data_prefix') or {}).get('img')
     is_coco = val.kind in COCO_KINDS
+    removed = os.path.join(val.root, REMOVED)
     report = split_dataset(
         val.root,
         folds=count,
         test_list=test.ann_file if test else None,
         ignore_classes=as_names(val.settings.get('ignore_classes') or ()),
+        exclude=removed if os.path.isfile(removed) else None,
         images=os.path.join(val.root, images) if is_coco and images else None,
         seed=seed,
     )
-    folder = os.path.dirname(val.ann_file)
-    if fold_numbers(folder) != list(range(count)):
+    if _folds_of(train, val) != list(range(count)):
         raise ConfigError(
             f'{val.ann_file}: the lists of the folds are not beside it; let ann_file '
             f'name a list where {_SPLITTER} writes:\n{report}'
@@ -191,6 +214,68 @@ def _lacks(
     return notes
 
 
+def _adds(held_out: tuple[frozenset[str], ...], sources: list[Source]) -> list[str]:
+    """Say which images of new folds none of the config's own lists has."""
+    if not all(os.path.isfile(source.ann_file) for source in sources):
+        return []
+    listed: frozenset[str] = frozenset().union(*(_listed(s.ann_file) for s in sources))
+    added = sorted(frozenset().union(*held_out) - listed)
+    if not added:
+        return []
+    return [
+        f'{len(added)} images of the folds are in none of the lists of train, val and '
+        f'test, {added[0]} for one: what was left out there on purpose is back'
+    ]
+
+
+def _outdated(root: str, paths: list[str]) -> list[str]:
+    """Say where a COCO JSON was changed after the folds were made of it."""
+    source = find_coco_json(root)
+    if source is None:
+        return []
+    folds: Counter[Any] = sum(map(_boxes, paths), Counter())
+    names = {name for name, *_ in folds}
+    now = Counter({b: n for b, n in _boxes(source).items() if b[0] in names})
+    if now == folds:
+        return []
+    return [
+        f'{source}: has other annotations by now than the folds, which are copies; '
+        f'{_SPLITTER} {source} --folds {len(paths)} --overwrite makes them anew'
+    ]
+
+
+def _boxes(path: str) -> Counter[Any]:
+    """Count images, as boxes of nothing, and boxes of a COCO JSON."""
+    content = _load(path)
+    try:
+        names = {image['id']: image['file_name'] for image in content['images']}
+        return Counter((name, None, ()) for name in names.values()) + Counter(
+            (names[item['image_id']], item['category_id'], tuple(item['bbox']))
+            for item in content.get('annotations') or ()
+        )
+    except (KeyError, TypeError) as error:
+        raise UserError(f'{path}: cannot be read ({error})') from error
+
+
+def _folds_of(*parts: Source) -> list[int]:
+    """List the folds of which at least one list is there."""
+    return [
+        fold
+        for fold in fold_numbers(os.path.dirname(parts[-1].ann_file))
+        if any(os.path.isfile(_fold_list(part.ann_file, fold)) for part in parts)
+    ]
+
+
+def _fold_list(path: str, fold: int) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, fold_folder(fold), name)
+
+
+def _image(source: Source, name: str) -> str:
+    prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
+    return os.path.realpath(os.path.join(source.root, prefix, name))
+
+
 def _listed(path: str) -> frozenset[str]:
     """Read the images that a list, or a COCO JSON, names."""
     if not path.lower().endswith('.json'):
@@ -215,11 +300,3 @@ def _load(path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f'{path}: not COCO, which has a list of images')
     return content
-
-
-def _digest(paths: list[str]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, 'rb') as file:
-            digest.update(hashlib.sha256(file.read()).digest())
-    return digest.hexdigest()

@@ -7,6 +7,7 @@ from custom_datasets.errors import UserError
 from custom_datasets.overrides import fold_folder, fold_numbers
 from custom_datasets.reporting.frame import write_files
 from custom_datasets.runs.compare_settings import Settings
+from custom_datasets.runs.jobs import last_checkpoint
 from custom_datasets.runs.resuming import listed_changes, setting_changes
 
 PLAN = 'cross_validation.plan.json'
@@ -32,29 +33,42 @@ class Plan:
         """Read the note, or make the first one."""
         self.path = os.path.join(work_dir, PLAN)
         self.done: dict[int, str] = {}
+        self.predicted: dict[int, str] = {}
         self._settings = settings
         self._lists = {'folds': folds, 'digest': digest}
+        folders = [fold_folder(fold) for fold in fold_numbers(work_dir)]
+        trained = any(last_checkpoint(os.path.join(work_dir, f)) for f in folders)
         if os.path.isfile(self.path):
-            self._read(work_dir)
+            self._read(work_dir, trained)
             return
-        trained = [fold_folder(fold) for fold in fold_numbers(work_dir)]
-        if trained:
+        if folders:
             raise UserError(
-                f'{work_dir}: has {", ".join(trained)}, which this command did not '
+                f'{work_dir}: has {", ".join(folders)}, which this command did not '
                 'train; give another --work-dir'
             )
         self._write()
 
-    def finish(self, fold: int, checkpoint: str) -> None:
-        """Note that a fold is trained and tested, and with which checkpoint."""
+    def finish(self, fold: int, checkpoint: str, test_set: str | None = None) -> None:
+        """Note that a fold is trained and tested.
+
+        Args:
+            fold: Its number.
+            checkpoint: Which was tested.
+            test_set: The digest of the test list, if that was predicted.
+        """
         self.done[fold] = checkpoint
+        self.predicted.pop(fold, None)
+        if test_set is not None:
+            self.predicted[fold] = test_set
         self._write()
 
-    def _read(self, work_dir: str) -> None:
+    def _read(self, work_dir: str, trained: bool) -> None:
         try:
             with open(self.path, encoding='utf-8') as file:
                 saved = json.load(file)
             self.done = {int(fold): path for fold, path in saved['done'].items()}
+            predicted = saved.get('predicted', {})
+            self.predicted = {int(fold): digest for fold, digest in predicted.items()}
             changes = setting_changes(saved['settings'], self._settings)
             old = saved['lists']
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -67,7 +81,11 @@ class Plan:
             if was != now:
                 text = f'there were {was} folds and are {now}'
             changes.insert(0, text)
-        if changes:
+        if changes and not trained:
+            # Nothing came of it: a setting may have been misspelt.
+            self.done, self.predicted = {}, {}
+            self._write()
+        elif changes:
             raise UserError(
                 f'{work_dir}: holds a cross-validation of other settings: '
                 f'{listed_changes(changes)}; give another --work-dir, '
@@ -76,6 +94,12 @@ class Plan:
 
     def _write(self) -> None:
         done = {str(fold): path for fold, path in sorted(self.done.items())}
-        content = {'lists': self._lists, 'settings': self._settings, 'done': done}
+        predicted = {str(fold): text for fold, text in sorted(self.predicted.items())}
+        content = {
+            'lists': self._lists,
+            'settings': self._settings,
+            'done': done,
+            'predicted': predicted,
+        }
         text = json.dumps(content, indent=1, ensure_ascii=False)
         write_files(os.path.dirname(self.path), {PLAN: f'{text}\n'.encode()})

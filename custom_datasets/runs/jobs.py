@@ -29,8 +29,8 @@ class Job:
     Attributes:
         name: What tells it from the others.
         folder: Its work directory.
-        train: The command that trains; ``--resume`` is added where it has to
-            go on from a checkpoint.
+        train: The command that trains; ``--resume`` and the checkpoint are added
+            where it has to go on.
         test: Makes the command that tests a checkpoint.
         predict: Makes the command that predicts the test set, if that is wanted.
         checkpoint: Of one that is trained and tested, and only has to predict.
@@ -120,12 +120,16 @@ def tool_command(name: str) -> tuple[str, str]:
 
 
 def last_checkpoint(folder: str) -> str | None:
-    """Return the checkpoint that a training wrote last, if it is still there."""
+    """Return the checkpoint that a training wrote last, if it is still there.
+
+    The folder may have been moved since.
+    """
     try:
         text = Path(folder, 'last_checkpoint').read_text(encoding='utf-8').strip()
     except OSError:
         return None
-    return text if os.path.isfile(text) else None
+    moved = os.path.join(folder, os.path.basename(text))
+    return next((path for path in (text, moved) if os.path.isfile(path)), None)
 
 
 def steps_done(folder: str) -> int:
@@ -138,7 +142,8 @@ def steps_done(folder: str) -> int:
 def _train_and_test(job: Job, children: '_Children', device: str | None) -> str:
     checkpoint = job.checkpoint
     if checkpoint is None:
-        resume = ['--resume'] if last_checkpoint(job.folder) else []
+        begun = last_checkpoint(job.folder)
+        resume = ['--resume', begun] if begun else []
         children.run([*job.train, *resume], job, device)
         checkpoint = last_checkpoint(job.folder)
         if checkpoint is None:

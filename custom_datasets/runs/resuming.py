@@ -1,8 +1,9 @@
 """Going on with what a command has begun in a work directory, and only with that."""
 
 import fcntl
+import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +55,15 @@ def locked(work_dir: str) -> Iterator[int]:
                 'one has left'
             ) from error
         yield file.fileno()
+
+
+def digest_of(paths: Iterable[str]) -> str:
+    """Return what changes with the content of any of the files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, 'rb') as file:
+            digest.update(hashlib.sha256(file.read()).digest())
+    return digest.hexdigest()
 
 
 def setting_changes(old: Settings, new: Settings) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from custom_datasets.checking.run import load_config
+from custom_datasets.checking.sources import find_sources
 from custom_datasets.cli import parse_options
 from custom_datasets.errors import UserError
 from custom_datasets.reporting.frame import write_files
@@ -24,6 +25,7 @@ from custom_datasets.runs.jobs import (
 )
 from custom_datasets.runs.record import has_run
 from custom_datasets.runs.resuming import (
+    digest_of,
     listed_changes,
     locked,
     setting_changes,
@@ -77,8 +79,9 @@ def train_all(
     devices = visible_devices(gpus)
     with locked(work_dir) as lock:
         runs = [
-            _Run(name, config, os.path.join(work_dir, name), settings_of(cfg))
+            _Run(name, config, os.path.join(work_dir, name), settings_of(cfg), lists)
             for name, config, cfg in zip(names, configs, loaded, strict=True)
+            for lists in [_digest(cfg)]
         ]
         left = [run for run in runs if not run.is_done()]
         if len(left) < len(runs):
@@ -122,13 +125,14 @@ class _Run:
     config: str
     folder: str
     settings: Settings
+    lists: str
 
     def is_done(self) -> bool:
         """Tell whether it is trained and tested.
 
         Raises:
-            UserError: The folder holds a training of other settings, or one
-                that another command has begun.
+            UserError: The folder holds a training of other settings or on other
+                lists, or one that another command has begun.
         """
         path = os.path.join(self.folder, NOTE)
         if last_checkpoint(self.folder) is None:
@@ -143,10 +147,16 @@ class _Run:
                 saved = json.load(file)
             changes = setting_changes(saved['settings'], self.settings)
             checkpoint = saved['checkpoint']
+            lists = saved.get('lists', self.lists)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f'{path}: cannot be read ({error}); give another --work-dir'
             ) from error
+        if lists != self.lists:
+            raise UserError(
+                f'{self.folder}: holds a training on other lists of images than those '
+                'of the config are by now; give another --work-dir'
+            )
         if changes:
             raise UserError(
                 f'{self.folder}: holds a training of other settings: '
@@ -158,7 +168,11 @@ class _Run:
 
     def note(self, checkpoint: str | None) -> None:
         """Write down the settings, and the checkpoint once it is tested."""
-        content = {'settings': self.settings, 'checkpoint': checkpoint}
+        content = {
+            'settings': self.settings,
+            'lists': self.lists,
+            'checkpoint': checkpoint,
+        }
         text = json.dumps(content, indent=1, ensure_ascii=False)
         write_files(self.folder, {NOTE: f'{text}\n'.encode()})
 
@@ -177,6 +191,12 @@ class _Run:
                 *(self.config, checkpoint, *given),
             ],
         )
+
+
+def _digest(cfg: Mapping[str, Any]) -> str:
+    """Return what changes with the lists, or COCO JSONs, of a config."""
+    paths = [source.ann_file for source in find_sources(cfg)[0]]
+    return digest_of(path for path in paths if os.path.isfile(path))
 
 
 def _steps(cfg: Mapping[str, Any]) -> int:

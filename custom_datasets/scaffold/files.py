@@ -20,7 +20,7 @@ class NewDataset:
         scale: Width and height in pixels that images are trained at.
         small_scale: The same for training on a CPU.
         lists: The list that each of ``train``, ``val`` and ``test`` reads; the
-            source may lack one of the latter two.
+            source may lack the last.
         anchor_scale: ``octave_base_scale`` of RetinaNet's anchors.
         one_based: Whether the boxes count pixels from 1.
     """
@@ -38,13 +38,18 @@ class NewDataset:
     @property
     def type(self) -> str:
         """The name of the class: ``TrafficSignsDataset``."""
-        words = self.name.split('_')
-        return ''.join(word[:1].upper() + word[1:] for word in words) + 'Dataset'
+        return class_name(self.name)
 
     @property
     def slug(self) -> str:
         """The name in a config's file name: ``traffic-signs``."""
         return self.name.replace('_', '-')
+
+
+def class_name(name: str) -> str:
+    """Return what the class of a data set is called: ``TrafficSignsDataset``."""
+    words = name.split('_')
+    return ''.join(word[:1].upper() + word[1:] for word in words) + 'Dataset'
 
 
 def palette(count: int) -> list[tuple[int, int, int]]:

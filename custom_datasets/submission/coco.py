@@ -81,8 +81,9 @@ def coco_text(
     """
     missing = [name for name in names if name not in coco.categories]
     if missing:
-        known = ', '.join(coco.categories) or 'none'
-        raise UserError(f'{coco.path}: no category {missing[0]!r}; it has {known}')
+        known = ', '.join(coco.categories)
+        way = f'it has {known}' if known else 'copy the categories of the training JSON'
+        raise UserError(f'{coco.path}: no category {missing[0]!r}; {way}')
     categories = [coco.categories[name] for name in names]
     found: dict[Id, str] = {}
     for image in images:

@@ -110,6 +110,26 @@ def test_boxes_without_an_anchor_are_those_of_the_assigner(assigner):
     assert bool(lost) == bool(assigner)
 
 
+@pytest.mark.parametrize('train_cfg', ['abc', {'assigner': 'abc'}])
+def test_an_assigner_that_is_no_dict_is_not_judged(train_cfg):
+    scaled = as_scaled(*random_boxes(30), ['cell'] * 30)
+    (finding,) = check_anchors({**model(OCTAVES), 'train_cfg': train_cfg}, scaled)
+    assert finding.code == 'anchors-not-judged'
+
+
+@pytest.mark.parametrize('least', ['abc', None])
+def test_a_threshold_that_is_no_number_ends_no_check(least):
+    scaled = as_scaled(*random_boxes(30), ['cell'] * 30)
+    (finding,) = check_anchors(model(OCTAVES, min_pos_iou=least), scaled)
+    assert finding.code == 'anchor-recall'
+
+
+def test_a_generator_without_an_anchor_is_not_judged():
+    scaled = as_scaled(*random_boxes(30), ['cell'] * 30)
+    (finding,) = check_anchors(model({**OCTAVES, 'scales_per_octave': 0}), scaled)
+    assert finding.code == 'anchors-not-judged'
+
+
 def test_clusters_are_where_the_boxes_are():
     rng = np.random.default_rng(0)
     centers = np.array([[10, 20], [40, 40], [200, 90]])

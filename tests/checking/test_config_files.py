@@ -6,6 +6,7 @@ import torch
 from custom_datasets.checking.config_files import check_load_from, check_overrides
 from custom_datasets.checking.run import load_config
 from custom_datasets.errors import ConfigError
+from custom_datasets.overrides import SETTINGS
 from tests.leaves import LEAVES, SAMPLE
 
 CLASSES = ('RBC', 'WBC', 'Platelets')
@@ -39,6 +40,39 @@ def test_a_variable_of_a_base_is_set_in_vain(leaf):
     assert overridden(leaf(text + used)) == ['train_pipeline', 'max_epochs']
 
 
+@pytest.mark.parametrize(
+    ('text', 'hint'),
+    [
+        ('train_dataloder = dict(batch_size=8)', "did you mean 'train_dataloader'?"),
+        ('max_epochs = 2', 'set train_cfg.max_epochs'),
+        ('lr = 0.001', 'set optim_wrapper.optimizer.lr'),
+        ('num_classes = 5', 'set classes=[...], which also'),
+        ('train_pipeline = []', 'set train_dataloader.dataset.pipeline'),
+        ("los = 'focal'", "did you mean 'loss'?"),
+        ('zebra = 3', 'set the entry that is to use it'),
+    ],
+)
+def test_what_is_set_in_vain_is_told_its_place(leaf, text, hint):
+    path = leaf(text)
+    (one,) = check_overrides(path, {}, load_config(path))
+    assert one.code == 'no-effect'
+    assert hint in one.hint
+    option, _, _ = text.partition(' = ')
+    (one,) = check_overrides(leaf(''), {option: 'x'}, {'runner_type': 'PluginRunner'})
+    assert (
+        one.message == f'{option} is set in --cfg-options, but nothing reads it there'
+    )
+    assert hint in one.hint
+
+
+def test_what_the_plugin_reads_is_not_set_in_vain(leaf):
+    names = [*SETTINGS, 'track']
+    path = leaf(''.join(f'{name} = None\n' for name in names))
+    assert not overridden(path)
+    path = leaf('loss = None\nrunner_type = "Runner"')
+    assert overridden(path) == ['loss']
+
+
 def test_the_command_line_is_looked_at_too(leaf):
     options = {'max_epochs': 3, 'data_root': '/x', 'train_cfg.max_epochs': 3}
     assert overridden(leaf(''), options) == ['max_epochs']
@@ -69,6 +103,8 @@ def test_a_missing_checkpoint_unless_nothing_is_loaded(tmp_path):
     cfg = {'load_from': str(tmp_path / 'none.pth')}
     assert [f.code for f in check_load_from(cfg, CLASSES)] == ['no-checkpoint']
     assert not check_load_from(cfg | {'from_scratch': True}, CLASSES)
+    with pytest.raises(ConfigError, match='from_scratch=no: it can be True or False'):
+        check_load_from(cfg | {'from_scratch': 'no'}, CLASSES)
     assert not check_load_from({'load_from': 'https://x.org/w.pth'}, CLASSES)
 
 

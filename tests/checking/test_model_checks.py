@@ -36,6 +36,11 @@ def test_proposal_heads_are_not_counted():
     assert not check_heads({'model': model}, [source()])
 
 
+def test_a_count_in_quotes_is_no_count():
+    (found,) = check_heads({'model': {'head': {'num_classes': '3'}}}, [source()])
+    assert "num_classes='3', but the data set has 3" in found.message
+
+
 def test_each_head_of_a_cascade_is_named():
     heads = [{'num_classes': 3}, {'num_classes': 80}]
     found = check_heads({'model': {'roi_head': {'bbox_head': heads}}}, [source()])
@@ -84,6 +89,8 @@ def test_mmpretrain_trains_batch_norm_unless_told_otherwise(backbone, found):
 
 def test_evaluators(tmp_path):
     path = tmp_path / 'val.json'
+    odd = {'val_evaluator': {'type': 'Accuracy', 'topk': '1'}}
+    assert "topk='1' is no number" in check_evaluators(odd, [source('val')])[0].message
     path.write_text(json.dumps({'categories': [{'id': 1, 'name': 'RBC'}]}))
     evaluators = [
         {'type': 'Accuracy', 'topk': (1, 5)},

@@ -76,6 +76,29 @@ def test_a_kind_that_is_not_read_is_said(tmp_path):
     assert read(config(train=given))[1] == ['no-list']
 
 
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        {'ann_file': ['x']},
+        {'data_root': 5},
+        {'data_prefix': ['x']},
+        {'metainfo': 'RBC'},
+        {'metainfo': {'classes': 5}},
+        {'pipeline': 'x'},
+        {'pipeline': ['x']},
+    ],
+    ids=str,
+)
+def test_a_setting_of_the_wrong_type_is_said(bccd_root, wrong):
+    given = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/train.txt')
+    assert read(config(train={**given, **wrong})) == ([], ['wrong-value'])
+
+
+def test_a_type_that_is_a_module_is_no_data_set(tmp_path):
+    # A registry imports what it doesn't know.
+    assert read(config(train=dataset('abc', tmp_path, 'x')))[1] == ['unknown-data-set']
+
+
 def test_data_that_are_not_files_are_not_looked_at():
     given = dataset('BCCDDataset', 's3://bucket/bccd', 'x.txt')
     assert read(config(train=given)) == ([], ['unchecked-data-set'])
@@ -179,6 +202,58 @@ def test_a_coco_image_listed_twice_keeps_its_first_boxes(coco, tmp_path):
     assert codes == ['listed-twice']
     (image,) = splits[0].images
     assert len(image.boxes) == 1
+
+
+def findings_of(content, root):
+    (root / 'train.json').write_text(json.dumps(content))
+    given = dataset('CocoDataset', root, 'train.json', data_prefix={'img': ''})
+    splits, findings = read_sources(find_sources(config(train=given))[0])
+    return splits[0].images, [(f.code, f.message, f.object) for f in findings]
+
+
+def test_two_coco_images_of_one_id_are_named(coco, tmp_path, bccd_root):
+    names = sorted(str(path) for path in (bccd_root / 'JPEGImages').iterdir())
+    coco['images'] = [{'id': 7, 'file_name': name} for name in names[:2]]
+    coco['annotations'] = coco['annotations'][:1]
+    images, found = findings_of(coco, tmp_path)
+    text = f'{names[1]}: the id 7 is that of {names[0]} too'
+    assert found == [('listed-twice', text, None)]
+    assert [len(image.boxes) for image in images] == [1, 0]
+
+
+def test_coco_images_without_id_share_no_boxes(coco, tmp_path):
+    del coco['images'][0]['id'], coco['images'][1], coco['annotations'][1:]
+    del coco['annotations'][0]['image_id']
+    images, found = findings_of(coco, tmp_path)
+    assert found == [('no-image', 'no image has the id None', 0)]
+    assert images[0].boxes == ()
+
+
+@pytest.mark.parametrize(
+    ('key', 'name', 'said'),
+    [
+        ('images', 'id', 'its id is [7]'),
+        ('categories', 'id', 'category person: its id is [7]'),
+        ('annotations', 'category_id', 'no category has the id [7]'),
+        ('annotations', 'image_id', 'its image_id is [7]'),
+    ],
+)
+def test_a_list_as_a_coco_id_is_a_broken_annotation(coco, tmp_path, key, name, said):
+    del coco['images'][1], coco['annotations'][1:]
+    coco[key][0][name] = [7]
+    _, found = findings_of(coco, tmp_path)
+    code, message, index = found[0]
+    assert (code, index) == ('broken-annotation', 0 if key == 'annotations' else None)
+    assert message.endswith(said)
+
+
+def test_two_coco_categories_of_one_id_are_named(coco, tmp_path):
+    del coco['images'][1], coco['annotations'][1:]
+    coco['categories'] += [{'id': 2, 'name': 'person'}, {'id': 2, 'name': 'dog'}]
+    images, found = findings_of(coco, tmp_path)
+    text = 'category dog: the id 2 is that of person too'
+    assert found == [('broken-annotation', text, None)]
+    assert [box.name for box in images[0].boxes] == ['person']
 
 
 @pytest.mark.parametrize('kind', ['CocoDataset', 'CocoFileDataset'])

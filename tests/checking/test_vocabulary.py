@@ -35,6 +35,7 @@ def test_the_nearest_known_class_is_named(name):
 def test_a_name_like_none_gets_the_list():
     found = check_names(split(image('i', 'with_mask', 'zebra')))
     assert 'known: with_mask, without_mask' in found[0].message
+    assert 'ignore_classes=[...]; both work at the top of the leaf' in found[0].hint
 
 
 def test_an_ignored_class_is_no_finding():
@@ -59,6 +60,17 @@ def test_a_class_without_a_box(part, severity):
         ('class-without-box', severity, part)
     ]
     assert "no box of class 'without_mask'" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ('label', 'what', 'lost'), [(None, 'box', 'AP'), ('a', 'image', 'recall and F1')]
+)
+def test_what_cannot_be_measured_is_named_as_the_task_does(label, what, lost):
+    boxes = () if label else (BoxRecord(0, 'a', (1, 1, 9, 9)),)
+    one = ImageRecord('i', 'i.png', boxes=boxes, label=label)
+    (found,) = check_presence(split(one, classes=('a', 'b'), part='val'))
+    assert found.message == f"no {what} of class 'b'"
+    assert found.hint == f'its {lost} cannot be measured here; split again'
 
 
 def test_a_test_set_without_annotations_is_one_note():

@@ -13,7 +13,7 @@ from custom_datasets.converters import split_dataset as split_module
 from custom_datasets.converters.clean import clean_dataset
 from custom_datasets.converters.clean_rules import read_excluded
 from custom_datasets.converters.split_dataset import split_dataset
-from custom_datasets.errors import AnnotationError, UserError
+from custom_datasets.errors import UserError
 
 CLASSES = ('glass', 'metal')
 
@@ -162,9 +162,29 @@ def test_an_edited_list_brings_an_image_back(dirty):
 
 def test_excluding_an_image_that_is_not_there(clean):
     (clean / 'mine.txt').write_text('glass/0.png\nglass/77.png\n')
-    with pytest.raises(AnnotationError) as caught:
+    said = split_dataset(str(clean), {'train': 1}, exclude=str(clean / 'mine.txt'))
+    assert f'1 images left out, as {clean / "mine.txt"} has them' in said
+    assert f'1 images of {clean / "mine.txt"} that are not there' in said
+    assert 'glass/0.png' not in (clean / 'train.txt').read_text()
+
+
+def test_excluding_images_of_another_data_set(clean):
+    (clean / 'mine.txt').write_text('glass/77.png\n')
+    with pytest.raises(UserError, match=r'mine\.txt: none of its images is in'):
         split_dataset(str(clean), {'train': 1}, exclude=str(clean / 'mine.txt'))
-    assert caught.value.problems == ('glass/77.png: not in the data set',)
+
+
+def test_an_excluded_image_of_the_held_list_stays(clean):
+    (clean / 'mine.txt').write_text('glass/0.png\nglass/1.png\n')
+    held = clean / 'held.txt'
+    held.write_text('glass/0.png\tglass\nmetal/0.png\tmetal\n')
+    said = split_dataset(
+        str(clean),
+        {'train': 1},
+        test_list=str(held),
+        exclude=str(clean / 'mine.txt'),
+    )
+    assert f'1 of these stay, since {held} has them' in said
 
 
 def test_what_an_excluded_list_may_be(tmp_path):

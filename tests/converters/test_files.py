@@ -8,6 +8,7 @@ import pytest
 from custom_datasets.converters.files import (
     MARK,
     new_folder,
+    read_mark,
     write_image,
     write_text,
 )
@@ -45,6 +46,14 @@ def test_new_folder_appears_whole(tmp_path):
     assert tree(tmp_path) == {f'deep/out/{MARK}': b'', 'deep/out/a.txt': 'ü\n'.encode()}
     mode = stat.S_IMODE((tmp_path / 'deep/out').stat().st_mode)
     assert mode == 0o755
+
+
+@pytest.mark.parametrize('source', ['', '/data/größe 1', os.fsdecode(b'/caf\xe9')])
+def test_a_new_folder_says_what_it_is_made_of(tmp_path, source):
+    assert read_mark(str(tmp_path / 'out')) is None
+    with new_folder(str(tmp_path / 'out'), made_of=source):
+        pass
+    assert read_mark(str(tmp_path / 'out')) == source
 
 
 def test_an_empty_folder_is_filled(tmp_path):

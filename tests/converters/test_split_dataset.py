@@ -181,11 +181,37 @@ def test_nested_folders_and_other_files(classes):
     draw_image(classes / 'cat/night/far.JPG')
     (classes / 'cat/notes.txt').touch()
     (classes / 'cat/.hidden.png').touch()
+    draw_image(classes / 'cat/.ipynb_checkpoints/1-checkpoint.png')
     report = split_dataset(str(classes), RATIOS)
     lines = [line for names in read(classes).values() for line in names]
     assert 'cat/night/far.JPG\tcat' in lines
     assert len(lines) == 31
     assert '1 files that are no images left out' in report
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    draw_classes(tmp_path / 'elsewhere', {'cat': 6, 'dog': 6})
+    (tmp_path / 'in/train').mkdir(parents=True)
+    for name in ('cat', 'dog'):
+        (tmp_path / 'in/train' / name).symlink_to(tmp_path / 'elsewhere' / name)
+    (tmp_path / 'elsewhere/cat/loop').symlink_to(tmp_path / 'in/train')
+    split_dataset(str(tmp_path / 'in'), {'train': 1, 'val': 1, 'test': 1})
+    lines = [line for names in read(tmp_path / 'in').values() for line in names]
+    assert len(lines) == 12
+
+
+def test_class_folders_beside_a_part_with_such_are_refused(classes):
+    draw_classes(classes / 'test', {'cat': 3, 'hot dog': 3})
+    before = snapshot(classes)
+    with pytest.raises(UserError, match=r'has class folders \(cat, hot dog\) beside'):
+        split_dataset(str(classes), RATIOS)
+    assert snapshot(classes) == before
+
+
+def test_a_test_set_without_classes_is_left_out_and_said(classes):
+    draw_image(classes / 'Test/0.png')
+    assert '1 images in Test left out' in split_dataset(str(classes), RATIOS)
+    assert not any('Test' in line for names in read(classes).values() for line in names)
 
 
 @pytest.mark.parametrize('by_name', [False, True])
@@ -365,6 +391,17 @@ def test_a_held_coco_json_has_images_of_its_own(coco):
     assert len(names) == 29 and '000.png' not in names
 
 
+def test_a_held_json_with_a_folder_of_its_own_and_the_same_names(coco):
+    whole = json.loads((coco / 'annotations/instances.json').read_text())
+    images = [{'id': 1, 'file_name': '000.png'}]
+    held = coco / 'test.json'
+    write_json(held, {**whole, 'images': images, 'annotations': []})
+    draw_image(coco / 'test/000.png')
+    source = str(coco / 'annotations/instances.json')
+    with pytest.raises(UserError, match=r'test/000\.png may be another image'):
+        split_dataset(source, {'train': 9, 'val': 1}, test_list=str(held))
+
+
 def test_names_that_a_held_list_has_alone_are_an_error(voc, tmp_path):
     (tmp_path / 'held.txt').write_text('test_0003\nnobody\nnothing\n')
     with pytest.raises(AnnotationError) as caught:
@@ -506,6 +543,20 @@ def test_what_is_left_out_of_voc_is_counted(voc):
     assert sum(map(len, read(voc / 'ImageSets/Main').values())) == 39
 
 
+def test_folders_in_voc(voc):
+    for folder, suffix in (('JPEGImages', 'png'), ('Annotations', 'xml')):
+        (voc / folder / 'deep/down').mkdir(parents=True)
+        for path in sorted((voc / folder).glob(f'*.{suffix}'))[::2]:
+            path.rename(voc / folder / 'deep/down' / path.name)
+    split_dataset(str(voc), RATIOS)
+    lists = read(voc / 'ImageSets/Main')
+    assert [len(names) for names in lists.values()] == [32, 4, 4]
+    names = [name for found in lists.values() for name in found]
+    assert sum(name.startswith('deep/down/') for name in names) == 20
+    dataset = BCCDDataset('ImageSets/Main/train.txt', data_root=str(voc))
+    assert len(dataset) == 32
+
+
 def test_names_that_end_like_an_image(tmp_path):
     """``a.jpg.xml`` goes with ``a.jpg``, and the data set finds it again."""
     for index in range(6):
@@ -557,7 +608,9 @@ def test_unknown_layouts_are_refused(tmp_path):
     with pytest.raises(UserError, match=r'no images in its folders, .*convert\.py'):
         split_dataset(str(tmp_path), RATIOS)
     draw_classes(tmp_path, {'images': 3})
-    with pytest.raises(UserError, match=r'one class only \(images\)'):
+    with pytest.raises(
+        UserError, match=r'one class only \(images\).*give the folder that'
+    ):
         split_dataset(str(tmp_path), RATIOS)
     for name in ('a.json', 'b.json'):
         data = {'images': [], 'annotations': [], 'categories': []}
@@ -574,8 +627,9 @@ def test_unknown_layouts_are_refused(tmp_path):
         split_dataset(str(tmp_path / 'c.json'), RATIOS)
 
 
-def test_a_name_that_no_list_can_hold(classes):
-    draw_image(classes / 'cat/a\nb.png')
+@pytest.mark.parametrize('name', [b'a\nb.png', b'caf\xe9.png'])
+def test_a_name_that_no_list_can_hold(classes, name):
+    (classes / 'cat/1.png').rename(classes / 'cat' / os.fsdecode(name))
     with pytest.raises(AnnotationError, match='no list can hold this name'):
         split_dataset(str(classes), RATIOS)
 

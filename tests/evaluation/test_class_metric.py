@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from mmpretrain.registry import METRICS
 
 from custom_datasets.evaluation import class_metric
 from custom_datasets.evaluation.class_metric import ClasswiseMetric, confusion_table
+from custom_datasets.evaluation.classification import Decisions, overall_scores
 
 CLASSES = ('crease', 'oil_spot', 'a class with a long name')
 
@@ -65,9 +67,28 @@ def test_by_hand(log):
 def test_classes_without_images_or_predictions(log):
     metrics = evaluate([(0, 1), (0, 0), (0, 1)])
     assert metrics['classwise/recall_crease'] == pytest.approx(100 / 3)
-    assert metrics['classwise/precision_oil_spot'] == 0
-    assert metrics['classwise/f1-score_a class with a long name'] == 0
+    assert metrics['classwise/precision_crease'] == 100
     assert metrics['classwise/confusion_matrix'] == [[1, 2, 0], [0, 0, 0], [0, 0, 0]]
+    absent = ('oil_spot', 'a class with a long name')
+    assert np.isnan([metrics[name] for name in metrics if name.endswith(absent)]).all()
+    assert len(metrics) == 13
+    rows = log[0].splitlines()
+    assert rows[2].split()[-3:] == ['100.0', '33.3', '50.0']
+    assert [row.split()[-3:] for row in rows[3:]] == [['-', '-', '-']] * 2
+    assert len({len(row) for row in rows[1:]}) == 1
+
+
+def test_means_are_those_of_the_report(log):
+    """The third class is predicted once and has no image, the second is missed."""
+    pairs = [(0, 0), (0, 0), (0, 2), (1, 0)]
+    metrics = evaluate(pairs)
+    truth, predicted = np.array(pairs).T
+    decisions = Decisions(3, truth, predicted, np.ones(len(pairs)))
+    _, recall, f1 = overall_scores(decisions, np.ones(len(pairs)))
+    assert metrics['classwise/recall'] == pytest.approx(100 * recall)
+    assert metrics['classwise/f1-score'] == pytest.approx(100 * f1)
+    assert metrics['classwise/precision'] == pytest.approx(100 * (2 / 3 + 0) / 2)
+    assert metrics['classwise/precision_oil_spot'] == 0
 
 
 def test_one_image(log):

@@ -1,5 +1,7 @@
 """Flat arrays of truth and predictions: taking images, and bringing two in line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,16 @@ def test_runs_are_brought_into_one_order():
 def test_what_cannot_be_compared_is_said(first, second, said):
     with pytest.raises(UserError, match=said):
         align(first, second)
+
+
+def test_copies_of_another_size_are_other_images():
+    small = detected()
+    images = tuple(replace(image, size=(8, 6)) for image in small.images)
+    first, second = replace(small, images=images), replace(small, images=images)
+    align(first, second)
+    other = (replace(images[0], size=(16, 12)), *images[1:])
+    with pytest.raises(UserError, match='a has 8x6 pixels in one and 16x12 in the'):
+        align(first, replace(small, images=other))
 
 
 def test_a_moved_box_is_another_truth():

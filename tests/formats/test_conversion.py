@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from custom_datasets.converters.files import MARK, read_mark
 from custom_datasets.errors import UserError
 from custom_datasets.formats import conversion, convert, read_source
 from tests.formats.drawing import VOC_OBJECTS, coco_json, draw, objects, tree, write
@@ -65,7 +66,17 @@ def test_nothing_of_the_source_is_changed(source, tmp_path, target):
 def test_a_zip_is_as_its_folder(voc, zipped, tmp_path):
     convert(str(voc), str(tmp_path / 'a'))
     convert(str(zipped), str(tmp_path / 'b'))
-    assert contents(tmp_path / 'a') == contents(tmp_path / 'b')
+    made_of = [read_mark(str(tmp_path / name)) for name in 'ab']
+    assert made_of == [str(voc), str(zipped)]
+    a, b = (
+        {
+            name: data
+            for name, data in contents(tmp_path / folder).items()
+            if name != MARK
+        }
+        for folder in 'ab'
+    )
+    assert a == b
     (tmp_path / 'a/JPEGImages/a.jpg').write_bytes(b'')
     assert (voc / 'JPEGImages/a.jpg').stat().st_size
 
@@ -233,6 +244,17 @@ def test_names_that_lists_cannot_hold(tmp_path):
         'a': 0, 'A-2': 1, 'a/a': 2, 'x_png': 3, 'spaced': 4, 'line_break': 5,
         'x_png-2': 6,
     }  # fmt: skip
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+    for name in (b'raw/cat/caf\xe9.jpg', b'raw/cat/2.jpg', b'raw/dog/1.jpg'):
+        draw(tmp_path / os.fsdecode(name))
+    report = convert(str(tmp_path / 'raw'), str(tmp_path / 'out'))
+    assert r'cat/caf\udce9.jpg -> cat/caf_.jpg' in report
+    report.encode()
+    assert (tmp_path / 'out/all.txt').read_text().splitlines() == [
+        'cat/2.jpg\tcat', 'cat/caf_.jpg\tcat', 'dog/1.jpg\tdog'
+    ]  # fmt: skip
 
 
 def test_the_report(voc, tmp_path):

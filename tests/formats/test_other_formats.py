@@ -81,10 +81,17 @@ def test_empty_folders_in_parts(tmp_path):
     assert 'without an image left out: val/dog\n' in report + '\n'
 
 
-def test_a_class_may_be_called_like_a_part(tmp_path):
-    for name in ('train/1.jpg', 'plane/1.jpg'):
-        draw(tmp_path / name)
-    assert read_source(str(tmp_path)).classes == ('plane', 'train')
+def test_numbers_are_in_order_of_their_value(tmp_path):
+    for name in (*map(str, range(12)), '007', 'zebra', 'ant', '٣'):
+        draw(tmp_path / 'in' / name / '1.jpg')
+    named = ('ant', 'zebra', '٣')
+    numbers = ('0', '1', '2', '3', '4', '5', '6', '007', '7', '8', '9', '10', '11')
+    assert read_source(str(tmp_path)).classes == (*numbers, *named)
+    # What a list says stays.
+    listed = ('11', 'zebra', '2', '0', '1', '10')
+    write(tmp_path / 'in/classes.txt', '\n'.join(listed))
+    rest = tuple(name for name in (*numbers, *named) if name not in listed)
+    assert read_source(str(tmp_path / 'in')).classes == listed + rest
 
 
 def test_boxes_do_not_go_into_class_lists(voc, tmp_path):

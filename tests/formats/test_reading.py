@@ -4,6 +4,7 @@ import pytest
 
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.formats import FORMATS, convert, read_source, recognise
+from custom_datasets.formats.tree import Tree
 from tests.formats.drawing import coco_json, draw, tree, voc_xml, write
 
 
@@ -31,6 +32,30 @@ def test_a_folder_in_folders_and_junk(voc, tmp_path):
     source = read_source(str(tmp_path / 'download'))
     assert source.root == str(inner / 'VOC')
     assert sum(map(len, source.splits.values())) == 8
+
+
+def test_a_readme_beside_the_one_folder_is_no_obstacle(tmp_path):
+    for name in ('00000/1.ppm', '00001/1.ppm'):
+        draw(tmp_path / 'GTSRB/Final_Training/Images' / name)
+    for name in ('Readme-Images.txt', 'LICENSE', 'README.md', 'cite.bib'):
+        write(tmp_path / 'GTSRB' / name, 'Road signs')
+    assert read_source(str(tmp_path)).classes == ('00000', '00001')
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['cover.jpg', 'a.json', 'data.yaml', 'labels.csv', 'classes.txt', 'train.txt'],
+)
+def test_an_annotation_beside_the_one_folder_keeps_it(tmp_path, name):
+    draw(tmp_path / 'in/images/a.jpg')
+    write(tmp_path / 'in' / name, '')
+    assert Tree(str(tmp_path / 'in')).root == str(tmp_path / 'in')
+
+
+def test_one_folder_of_a_class_is_not_enough(tmp_path):
+    draw(tmp_path / 'in/cat/1.jpg')
+    with pytest.raises(UserError, match='give the folder that holds them all'):
+        read_source(str(tmp_path / 'in'))
 
 
 def test_two_formats_need_a_name(tmp_path):

@@ -176,6 +176,36 @@ def test_class_lists(metal_crops, tmp_path):
     assert not test & set().union(*held_out)
 
 
+def test_what_was_cleaned_out_stays_out(metal_crops, tmp_path):
+    root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
+    classes = ','.join(METAL_CLASSES).split(',')
+    line = (root / 'train.txt').read_text().splitlines()[0]
+    image = line.partition('\t')[0]
+    (root / 'removed.csv').write_text(f'image,reason,twin\n{image},small,\n')
+    folds = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    assert f'1 images left out, as {root}/removed.csv has them' in folds.report
+    assert line not in frozenset().union(*folds.held_out)
+
+
+def test_what_no_list_has_comes_back_with_a_word(metal_crops, tmp_path):
+    root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
+    classes = ','.join(METAL_CLASSES).split(',')
+    lines = (root / 'train.txt').read_text().splitlines()
+    (root / 'train.txt').write_text(''.join(f'{line}\n' for line in lines[2:]))
+    folds = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    assert '2 images of the folds are in none of the lists' in folds.report
+
+
+def test_a_folder_without_a_list_is_no_fold(metal_crops, tmp_path):
+    root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
+    classes = ','.join(METAL_CLASSES).split(',')
+    (root / 'fold_4').mkdir()
+    (root / 'fold_4/notes.txt').write_text('mine')
+    prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    again = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    assert 'takes its 2 folds' in again.report
+
+
 def test_coco(tmp_path):
     root = tmp_path / 'coco'
     (root / 'annotations').mkdir(parents=True)
@@ -237,6 +267,31 @@ def test_a_test_set_of_the_folds_is_not_one_of_its_own(competition):
         f'{competition}/test.json: 20 of its images are in the folds too, '
         f'{min(folds.held_out[1])} for one; --predict is for a test set of its own'
     )
+
+
+def test_other_images_may_have_the_same_names(competition):
+    cfg = config(RECYCLING, competition)
+    folds = prepare_folds(cfg, 2, seed=0)
+    renamed = json.loads((competition / 'test.json').read_text())
+    for image, name in zip(renamed['images'], sorted(folds.held_out[0]), strict=False):
+        image['file_name'] = name
+    (competition / 'test.json').write_text(json.dumps(renamed))
+    cfg.test_dataloader.dataset.data_prefix = {'img': 'elsewhere'}
+    require_apart(cfg, folds)
+    cfg.test_dataloader.dataset.data_prefix = {'img': ''}
+    with pytest.raises(UserError, match='6 of its images are in the folds too'):
+        require_apart(cfg, folds)
+
+
+def test_annotations_that_were_mended_after_the_folds_are_said(competition):
+    cfg = config(RECYCLING, competition)
+    assert 'other annotations' not in prepare_folds(cfg, 2, seed=0).report
+    assert 'other annotations' not in prepare_folds(cfg, 2, seed=0).report
+    content = json.loads((competition / 'train.json').read_text())
+    content['annotations'][0]['bbox'][2] += 1
+    (competition / 'train.json').write_text(json.dumps(content))
+    said = prepare_folds(cfg, 2, seed=0).report
+    assert f'{competition}/train.json: has other annotations by now' in said
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,29 @@ def test_what_is_done_is_kept(tmp_path):
     assert again.done == {0: 'fold_0/epoch_12.pth', 3: 'fold_3/epoch_12.pth'}
 
 
+def train(tmp_path):
+    (tmp_path / 'fold_1').mkdir(exist_ok=True)
+    (tmp_path / 'fold_1/epoch_1.pth').touch()
+    (tmp_path / 'fold_1/last_checkpoint').write_text('fold_1/epoch_1.pth')
+
+
+def test_where_nothing_was_trained_other_settings_are_taken(tmp_path):
+    Plan(str(tmp_path), {**SETTINGS, 'loss': 'focl'}, 5, 'abc')
+    (tmp_path / 'fold_1').mkdir()
+    Plan(str(tmp_path), {**SETTINGS, 'loss': 'focal'}, 5, 'abc').finish(1, 'x')
+    again = Plan(str(tmp_path), {**SETTINGS, 'loss': 'focal'}, 5, 'abc')
+    assert again.done == {1: 'x'}
+
+
+def test_which_test_set_a_fold_has_predicted(tmp_path):
+    plan = Plan(str(tmp_path), SETTINGS, 5, 'abc')
+    plan.finish(1, 'x', 'old')
+    assert Plan(str(tmp_path), SETTINGS, 5, 'abc').predicted == {1: 'old'}
+    # Trained anew, it has predicted nothing.
+    plan.finish(1, 'y')
+    assert Plan(str(tmp_path), SETTINGS, 5, 'abc').predicted == {}
+
+
 @pytest.mark.parametrize(
     ('settings', 'folds', 'digest', 'said'),
     [
@@ -35,6 +58,7 @@ def test_what_is_done_is_kept(tmp_path):
 )
 def test_another_cross_validation_is_refused(tmp_path, settings, folds, digest, said):
     Plan(str(tmp_path), SETTINGS, 5, 'abc').finish(1, 'x')
+    train(tmp_path)
     before = (tmp_path / PLAN).read_bytes()
     with pytest.raises(UserError, match='holds a cross-validation of other') as caught:
         Plan(str(tmp_path), settings, folds, digest)

@@ -79,7 +79,18 @@ def test_each_job_is_trained_then_tested_with_its_last_checkpoint(tmp_path, lock
 def test_a_fold_with_a_checkpoint_is_resumed(tmp_path, lock):
     for _ in range(2):
         run([make_job(tmp_path, 0)], lock)
-    assert (tmp_path / 'fold_0/trained').read_text() == 'None\nNone --resume\n'
+    last = tmp_path / 'fold_0/epoch_2.pth'
+    trained = (tmp_path / 'fold_0/trained').read_text()
+    assert trained == f'None\nNone --resume {last}\n'
+
+
+def test_a_folder_that_was_moved_is_resumed_where_it_is(tmp_path, lock):
+    run([make_job(tmp_path, 0)], lock)
+    moved = tmp_path / 'moved'
+    (tmp_path / 'fold_0').rename(moved)
+    assert last_checkpoint(str(moved)) == str(moved / 'epoch_2.pth')
+    (moved / 'epoch_2.pth').unlink()
+    assert last_checkpoint(str(moved)) is None
 
 
 def test_the_test_set_is_predicted_last_and_alone_if_all_else_is_done(tmp_path, lock):

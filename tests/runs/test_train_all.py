@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_half_done_is_resumed(configs, tmp_path):
     calls(tmp_path)
     run(configs[:2])
     assert calls(tmp_path) == [
-        ('train', 'a', '--work-dir', 'out/a', '--resume'),
+        ('train', 'a', '--work-dir', 'out/a', '--resume', 'out/a/epoch_3.pth'),
         ('report', 'a', 'out/a/epoch_3.pth'),
     ]
 
@@ -150,6 +151,15 @@ def test_a_training_of_other_settings_is_not_gone_on_with(configs, tmp_path):
         run(['c.py', 'a.py'], 'lr=3')
     assert calls(tmp_path) == []
     assert not (tmp_path / 'out/c').exists()
+
+
+def test_other_lists_of_images_are_not_gone_on_with(configs, tmp_path, monkeypatch):
+    run(configs[:2])
+    (tmp_path / 'train.txt').write_text('a.png\ta\n')
+    sources = [SimpleNamespace(ann_file='train.txt'), SimpleNamespace(ann_file='no')]
+    monkeypatch.setattr(module, 'find_sources', lambda cfg: (sources, []))
+    with pytest.raises(UserError, match='out/a: holds a training on other lists'):
+        run(configs[:2])
 
 
 def test_without_a_checkpoint_other_settings_begin_anew(configs, tmp_path):

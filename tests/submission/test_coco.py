@@ -75,7 +75,7 @@ def test_what_the_file_does_not_have(coco, names, classes, message):
 def test_a_file_without_categories_can_be_read(coco, categories):
     file = coco(categories=categories)
     assert file.images == {'a.jpg': 7, 'b.jpg': 8}
-    with pytest.raises(UserError, match="no category 'x'; it has none"):
+    with pytest.raises(UserError, match="no category 'x'; copy the categories"):
         coco_text(images('a.jpg'), boxes(), 'xy', file)
 
 

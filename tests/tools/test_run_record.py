@@ -22,6 +22,7 @@ from tests.leaves import LEAVES, ROOT, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool
 
+RTMDET = next(leaf for leaf in LEAVES if leaf.stem == 'rtmdet_tiny_1xb4-24e_bccd')
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_1xb32-30e_m'))
 
 
@@ -136,6 +137,41 @@ def copied(trained, tmp_path):
     """A copy of the run of two epochs, and what resumes it."""
     work_dir = shutil.copytree(trained, tmp_path / 'cells')
     return work_dir, ['--resume', str(work_dir / 'epoch_2.pth')]
+
+
+def test_a_test_leaves_the_config_of_the_training(copied, bccd_root):
+    work_dir, _ = copied
+    dumped = work_dir / SAMPLE.name
+    before = dumped.read_bytes()
+    options = [*options_of(bccd_root, 7), 'test_dataloader.batch_size=1']
+    arguments = [
+        str(SAMPLE),
+        str(work_dir / 'epoch_2.pth'),
+        '--work-dir',
+        str(work_dir),
+    ]
+    assert test_tool.main([*arguments, '--cfg-options', *options]) == 0
+    assert dumped.read_bytes() == before
+    assert len(read_run(str(work_dir)).content['tests']) == 2
+
+
+@pytest.mark.parametrize(
+    ('leaf', 'classes', 'message'),
+    [
+        (SAMPLE, 'WBC,RBC,Platelets', 'was trained on 3 classes (RBC, WBC, Platelets)'),
+        (RTMDET, 'RBC,WBC,Platelets', 'is of another model: '),
+    ],
+)
+def test_a_checkpoint_of_another_config_is_not_tested(
+    copied, bccd_root, tmp_path, capfd, leaf, classes, message
+):
+    work_dir, _ = copied
+    options = [*small_run(leaf, bccd_root), f'classes={classes}']
+    arguments = [str(leaf), str(work_dir / 'epoch_2.pth')]
+    where = ['--work-dir', str(tmp_path / 'test'), '--cfg-options', *options]
+    assert test_tool.main([*arguments, *where]) == 1
+    assert f'epoch_2.pth: {message}' in capfd.readouterr().err
+    assert len(read_run(str(work_dir)).content['tests']) == 1
 
 
 def test_a_resumed_run_goes_on_with_its_record(copied, content, bccd_root):
