@@ -12,7 +12,7 @@ from custom_datasets.cli import run_command
 
 PACKAGE = 'custom_datasets.samples'
 MODULES = {
-    'age_gender': 'portraits',
+    'age_gender': 'age_gender',
     'bccd': 'voc',
     'face_mask': 'voc',
     'metal_surface': 'metal_surface',

@@ -1,19 +1,19 @@
 """Square crops of faces from portraits with an age and a gender."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from custom_datasets.converters.face_crops import (
     NOT_FOUND,
-    Crops,
-    Lost,
     crop_all,
     render_lost,
+    require_all,
+    without,
 )
 from custom_datasets.converters.faces import MARGIN, FindFaces
 from custom_datasets.converters.files import new_folder, require_apart, write_text
-from custom_datasets.converters.portraits import Portrait, read_portraits
+from custom_datasets.converters.portraits import read_portraits
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.sources import FILE, render_sources
@@ -67,12 +67,12 @@ def convert(
         )
     require_apart(out, given.values())
     portraits = {name: read_portraits(path, classes) for name, path in given.items()}
-    absent = _without({one.label for one in next(iter(portraits.values()))}, classes)
+    absent = without({one.label for one in next(iter(portraits.values()))}, classes)
     if absent:
         raise UserError(f'{root}: no portraits of {absent}')
     with new_folder(out, overwrite) as made:
         crops, lost = crop_all(made, portraits, find_faces, margin, progress)
-        _require_all(crops, lost, portraits, classes)
+        require_all(crops, lost, portraits, classes)
         sources = {path: source for source, found in crops.items() for path in found}
         write_text(f'{made}/{FILE}', render_sources(sources))
         write_text(f'{made}/{NOT_FOUND}', render_lost(lost))
@@ -108,26 +108,3 @@ def convert(
 def _name(source: str) -> str:
     path = Path(source).resolve()
     return path.stem if path.is_file() else path.name
-
-
-def _without(found: Collection[str], classes: Collection[str]) -> str:
-    return ', '.join(name for name in classes if name not in found)
-
-
-def _require_all(
-    crops: Crops,
-    lost: Sequence[Lost],
-    portraits: Mapping[str, Sequence[Portrait]],
-    classes: Collection[str],
-) -> None:
-    """Raise a UserError for a source without a face; for the first, of a class."""
-    for index, (source, found) in enumerate(crops.items()):
-        absent = _without({one.label for one in found.values()}, classes)
-        if absent and (index == 0 or not found):
-            labels = {one.name: one.label for one in portraits[source]}
-            name, problem = next(
-                (name, problem)
-                for origin, name, problem in lost
-                if origin == source and labels[name] in absent
-            )
-            raise UserError(f'{source}: no face of {absent}; {name} for one: {problem}')

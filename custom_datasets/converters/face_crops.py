@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from custom_datasets.checking.decoding import decode
@@ -11,6 +11,7 @@ from custom_datasets.converters.faces import FindFaces, choose_face, crop_face
 from custom_datasets.converters.files import Image, write_image
 from custom_datasets.converters.metal_surface import crop_stems
 from custom_datasets.converters.portraits import Portrait
+from custom_datasets.errors import UserError
 
 Lost = tuple[str, str, str]
 """Source and name of a portrait without a crop, and why."""
@@ -70,6 +71,30 @@ def render_lost(lost: Iterable[Lost]) -> str:
     writer = csv.writer(text, lineterminator='\n')
     writer.writerows([('source', 'path', 'reason'), *lost])
     return text.getvalue()
+
+
+def without(found: Collection[str], classes: Collection[str]) -> str:
+    """List the classes that were not found."""
+    return ', '.join(name for name in classes if name not in found)
+
+
+def require_all(
+    crops: Crops,
+    lost: Sequence[Lost],
+    portraits: Mapping[str, Sequence[Portrait]],
+    classes: Collection[str],
+) -> None:
+    """Raise a UserError for a source without a face; for the first, of a class."""
+    for index, (source, found) in enumerate(crops.items()):
+        absent = without({one.label for one in found.values()}, classes)
+        if absent and (index == 0 or not found):
+            labels = {one.name: one.label for one in portraits[source]}
+            name, problem = next(
+                (name, problem)
+                for origin, name, problem in lost
+                if origin == source and labels[name] in absent
+            )
+            raise UserError(f'{source}: no face of {absent}; {name} for one: {problem}')
 
 
 def _crop(

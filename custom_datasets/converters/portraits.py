@@ -2,22 +2,16 @@
 
 import csv
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from custom_datasets.converters.age_names import name_class, name_folder
 from custom_datasets.converters.files import MARK
 from custom_datasets.errors import UserError
 from custom_datasets.images import IMAGE_SUFFIXES
 
 _PATHS = ('path', 'file', 'image', 'filename')
-_GENDERS = {
-    'female': ('female', 'f', 'woman', 'women', 'w'),
-    'male': ('male', 'm', 'man', 'men'),
-}
-_WORDS = ('twenties', 'thirties', 'forties', 'fifties', 'sixties')
-_AGE = re.compile(r'(\d+)(?:\.\d+)?(?:s|\s*-\s*(\d+))?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +58,11 @@ def read_portraits(source: str, classes: Collection[str]) -> list[Portrait]:
     return found
 
 
-def name_class(age: str, gender: str, classes: Collection[str]) -> tuple[str, str]:
-    """Return the class of an age and a gender, or nothing and why there is none."""
-    sex = next((g for g, words in _GENDERS.items() if gender.lower() in words), '')
-    if not sex:
-        return '', f'gender {gender!r} is not known'
-    years = _AGE.fullmatch(age.strip().lower())
-    decade = int(years[1]) // 10 if years else -1
-    label = f'{decade}0s_{sex}'
-    if years and int(years[2] or years[1]) // 10 == decade and label in classes:
-        return label, ''
-    return '', f'no class for the age {age!r}'
-
-
 def _read_folders(root: str, classes: Collection[str]) -> Iterator[Portrait]:
     for folder in sorted(os.listdir(root)):
         if folder.startswith('.') or not os.path.isdir(os.path.join(root, folder)):
             continue
-        words = re.findall(r'\d+(?:\s*-\s*\d+)?|[a-z]+', folder.lower())
-        ages = [word for word in words if word[0].isdecimal()]
-        ages += [f'{20 + 10 * _WORDS.index(word)}' for word in words if word in _WORDS]
-        genders = [w for w in words if any(w in known for known in _GENDERS.values())]
-        label, problem = '', 'the name of its folder has no age and gender'
-        if len(ages) == len(genders) == 1:
-            label, problem = name_class(ages[0], genders[0], classes)
+        label, problem = name_folder(folder, classes)
         for place, inner, files in os.walk(os.path.join(root, folder)):
             inner.sort()
             if MARK in files:  # Crops that were made of portraits.

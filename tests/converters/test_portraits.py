@@ -1,7 +1,8 @@
 import pytest
 
 from custom_datasets.age_gender import AgeGenderDataset
-from custom_datasets.converters.portraits import Portrait, name_class, read_portraits
+from custom_datasets.converters.age_names import name_class
+from custom_datasets.converters.portraits import Portrait, read_portraits
 from custom_datasets.errors import UserError
 
 CLASSES = AgeGenderDataset.METAINFO['classes']

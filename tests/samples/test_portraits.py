@@ -3,12 +3,8 @@ import numpy as np
 import pytest
 
 from custom_datasets.converters.faces import cascade_faces, choose_face
-from custom_datasets.samples.portraits import (
-    SIZE,
-    STYLES,
-    draw_portrait,
-    draw_portraits,
-)
+from custom_datasets.samples.age_gender import draw_portraits
+from custom_datasets.samples.portraits import SIZE, STYLES, draw_portrait
 
 
 def test_one_folder_a_class_and_the_same_bytes_for_a_seed(tmp_path):
