@@ -1,23 +1,26 @@
 """The lists of a cross-validation: those that are there, or new ones."""
 
-import json
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from custom_datasets.checking.sources import COCO_KINDS, Source, find_sources
-from custom_datasets.class_names import as_names, read_lines
+from custom_datasets.class_names import as_names
 from custom_datasets.converters.clean import REMOVED
-from custom_datasets.converters.split_coco import find_coco_json
 from custom_datasets.converters.split_dataset import split_dataset
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.images import without_suffix
 from custom_datasets.overrides import fold_folder, fold_numbers
+from custom_datasets.runs.fold_lists import (
+    SPLITTER,
+    has_truth,
+    listed_images,
+    read_held_out,
+    what_is_added,
+    what_is_lacking,
+    what_is_outdated,
+)
 from custom_datasets.runs.resuming import digest_of
-
-_SPLITTER = 'tools/dataset_converters/split.py'
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
         kept = f' --test-list {test.ann_file}' if held else ''
         raise UserError(
             f'{folder}: has the folds {", ".join(map(str, there))}; give --folds '
-            f'{len(there)}, or make others by {_SPLITTER} {val.root} --folds {count}'
+            f'{len(there)}, or make others by {SPLITTER} {val.root} --folds {count}'
             f'{kept} --overwrite'
         )
     notes = [] if there else [_split(train, val, test if held else None, count, seed)]
@@ -69,14 +72,14 @@ def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
         [_fold_list(part.ann_file, fold) for part in (train, val)]
         for fold in range(count)
     ]
-    held_out = _held_out(lists, val.root)
+    held_out = read_held_out(lists, val.root)
     if there:
         notes.append(f'{folder}: takes its {count} folds, which are there already')
-        notes += _lacks(held_out, [train, val], held)
+        notes += what_is_lacking(held_out, [train, val], held)
         if val.kind in COCO_KINDS:
-            notes += _outdated(val.root, [pair[1] for pair in lists])
+            notes += what_is_outdated(val.root, [pair[1] for pair in lists])
     else:
-        notes += _adds(held_out, [train, val, test])
+        notes += what_is_added(held_out, [train, val, test])
     return Folds(
         classes=val.classes,
         held_out=held_out,
@@ -103,7 +106,7 @@ def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
     """
     test, val = (_only_source(cfg, part) for part in ('test', 'val'))
     held_out: frozenset[str] = frozenset().union(*folds.held_out)
-    shared = _listed(test.ann_file)
+    shared = listed_images(test.ann_file)
     if test.kind in COCO_KINDS:
         # Two JSONs may call other images in other folders by the same names.
         known = {_image(val, name) for name in held_out}
@@ -136,10 +139,10 @@ def _held_images(val: Source, test: Source) -> frozenset[str]:
     Where nothing is annotated there is nothing to keep honest: a competition's
     test set takes no image away from training.
     """
-    if not os.path.isfile(test.ann_file) or not _has_truth(test.ann_file):
+    if not os.path.isfile(test.ann_file) or not has_truth(test.ann_file):
         return frozenset()
-    names = _listed(test.ann_file)
-    if os.path.isfile(val.ann_file) and names == _listed(val.ann_file):
+    names = listed_images(test.ann_file)
+    if os.path.isfile(val.ann_file) and names == listed_images(val.ann_file):
         return frozenset()
     return names
 
@@ -163,98 +166,9 @@ def _split(
     if _folds_of(train, val) != list(range(count)):
         raise ConfigError(
             f'{val.ann_file}: the lists of the folds are not beside it; let ann_file '
-            f'name a list where {_SPLITTER} writes:\n{report}'
+            f'name a list where {SPLITTER} writes:\n{report}'
         )
     return report
-
-
-def _held_out(lists: list[list[str]], root: str) -> tuple[frozenset[str], ...]:
-    """Read what each fold holds out; all of it together is what the data have."""
-    pairs = [[_listed(path) for path in pair] for pair in lists]
-    whole: frozenset[str] = frozenset().union(*(val for _, val in pairs))
-    again = f'make them anew by {_SPLITTER} {root} --folds {len(lists)} --overwrite'
-    for (train_path, val_path), (train, val) in zip(lists, pairs, strict=True):
-        both = sorted(train & val)
-        if both:
-            raise UserError(f'{val_path}: {both[0]} is in {train_path} too; {again}')
-        if train | val != whole:
-            lost = sorted(whole ^ (train | val))[0]
-            raise UserError(
-                f'{val_path}: with {train_path} it has other images than the other '
-                f'folds, {lost} for one; {again}'
-            )
-    if sum(len(val) for _, val in pairs) != len(whole):
-        raise UserError(
-            f'{os.path.dirname(lists[0][1])} and the others: an image is held out by '
-            f'two folds; {again}'
-        )
-    return tuple(val for _, val in pairs)
-
-
-def _lacks(
-    held_out: tuple[frozenset[str], ...],
-    sources: list[Source],
-    held: frozenset[str],
-) -> list[str]:
-    """Say where folds that were there do not fit the config's other lists."""
-    whole: frozenset[str] = frozenset().union(*held_out)
-    files = [s.ann_file for s in sources if os.path.isfile(s.ann_file)]
-    listed: frozenset[str] = frozenset().union(*map(_listed, files))
-    notes = []
-    if listed - whole:
-        notes.append(
-            f'{len(listed - whole)} images of {" and ".join(files)} are in no fold, '
-            f'{sorted(listed - whole)[0]} for one'
-        )
-    if held & whole:
-        notes.append(
-            f'{len(held & whole)} images of the test list are in the folds too: it is '
-            'no independent test of these models'
-        )
-    return notes
-
-
-def _adds(held_out: tuple[frozenset[str], ...], sources: list[Source]) -> list[str]:
-    """Say which images of new folds none of the config's own lists has."""
-    if not all(os.path.isfile(source.ann_file) for source in sources):
-        return []
-    listed: frozenset[str] = frozenset().union(*(_listed(s.ann_file) for s in sources))
-    added = sorted(frozenset().union(*held_out) - listed)
-    if not added:
-        return []
-    return [
-        f'{len(added)} images of the folds are in none of the lists of train, val and '
-        f'test, {added[0]} for one: what was left out there on purpose is back'
-    ]
-
-
-def _outdated(root: str, paths: list[str]) -> list[str]:
-    """Say where a COCO JSON was changed after the folds were made of it."""
-    source = find_coco_json(root)
-    if source is None:
-        return []
-    folds: Counter[Any] = sum(map(_boxes, paths), Counter())
-    names = {name for name, *_ in folds}
-    now = Counter({b: n for b, n in _boxes(source).items() if b[0] in names})
-    if now == folds:
-        return []
-    return [
-        f'{source}: has other annotations by now than the folds, which are copies; '
-        f'{_SPLITTER} {source} --folds {len(paths)} --overwrite makes them anew'
-    ]
-
-
-def _boxes(path: str) -> Counter[Any]:
-    """Count images, as boxes of nothing, and boxes of a COCO JSON."""
-    content = _load(path)
-    try:
-        names = {image['id']: image['file_name'] for image in content['images']}
-        return Counter((name, None, ()) for name in names.values()) + Counter(
-            (names[item['image_id']], item['category_id'], tuple(item['bbox']))
-            for item in content.get('annotations') or ()
-        )
-    except (KeyError, TypeError) as error:
-        raise UserError(f'{path}: cannot be read ({error})') from error
 
 
 def _folds_of(*parts: Source) -> list[int]:
@@ -274,29 +188,3 @@ def _fold_list(path: str, fold: int) -> str:
 def _image(source: Source, name: str) -> str:
     prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
     return os.path.realpath(os.path.join(source.root, prefix, name))
-
-
-def _listed(path: str) -> frozenset[str]:
-    """Read the images that a list, or a COCO JSON, names."""
-    if not path.lower().endswith('.json'):
-        return frozenset(without_suffix(line) for _, line in read_lines(path))
-    try:
-        return frozenset(image['file_name'] for image in _load(path)['images'])
-    except (KeyError, TypeError) as error:
-        raise UserError(f'{path}: cannot be read ({error})') from error
-
-
-def _has_truth(path: str) -> bool:
-    """Say whether a list can have annotations: a COCO JSON may have none."""
-    return not path.lower().endswith('.json') or bool(_load(path).get('annotations'))
-
-
-def _load(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            content = json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: cannot be read ({error})') from error
-    if not isinstance(content, dict):
-        raise UserError(f'{path}: not COCO, which has a list of images')
-    return content
