@@ -1,10 +1,12 @@
 """A classifier on each source of images, and on what its classes stand for."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from mmpretrain.evaluation import SingleLabelMetric
 from mmpretrain.registry import METRICS
 
@@ -73,7 +75,14 @@ class AttributeMetric(SingleLabelMetric):  # type: ignore[misc]
                 ``gt_label``, of shape (1,).
         """
         classes = self.dataset_meta['classes']
-        attributes = usable_attributes(self.dataset_meta.get('attributes'), classes)
+        given = self.dataset_meta.get('attributes')
+        attributes = usable_attributes(given, classes)
+        for name in set(given or ()) - set(attributes):
+            print_log(
+                f'attribute {name}: not measured, since it has no value for some class',
+                logger='current',
+                level=logging.WARNING,
+            )
         scores = np.stack(
             [np.asarray(result['pred_score'], float) for result in results]
         )

@@ -86,7 +86,15 @@ def test_attributes_by_hand():
     assert 0 <= low < 0.2 < high <= 1
 
 
-def test_without_attributes_for_all_classes_there_is_nothing():
+def test_without_attributes_for_all_classes_there_is_nothing(monkeypatch):
+    said = []
+    module = 'custom_datasets.evaluation.source_metrics.print_log'
+    monkeypatch.setattr(module, lambda text, **options: said.append(text))
     assert evaluate(AttributeMetric, ROWS, {'classes': CLASSES}) == {}
+    assert not said
     other = {**META, 'classes': ('20s_f', '30s_f', 'dog')}
     assert evaluate(AttributeMetric, ROWS, other) == {}
+    assert {text.partition(':')[0] for text in said} == {
+        'attribute decade',
+        'attribute gender',
+    }
