@@ -1,6 +1,7 @@
 """A loss that is no number stops the run, on every process."""
 
 import math
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -144,7 +145,9 @@ def work(rank, store, folder):
     except NonFiniteError as error:
         said = str(error)
     (folder / f'{rank}.txt').write_text(f'{said}\n{runner.model.weight.item()}')
-    torch.distributed.destroy_process_group()
+    torch.distributed.barrier()
+    # Over gloo, leaving the group now and then hangs (torch 2.1) or aborts.
+    os._exit(0)
 
 
 def test_one_process_stops_all(tmp_path):
