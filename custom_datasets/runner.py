@@ -66,6 +66,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
     loaded_checkpoint: str | None = None
     resumed_from: str | None = None
     _tests = False
+    _keeps_config = False
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'PluginRunner':
@@ -157,7 +158,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
         """
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
-        super().dump_config()
+        if self._keeps_config:
+            super().dump_config()
         try:
             model: nn.Module = super().train()
         except BaseException as error:
@@ -172,7 +174,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
 
     def dump_config(self) -> None:
         """Write the config, unless that of a training is there: a test leaves it."""
-        if not has_run(self.work_dir):
+        self._keeps_config = has_run(self.work_dir)
+        if not self._keeps_config:
             super().dump_config()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:

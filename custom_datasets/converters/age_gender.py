@@ -69,7 +69,7 @@ def convert(
     portraits = {name: read_portraits(path, classes) for name, path in given.items()}
     absent = without({one.label for one in next(iter(portraits.values()))}, classes)
     if absent:
-        raise UserError(f'{root}: no portraits of {absent}')
+        raise UserError(f'{root}: no portraits of {", ".join(absent)}')
     with new_folder(out, overwrite) as made:
         crops, lost = crop_all(made, portraits, find_faces, margin, progress)
         require_all(crops, lost, portraits, classes)

@@ -73,9 +73,9 @@ def render_lost(lost: Iterable[Lost]) -> str:
     return text.getvalue()
 
 
-def without(found: Collection[str], classes: Collection[str]) -> str:
+def without(found: Collection[str], classes: Collection[str]) -> list[str]:
     """List the classes that were not found."""
-    return ', '.join(name for name in classes if name not in found)
+    return [name for name in classes if name not in found]
 
 
 def require_all(
@@ -89,12 +89,15 @@ def require_all(
         absent = without({one.label for one in found.values()}, classes)
         if absent and (index == 0 or not found):
             labels = {one.name: one.label for one in portraits[source]}
-            name, problem = next(
-                (name, problem)
-                for origin, name, problem in lost
-                if origin == source and labels[name] in absent
+            example = next(
+                (
+                    f'; {name} for one: {problem}'
+                    for origin, name, problem in lost
+                    if origin == source and labels[name] in absent
+                ),
+                '',
             )
-            raise UserError(f'{source}: no face of {absent}; {name} for one: {problem}')
+            raise UserError(f'{source}: no face of {", ".join(absent)}{example}')
 
 
 def _crop(

@@ -208,6 +208,19 @@ def test_too_few_faces_leave_nothing(tmp_path, counts, sentence):
     assert [p.name for p in tmp_path.iterdir()] == ['raw']
 
 
+def test_a_portrait_without_a_class_is_no_example_of_one(tmp_path):
+    raw = draw(tmp_path / 'raw', (6, 0))
+    write(raw / '10s_female/young.png', portrait(90))
+    write(raw / '60s_male/hidden.png', portrait(91, face=False))
+    sentence = 'raw: no face of 60s_male; 60s_male/hidden.png for one: no face'
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        run(raw, tmp_path / 'out')
+    write(tmp_path / 'other/10s_male/a.png', portrait(92))
+    write(raw / '60s_male/seen.png', portrait(93))
+    with pytest.raises(UserError, match=r'other: no face of 20s_female, 60s_male$'):
+        run(raw, tmp_path / 'out', test=[str(tmp_path / 'other')])
+
+
 def test_a_source_without_a_face_says_of_which_image(tmp_path):
     raw = draw(tmp_path / 'raw')
     write(tmp_path / 'other/20s_female/a.png', portrait(0, face=False))
