@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from custom_datasets.converters.files import write_text
+from custom_datasets.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (640, 480)

@@ -36,8 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from custom_datasets.ensembling.fusion import METHODS, fuse_boxes
-from custom_datasets.ensembling.groups import ModelBoxes
+from custom_datasets.predicting.fusion import METHODS, ModelBoxes, fuse_boxes
 
 Work = tuple[Callable[[], Any], Callable[[Any], Any]]
 """What is timed; what makes rows of image, class, score and ``xyxy`` of its result."""

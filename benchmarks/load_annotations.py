@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.bccd import BCCDDataset  # has to come before mmdet
+from custom_datasets.datasets.bccd import BCCDDataset
 
 from mmdet.datasets import XMLDataset  # isort: skip
 from mmengine.logging import MMLogger  # isort: skip

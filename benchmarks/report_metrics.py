@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from custom_datasets.evaluation.detection_report import detection_report
+from custom_datasets.evaluation.detection import detection_report
 from custom_datasets.evaluation.results import (
     DetectionResults,
     ImageInfo,

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from custom_datasets.converters.files import new_folder
 from custom_datasets.errors import UserError
+from custom_datasets.files import new_folder
 from custom_datasets.samples.voc import draw_bccd
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,9 +9,9 @@ import pytest
 from mmengine.config import utils as config_utils
 from mmengine.visualization import Visualizer
 
-from custom_datasets.converters.face_mask import write_split
-from custom_datasets.converters.metal_surface import convert
-from custom_datasets.converters.split_dataset import split_dataset
+from custom_datasets.data.defect_crops import convert
+from custom_datasets.data.face_mask import write_split
+from custom_datasets.data.split import split_dataset
 from custom_datasets.samples.metal_surface import METAL_CLASSES, draw_metal_surface
 from custom_datasets.samples.recycling import draw_recycling
 from custom_datasets.samples.voc import draw_bccd, draw_face_mask, draw_wider_face

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from custom_datasets.overrides import LOADERS, iter_dicts
+from custom_datasets.config import LOADERS, iter_dicts
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(

@@ -8,13 +8,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from custom_datasets.checking.run import check_config
+from custom_datasets.checks.check import check_config
+from custom_datasets.config import iter_datasets
 from custom_datasets.errors import ConfigError
-from custom_datasets.overrides import (
-    apply_data_overrides,
-    apply_overrides,
-    iter_datasets,
-)
+from custom_datasets.settings import apply_data_overrides, apply_overrides
 from tests.leaves import LEAVES, ROOT, SAMPLE
 
 
@@ -104,7 +101,7 @@ def test_data_root_is_a_path(cfg, root):
 
 @pytest.mark.parametrize('names', [['Mr. Mime', 'Ditto'], 'Mr. Mime'])
 def test_ignored_classes_reach_all_data_sets(cfg, names):
-    cfg.custom_imports = {'imports': ['custom_datasets.bccd']}
+    cfg.custom_imports = {'imports': ['custom_datasets.datasets.bccd']}
     for dataset in iter_datasets(cfg):
         dataset['type'] = 'BCCDDataset'
     cfg.ignore_classes = names
@@ -276,7 +273,7 @@ def test_a_data_set_without_a_list_has_no_folds(cfg):
 def test_data_overrides_need_neither_torch_nor_mmdet():
     code = (
         'import sys; from mmengine.config import Config\n'
-        'from custom_datasets.overrides import apply_data_overrides\n'
+        'from custom_datasets.settings import apply_data_overrides\n'
         "apply_data_overrides(Config(dict(classes=['a'], data_root='x', model={})))\n"
         "sys.exit(bool({'torch', 'mmdet', 'mmcv'} & set(sys.modules)))"
     )

@@ -8,16 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets import box_loading, class_list
-from custom_datasets.bccd import BCCDDataset
-from custom_datasets.class_names import read_lines
-from custom_datasets.converters.face_mask import write_split
-from custom_datasets.converters.metal_surface import convert
-from custom_datasets.converters.splits import file_digest
+from custom_datasets.data.balance import file_digest
+from custom_datasets.data.defect_crops import convert
+from custom_datasets.data.face_mask import write_split
+from custom_datasets.data.names import read_lines
+from custom_datasets.data.voc import parse_voc_xml
+from custom_datasets.datasets import boxes as box_loading
+from custom_datasets.datasets import class_list
+from custom_datasets.datasets.bccd import BCCDDataset
+from custom_datasets.datasets.face_mask import FaceMaskDataset
+from custom_datasets.datasets.metal_surface import MetalSurfaceDataset
 from custom_datasets.errors import AnnotationError
-from custom_datasets.face_mask import FaceMaskDataset
-from custom_datasets.metal_surface import MetalSurfaceDataset
-from custom_datasets.voc_xml import parse_voc_xml
 
 pytestmark = pytest.mark.real_data
 

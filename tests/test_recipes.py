@@ -7,7 +7,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
 
 from custom_datasets.errors import ConfigError
-from custom_datasets.recipes import LOSSES, MIXES, apply_recipes
+from custom_datasets.settings import LOSSES, MIXES, apply_recipes
 from tests.leaves import LEAVES, SAMPLE
 
 CLASSIFIER = next(leaf for leaf in LEAVES if leaf.parent.name == 'waste')

@@ -43,13 +43,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def check() -> str:
-        from custom_datasets.checking.report import (
+        from custom_datasets.checks.check import check_config
+        from custom_datasets.checks.report import (
             errors,
             format_findings,
             summary,
             write_json,
         )
-        from custom_datasets.checking.run import check_config
 
         with progress_bar('reading') as progress:
             checked = check_config(

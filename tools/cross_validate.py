@@ -14,12 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import (
-    add_plain_options,
-    at_least,
-    progress_bar,
-    run_command,
-)
+from custom_datasets.cli import add_plain_options, at_least, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error('--seed: not below 0')
 
     def draw() -> str:
-        from custom_datasets.converters.files import new_folder
+        from custom_datasets.files import new_folder
 
         module = importlib.import_module(f'{PACKAGE}.{MODULES[args.format]}')
         with new_folder(args.out, args.overwrite) as folder:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    from custom_datasets.formats import FORMATS
+    from custom_datasets.data.convert import FORMATS
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('name', help='what to call it, for example traffic_signs')
@@ -43,8 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def create() -> str:
-        from custom_datasets.checking.report import errors, format_findings, summary
-        from custom_datasets.checking.run import check_config
+        from custom_datasets.checks.check import check_config
+        from custom_datasets.checks.report import errors, format_findings, summary
         from custom_datasets.scaffold.new_dataset import create_dataset
 
         report, files, leaf = create_dataset(

@@ -19,9 +19,7 @@ from custom_datasets.cli import add_cfg_options, run_command
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    from custom_datasets.submission.boxes import ORDER
-    from custom_datasets.submission.identity import FORMS
-    from custom_datasets.submission.labels import STYLES
+    from custom_datasets.predicting.tables import FORMS, ORDER, STYLES
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -72,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def write() -> str:
-        from custom_datasets.submission.submit import Request, write_submission
+        from custom_datasets.predicting.submit import Request, write_submission
 
         return write_submission(
             Request(

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_datasets.cli import add_cfg_options, run_command, share
-from custom_datasets.reporting.quiet import quiet
+from custom_datasets.predicting.config import quiet
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     def tag() -> str:
         # Some packages greet on stdout, which is for the JSON.
         with quiet():
-            from custom_datasets.tagging import tag_images
+            from custom_datasets.predicting.detector import tag_images
 
         found, said = tag_images(
             args.images, args.config, args.checkpoint, args.threshold, args.cfg_options

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.stock import stock_command
+from custom_datasets.training.stock import stock_command
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,9 +4,6 @@ _base_ = [
     '../_base_/cls_runtime.py',
     '../_base_/datasets/metal_surface.py',
 ]
-custom_imports = dict(
-    imports=[*_base_.custom_imports.imports, 'custom_datasets.alexnet']
-)
 model = dict(
     backbone=dict(
         type='PretrainedAlexNet',

@@ -1,1 +1,1 @@
-"""Metrics that stock evaluators lack."""
+"""Truth and predictions as arrays, and metrics with intervals."""

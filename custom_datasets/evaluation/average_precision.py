@@ -1,18 +1,157 @@
 """Average precision of detection, as Pascal VOC and as COCO define it."""
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from custom_datasets.evaluation.coco_matching import (
+from custom_datasets.evaluation.matching import (
     IOUS,
     RANGES,
     CocoMatching,
+    Matching,
+    Overlaps,
+    find_overlaps,
+    match_classwise,
     match_coco,
 )
-from custom_datasets.evaluation.matching import Matching, match_classwise
-from custom_datasets.evaluation.overlaps import Overlaps, find_overlaps
-from custom_datasets.evaluation.precision_table import PrecisionTable, Ranking
-from custom_datasets.evaluation.results import DetectionResults, Floats, Integers
+from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
+
+RECALLS = np.linspace(0, 1, 101)
+"""Where COCO reads the precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Predictions of one class, most confident first, against its objects.
+
+    A matching is one way to tell right from wrong, at one IoU say.
+
+    Attributes:
+        image: Shape (predictions,), index of the image.
+        counts: Shape (predictions,), whether it counts where it matches nothing.
+        rows: Shape (candidates,), which of them may match, ascending.
+        found: Shape (candidates, matchings), whether it is right.
+        ignored: Shape (candidates, matchings), whether it doesn't count.
+        positive: Shape (objects,), index of the image of each object to find.
+    """
+
+    image: Integers
+    counts: Flags
+    rows: Integers
+    found: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+    positive: Integers
+
+
+class _Sums(NamedTuple):
+    gains: Integers  # Weight of each true positive.
+    right: Integers  # Sum of these before each, and at the end.
+    precision: Floats  # At each true positive.
+    positives: int  # Weight of all objects.
+
+
+class PrecisionTable:
+    """Average precision of a ranking, in each of its matchings.
+
+    Args:
+        ranking: Predictions and objects.
+    """
+
+    def __init__(self, ranking: Ranking) -> None:
+        """Note where the true positives stand, matching after matching."""
+        rows, found, ignored = ranking.rows, ranking.found, ranking.ignored
+        matching, hit = np.nonzero(found.T)
+        self._ends = np.cumsum(found.sum(axis=0))
+        self._sizes = found.sum(axis=0)
+        self._positive = ranking.positive
+        self._counted = ranking.image[ranking.counts]
+        self._hit = ranking.image[rows][hit]
+        self._place = np.cumsum(ranking.counts)[rows][hit]
+        # Those found that would not count, and those that count but are ignored.
+        counts = ranking.counts[rows, None]
+        move = (found & ~counts).T.astype(np.intp) - (ignored & counts).T
+        moved, mover = np.nonzero(move)
+        self._mover, self._sign = ranking.image[rows][mover], move[moved, mover]
+        steps = np.cumsum(move.ravel() != 0).reshape(move.shape)
+        self._moved = steps[matching, hit]
+        moves = np.count_nonzero(move, axis=1)
+        self._moved_before = np.cumsum(moves) - moves
+
+    def area(self, weights: Integers) -> Floats:
+        """Return the area under the interpolated precision-recall curve.
+
+        Pascal VOC's average precision from 2010 on: at each recall the best
+        precision from there on.
+
+        Args:
+            weights: Shape (images,), how often each counts.
+
+        Returns:
+            Shape (matchings,); NaN where there is no object.
+        """
+        sums = self._sums(weights)
+        if not sums.positives:
+            return np.full(len(self._sizes), np.nan)
+        total = []
+        for end, size in zip(self._ends, self._sizes, strict=True):
+            own = slice(end - size, end)
+            best = np.maximum.accumulate(sums.precision[own][::-1])[::-1]
+            total.append(float(sums.gains[own] @ best))
+        return np.array(total) / sums.positives
+
+    def interpolated(self, weights: Integers) -> Floats:
+        """Return the mean of the precision at 101 recalls, as COCO has it.
+
+        Args:
+            weights: Shape (images,), how often each counts.
+
+        Returns:
+            Shape (matchings,); NaN where there is no object.
+        """
+        sums = self._sums(weights)
+        if not sums.positives:
+            return np.full(len(self._sizes), np.nan)
+        ends = self._ends[:, None]
+        # The first true positive that reaches each recall; the end where none does.
+        wanted = sums.right[ends - self._sizes[:, None]] + _reaching(sums.positives)
+        first = np.searchsorted(sums.right[1:], wanted.ravel()).reshape(wanted.shape)
+        first = np.minimum(first, ends)
+        precision = np.append(sums.precision, 0.0)
+        best = np.maximum.reduceat(precision, first.ravel()).reshape(first.shape)
+        best[first == ends] = 0
+        return np.asarray(np.maximum.accumulate(best[:, ::-1], axis=1).mean(axis=1))
+
+    def _sums(self, weights: Integers) -> _Sums:
+        gains = weights.take(self._hit)
+        right = _sums_before(gains)
+        count = _sums_before(weights.take(self._counted)).take(self._place)
+        if len(self._mover):
+            moved = _sums_before(weights.take(self._mover) * self._sign)
+            count += moved.take(self._moved)
+            count -= np.repeat(moved[self._moved_before], self._sizes)
+        np.maximum(count, 1, out=count)
+        own = right[1:] - np.repeat(right[self._ends - self._sizes], self._sizes)
+        return _Sums(gains, right, own / count, int(weights.take(self._positive).sum()))
+
+
+def _reaching(positives: int) -> Integers:
+    """Return how many of the objects must be found for each recall, at least one.
+
+    The quotients are compared, not the products: rounding is pycocotools'.
+    """
+    count = np.ceil(RECALLS * positives) - 1
+    for _ in range(2):
+        count += count / positives < RECALLS
+    return np.asarray(np.maximum(count, 1), dtype=np.intp)
+
+
+def _sums_before(values: Integers) -> Integers:
+    sums = np.zeros(len(values) + 1, dtype=values.dtype)
+    np.cumsum(values, out=sums[1:])
+    return sums
+
 
 COCO_METRICS = ('AP', 'AP50', 'AP75', 'small', 'medium', 'large')
 

@@ -6,12 +6,19 @@ are those of C. Guo et al., "On Calibration of Modern Neural Networks", ICML
 Probabilities Using Bayesian Binning", AAAI 2015.
 """
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from custom_datasets.evaluation.bootstrap import Estimate
-from custom_datasets.evaluation.results import Flags, Floats, Integers
+from custom_datasets.evaluation.classification import Decisions, share_estimate
+from custom_datasets.evaluation.intervals import Estimate, bootstrap
+from custom_datasets.evaluation.results import (
+    ClassificationResults,
+    Flags,
+    Floats,
+    Integers,
+)
 
 BINS = 15
 """Bins of equal width over the confidence, as many as Guo et al. take."""
@@ -184,3 +191,232 @@ def _slope(logs: Floats, truth: Integers, temperature: float) -> float:
     scaled = np.exp(with_temperature(logs, temperature))
     expected = (scaled * logs).sum(axis=1)
     return float((expected + true_class_loss(logs, truth)).mean())
+
+
+_CHANCE = 95
+"""Percentile of the errors by chance up to which one may be chance."""
+
+
+def calibration(
+    test: ClassificationResults,
+    val: ClassificationResults | None,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Compare confidence with accuracy, before and after a temperature.
+
+    Args:
+        test: Where they are compared.
+        val: Where the temperature is fitted; without it there is none.
+        resamples: How often to resample images.
+        seed: The same seed draws the same resamples.
+
+    Returns:
+        ``calibration`` of :mod:`custom_datasets.evaluation.classification_report`.
+    """
+    temperature, note = _fit(val)
+    logs = log_probabilities(test.scores)
+    before = _measure(test.scores, logs, test.truth, resamples, seed)
+    after = change = None
+    if temperature is not None:
+        scaled = with_temperature(logs, temperature)
+        after = _measure(np.exp(scaled), scaled, test.truth, resamples, seed)
+        change = _mean(
+            true_class_loss(scaled, test.truth) - true_class_loss(logs, test.truth),
+            resamples,
+            seed,
+        )
+    likely = np.take_along_axis(test.scores, test.truth[:, None], axis=1)
+    return {
+        'bins': BINS,
+        'lowest': LOWEST,
+        'zeros': int((likely < LOWEST).sum()),
+        'temperature': {
+            'value': temperature,
+            'note': note,
+            'change': change and change.as_json(),
+        },
+        'before': before,
+        'after': after,
+    }
+
+
+def _fit(val: ClassificationResults | None) -> tuple[float | None, str]:
+    """Return the temperature and a sentence on where it comes from."""
+    if val is None:
+        return None, (
+            'No temperature is fitted: that takes predictions on the validation set.'
+        )
+    count = len(val.images)
+    temperature = fit_temperature(log_probabilities(val.scores), val.truth)
+    if temperature is None:
+        return None, (
+            f'No temperature is fitted: on the {count:,} validation images the '
+            'likelihood has no best one (where none is a mistake, say).'
+        )
+    return temperature, f'Fitted on {count:,} validation images.'
+
+
+def _measure(
+    scores: Floats, logs: Floats, truth: Integers, resamples: int, seed: int
+) -> dict[str, Any]:
+    confidence: Floats = scores.max(axis=1)
+    correct: Flags = scores.argmax(axis=1) == truth
+
+    def metric(weights: Floats) -> Floats:
+        curve = reliability(confidence, correct, weights)
+        return np.append(calibration_error(curve), curve.accuracy)
+
+    error, *accuracy = bootstrap(metric, len(truth), resamples, seed)
+    chance = chance_errors(confidence, resamples, seed)
+    by_chance = float(np.percentile(chance, _CHANCE))
+    curve = reliability(confidence, correct, np.ones(len(truth)))
+    return {
+        'confidence': round(float(confidence.mean()), 6),
+        'ece': without_bias(error, by_chance).as_json(),
+        'chance': {
+            'mean': round(float(chance.mean()), 6),
+            'high': round(by_chance, 6),
+        },
+        'nll': _mean(true_class_loss(logs, truth), resamples, seed).as_json(),
+        'curve': _bins(curve, accuracy),
+    }
+
+
+def _mean(values: Floats, resamples: int, seed: int) -> Estimate:
+    def metric(weights: Floats) -> Floats:
+        return np.array([(weights * values).sum() / weights.sum()])
+
+    return bootstrap(metric, len(values), resamples, seed)[0]
+
+
+def _bins(curve: Reliability, accuracy: list[Estimate]) -> list[dict[str, Any]]:
+    return [
+        {
+            'low': round(index / BINS, 6),
+            'high': round((index + 1) / BINS, 6),
+            'images': int(curve.images[index]),
+            'confidence': round(float(curve.confidence[index]), 6) if count else None,
+            'accuracy': share_estimate(accuracy[index], int(count)).as_json(),
+        }
+        for index, count in enumerate(curve.images)
+    ]
+
+
+GOALS = 0.9, 0.95, 0.98, 0.99, 1.0
+"""Accuracies of the answers for which a threshold is looked for."""
+
+_POINTS = 100
+
+
+def thresholds(
+    decisions: Decisions, chosen_on: Decisions | None, resamples: int, seed: int
+) -> dict[str, Any]:
+    """Choose thresholds on one set and try them on another.
+
+    Args:
+        decisions: On the test set.
+        chosen_on: On the validation set; None chooses none.
+        resamples: How often to resample images.
+        seed: The same seed draws the same resamples.
+
+    Returns:
+        ``thresholds`` of :mod:`custom_datasets.evaluation.classification_report`.
+    """
+    confidence, correct = decisions.confidence, decisions.correct
+    goals: list[dict[str, Any]] = []
+    for goal in GOALS if chosen_on else ():
+        assert chosen_on
+        threshold = lowest_threshold(chosen_on.confidence, chosen_on.correct, goal)
+        row: dict[str, Any] = {'goal': goal, 'threshold': threshold}
+        if threshold is not None:
+            metric = partial(answered, confidence, correct, threshold)
+            both = bootstrap(metric, len(confidence), resamples, seed)
+            images = int((confidence >= threshold).sum())
+            row['images'] = images
+            # Without a threshold all images are answered, in every resample.
+            coverage = (
+                share_estimate(both[0], len(confidence)) if threshold else both[0]
+            )
+            row['coverage'] = coverage.as_json()
+            row['accuracy'] = share_estimate(both[1], images).as_json()
+        goals.append(row)
+    return {
+        'chosen_on': 'validation' if chosen_on else None,
+        'goals': goals,
+        'curve': coverage_curve(confidence, correct),
+    }
+
+
+def lowest_threshold(confidence: Floats, correct: Flags, goal: float) -> float | None:
+    """Find the confidence from which on the answers are right often enough.
+
+    Args:
+        confidence: Shape (images,), 0 to 1.
+        correct: Shape (images,), whether each decision is right.
+        goal: The accuracy to reach.
+
+    Returns:
+        The threshold that answers most images: 0 where all can be answered,
+        else midway between two confidences; an image is answered from it on.
+        None where none reaches the goal.
+    """
+    order = np.argsort(-confidence, kind='stable')
+    ranked = confidence[order]
+    reached = np.cumsum(correct[order]) / np.arange(1, len(order) + 1) >= goal
+    # Images of one confidence are answered together.
+    last = np.append(ranked[1:] < ranked[:-1], True)
+    ends = np.flatnonzero(reached & last)
+    if not len(ends):
+        return None
+    end = int(ends[-1])
+    if end == len(order) - 1:
+        return 0.0
+    middle = float((ranked[end] + ranked[end + 1]) / 2)
+    # Between neighbouring numbers there is none, and their mean may be the lower.
+    return middle if middle > ranked[end + 1] else float(ranked[end])
+
+
+def answered(
+    confidence: Floats, correct: Flags, threshold: float, weights: Floats
+) -> Floats:
+    """Return coverage and accuracy at a threshold.
+
+    Args:
+        confidence: Shape (images,), 0 to 1.
+        correct: Shape (images,), whether each decision is right.
+        threshold: Images from this confidence on are answered.
+        weights: Shape (images,), how often each counts.
+
+    Returns:
+        Shape (2,), 0 to 1; accuracy is NaN where nothing is answered.
+    """
+    sure = weights * (confidence >= threshold)
+    total = sure.sum()
+    accuracy = (sure * correct).sum() / total if total else np.nan
+    return np.array([total / weights.sum(), accuracy])
+
+
+def coverage_curve(confidence: Floats, correct: Flags) -> list[dict[str, float]]:
+    """Return the accuracy of the answers as fewer and fewer images are answered.
+
+    Returns:
+        At most 101 points, from one image to all: ``threshold``, ``coverage``
+        and ``accuracy``.
+    """
+    ranked = -np.sort(-confidence)
+    ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
+    chosen = np.unique(np.linspace(0, len(ends) - 1, _POINTS + 1).round().astype(int))
+    even = np.ones(len(confidence))
+    points = []
+    for end in ends[chosen]:
+        threshold = float(ranked[end])
+        coverage, accuracy = answered(confidence, correct, threshold, even)
+        points.append(
+            {
+                'threshold': threshold,
+                'coverage': round(float(coverage), 6),
+                'accuracy': round(float(accuracy), 6),
+            }
+        )
+    return points

@@ -50,8 +50,7 @@ from typing import Any
 import numpy as np
 
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.bootstrap import LEVEL, RESAMPLES, Estimate, bootstrap
-from custom_datasets.evaluation.calibration_report import calibration
+from custom_datasets.evaluation.calibration import calibration, thresholds
 from custom_datasets.evaluation.classification import (
     Decisions,
     class_scores,
@@ -62,8 +61,8 @@ from custom_datasets.evaluation.classification import (
     overall_scores,
     share_estimate,
 )
+from custom_datasets.evaluation.intervals import LEVEL, RESAMPLES, Estimate, bootstrap
 from custom_datasets.evaluation.results import ClassificationResults, Floats, Integers
-from custom_datasets.evaluation.selective import thresholds
 
 _MOST_IMAGES = 24
 _MOST_CONFUSIONS = 10

@@ -10,13 +10,100 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from custom_datasets.evaluation.overlaps import Overlaps
-from custom_datasets.evaluation.results import (
-    DetectionResults,
-    Flags,
-    Floats,
-    Integers,
-)
+from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
+
+LOWEST = 0.1
+"""Pairs that overlap less are not kept: up to here a box is on background."""
+
+CHUNK = 1 << 20
+"""Pairs compared at once: tens of megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """Pairs of a prediction and an annotated box, of any class, in one image.
+
+    Attributes:
+        predicted: Shape (pairs,), index into the predictions, ascending.
+        truth: Shape (pairs,), index into the annotated boxes, ascending for
+            each prediction.
+        iou: Shape (pairs,), intersection over union, at least ``LOWEST``, or
+            less where the annotated box is ignored.
+        inside: Shape (pairs,), share of the prediction inside the annotated
+            box, at least ``LOWEST``.
+    """
+
+    predicted: Integers
+    truth: Integers
+    iou: Floats
+    inside: Floats
+
+    def keep(self, chosen: Flags | Integers) -> 'Overlaps':
+        """Return some of the pairs, in the order given."""
+        return Overlaps(
+            self.predicted[chosen],
+            self.truth[chosen],
+            self.iou[chosen],
+            self.inside[chosen],
+        )
+
+
+def find_overlaps(results: DetectionResults) -> Overlaps:
+    """Find the pairs that overlap.
+
+    The arithmetic is that of pycocotools (``bbIou`` of its ``maskApi.c``), to
+    the order in which sides are added, so that a pair on the edge of a
+    threshold falls on the same side.
+    """
+    truth, predicted = results.truth, results.predicted
+    images = np.arange(len(results.images))
+    first = np.searchsorted(truth.image, images, side='left')
+    count = np.searchsorted(truth.image, images, side='right') - first
+    here = count[predicted.image]
+    total = np.concatenate([[0], np.cumsum(here)])
+    parts = [_pairs(results, np.empty(0, np.intp), np.empty(0, np.intp))]
+    start = 0
+    while start < len(here):
+        stop = int(np.searchsorted(total, total[start] + CHUNK, side='right')) - 1
+        stop = max(stop, start + 1)
+        rows = np.repeat(np.arange(start, stop), here[start:stop])
+        shift = first[predicted.image] - total[:-1]
+        columns = np.arange(total[start], total[stop]) + shift[rows]
+        parts.append(_pairs(results, rows, columns))
+        start = stop
+    return Overlaps(
+        np.concatenate([part.predicted for part in parts]),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.iou for part in parts]),
+        np.concatenate([part.inside for part in parts]),
+    )
+
+
+def areas(box: Floats) -> Floats:
+    """Return the areas, of shape (boxes,), in square pixels."""
+    size = box[:, 2:] - box[:, :2]
+    return np.asarray(size[:, 0] * size[:, 1])
+
+
+def _pairs(results: DetectionResults, rows: Integers, columns: Integers) -> Overlaps:
+    ours, theirs = results.predicted.box, results.truth.box
+    spans: list[Floats] = []
+    for axis in (0, 1):
+        low, other = ours[:, axis], theirs[:, axis]
+        end = low + (ours[:, axis + 2] - low)
+        other_end = other + (theirs[:, axis + 2] - other)
+        span = np.minimum(end[rows], other_end[columns])
+        span -= np.maximum(low[rows], other[columns])
+        apart = span <= 0
+        rows, columns, span = rows[~apart], columns[~apart], span[~apart]
+        spans = [one[~apart] for one in spans] + [span]
+    shared = spans[0] * spans[1]
+    area = areas(ours)[rows]
+    iou = shared / (area + areas(theirs)[columns] - shared)
+    inside = shared / area
+    kept = (iou >= LOWEST) | (results.truth.ignore[columns] & (inside >= LOWEST))
+    return Overlaps(rows[kept], columns[kept], iou[kept], inside[kept])
+
 
 IOU = 0.5
 ROUNDING = 1e-3
@@ -157,3 +244,72 @@ def _single_iou(first: Floats, second: Floats) -> NDArray[np.float32]:
     sizes = [box[:, 2:] - box[:, :2] for box in (one, two)]
     union = sizes[0][:, 0] * sizes[0][:, 1] + sizes[1][:, 0] * sizes[1][:, 1] - shared
     return np.asarray(shared / np.maximum(union, np.float32(1e-6)), dtype=np.float32)
+
+
+IOUS: Floats = np.linspace(0.5, 0.95, 10).astype(np.float64)
+MOST = 100
+"""Predictions of a class that count in an image."""
+
+RANGES: dict[str, tuple[float, float]] = {
+    'all': (0, 1e10),
+    'small': (0, 32**2),
+    'medium': (32**2, 96**2),
+    'large': (96**2, 1e10),
+}
+"""Areas in square pixels, both ends included."""
+
+
+@dataclass(frozen=True, slots=True)
+class CocoMatching:
+    """What each prediction is, for objects of one range of size.
+
+    Attributes:
+        positive: Shape (boxes,), whether an annotated box is to be found.
+        inside: Shape (predictions,), whether a prediction that matches nothing
+            counts as wrong: its own size is in the range.
+        rows: Shape (candidates,), index of the predictions that may match.
+        found: Shape (candidates, IoUs), whether it finds a positive box.
+        ignored: Shape (candidates, IoUs), whether it takes a box that is none.
+    """
+
+    positive: Flags
+    inside: Flags
+    rows: Integers
+    found: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+
+
+def counting(results: DetectionResults) -> Flags:
+    """Tell which predictions are among the best ``MOST`` of a class and image."""
+    predicted = results.predicted
+    group = predicted.image * len(results.classes) + predicted.label
+    return np.asarray(count_before(group) < MOST)
+
+
+def match_coco(
+    results: DetectionResults, overlaps: Overlaps
+) -> dict[str, CocoMatching]:
+    """Match for each range of size."""
+    truth, predicted = results.truth, results.predicted
+    limited = counting(results)
+    crowd = truth.ignore[overlaps.truth]
+    iou = np.where(crowd, overlaps.inside, overlaps.iou)
+    same = predicted.label[overlaps.predicted] == truth.label[overlaps.truth]
+    chosen = same & (iou >= IOUS[0]) & limited[overlaps.predicted]
+    near, iou = overlaps.keep(chosen), iou[chosen]
+    order = np.lexsort((-near.truth, -iou, near.predicted))
+    near, iou = near.keep(order), iou[order]
+    group = predicted.image * len(results.classes) + predicted.label
+    matchings = {}
+    for name, (low, high) in RANGES.items():
+        positive = ~truth.ignore & _between(areas(truth.box), low, high)
+        rows, match = match_greedily(near, group, iou, IOUS, ~positive, truth.ignore)
+        hit = match >= 0
+        right = hit & positive[match]
+        inside = limited & _between(areas(predicted.box), low, high)
+        matchings[name] = CocoMatching(positive, inside, rows, right, hit & ~right)
+    return matchings
+
+
+def _between(area: Floats, low: float, high: float) -> Flags:
+    return np.asarray((area >= low) & (area <= high))

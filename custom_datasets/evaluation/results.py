@@ -3,8 +3,13 @@
 Nothing here needs mmdet, mmpretrain or torch.
 """
 
+import os
+import pickle
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,3 +198,186 @@ def _rows(image: Integers, order: Integers) -> tuple[Integers, Integers]:
     total = int(ends[-1]) if len(ends) else 0
     shift = np.repeat(starts - (ends - counts), counts)
     return np.arange(total) + shift, np.repeat(np.arange(len(order)), counts)
+
+
+Samples = list[dict[str, Any]]
+"""What a file holds: a dictionary an image."""
+
+
+def read_samples(path: str) -> Samples:
+    """Read a file of predictions as it is.
+
+    Raises:
+        UserError: It is missing, broken, empty, or something else.
+    """
+    samples: Any
+    try:
+        with open(path, 'rb') as file:
+            samples = pickle.load(file)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+    except Exception as error:  # Unpickling raises whatever is in the file.
+        raise UserError(
+            f'{path}: not a file of predictions ({type(error).__name__}: {error}); '
+            'tools/test.py --out writes one'
+        ) from error
+    whole = isinstance(samples, list) and all(isinstance(s, dict) for s in samples)
+    if not whole or not samples:
+        what = 'it is empty' if samples == [] else 'it is no list of images'
+        raise UserError(f'{path}: {what}; tools/test.py --out writes one')
+    found: Samples = samples
+    return found
+
+
+def write_samples(path: str, samples: Samples) -> None:
+    """Write a file of predictions, whole or not at all.
+
+    Raises:
+        UserError: It can't be written.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix='.', delete=False) as file:
+            pickle.dump(samples, file)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+
+
+def is_detection(samples: Samples) -> bool:
+    """Tell a detector's predictions from a classifier's."""
+    return 'pred_instances' in samples[0]
+
+
+def read_results(path: str, classes: Sequence[str] | None = None) -> Results:
+    """Read a file of predictions, with the truth that is in it.
+
+    Args:
+        path: What ``tools/test.py --out`` wrote.
+        classes: Names of the classes; ``0``, ``1``, ... if None.
+
+    Raises:
+        UserError: It can't be read, has no truth, or a label has no name.
+    """
+    samples = read_samples(path)
+    try:
+        if is_detection(samples):
+            return detection_results(samples, classes)
+        return classification_results(samples, classes)
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
+
+
+def detection_results(
+    samples: Samples, classes: Sequence[str] | None = None
+) -> DetectionResults:
+    """Put a detector's predictions and the truth into arrays.
+
+    Args:
+        samples: Each with ``pred_instances`` (``bboxes``, ``scores``,
+            ``labels``) and ``instances``, the truth, as mmdet's data sets have
+            it; this package's configs pack it (``meta_keys``).
+        classes: Names of the classes.
+
+    Raises:
+        UserError: There is no truth, or a label has no name.
+    """
+    truth: list[tuple[int, int, list[float], bool]] = []
+    predicted = []
+    for index, sample in enumerate(samples):
+        if 'instances' not in sample:
+            raise UserError(
+                f'no truth for {sample.get("img_path")}; let the test pipeline keep '
+                "it: PackDetInputs(meta_keys=(..., 'instances'))"
+            )
+        truth += [
+            (index, one['bbox_label'], one['bbox'], bool(one.get('ignore_flag')))
+            for one in sample['instances']
+        ]
+        found = sample['pred_instances']
+        score = _array(found['scores'])
+        order = np.argsort(-score, kind='stable')
+        predicted.append(
+            (
+                np.full(len(score), index),
+                _array(found['labels']).astype(np.intp)[order],
+                _array(found['bboxes']).reshape(-1, 4)[order],
+                score[order],
+            )
+        )
+    image, label, box, score = map(np.concatenate, zip(*predicted, strict=True))
+    boxes = TruthBoxes(
+        np.array([row[0] for row in truth], dtype=np.intp),
+        np.array([row[1] for row in truth], dtype=np.intp),
+        np.array([row[2] for row in truth], dtype=np.float64).reshape(-1, 4),
+        np.array([row[3] for row in truth], dtype=bool),
+    )
+    most = int(max(boxes.label.max(initial=-1), label.max(initial=-1)))
+    return DetectionResults(
+        _names(classes, most),
+        _images(samples, [sample.get('img_id') for sample in samples]),
+        boxes,
+        PredictedBoxes(image.astype(np.intp), label, box, score),
+    )
+
+
+def classification_results(
+    samples: Samples, classes: Sequence[str] | None = None
+) -> ClassificationResults:
+    """Put a classifier's probabilities and the truth into arrays.
+
+    Args:
+        samples: Each with ``pred_score`` and ``gt_label``.
+        classes: Names of the classes.
+
+    Raises:
+        UserError: There is no truth, or not one name a class.
+    """
+    missing = [s.get('img_path') for s in samples if 'gt_label' not in s]
+    if missing:
+        raise UserError(f'no truth for {missing[0]}')
+    scores = np.stack([_array(sample['pred_score']) for sample in samples])
+    truth = np.array([int(_array(sample['gt_label'])[0]) for sample in samples])
+    names = _names(classes, int(max(scores.shape[1] - 1, truth.max())))
+    if len(names) != scores.shape[1]:
+        raise UserError(f'{scores.shape[1]} scores an image, but {len(names)} classes')
+    return ClassificationResults(
+        names, _images(samples, [None] * len(samples)), truth.astype(np.intp), scores
+    )
+
+
+def image_keys(paths: Sequence[str]) -> list[str]:
+    """Name each path by as few of its last parts as tell all of them apart."""
+    parts = [Path(path).parts for path in paths]
+    deepest = max(map(len, parts), default=1)
+    keys: list[str] = []
+    for depth in range(1, deepest + 1):
+        keys = ['/'.join(part[-depth:]) for part in parts]
+        if len(set(keys)) == len(keys):
+            break
+    return keys
+
+
+def _images(samples: Samples, names: Sequence[Any]) -> tuple[ImageInfo, ...]:
+    paths = [str(sample.get('img_path') or '') for sample in samples]
+    keys = [str(name) for name in names] if None not in names else image_keys(paths)
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise UserError(f'{twice} is in it twice')
+    shapes = [sample.get('ori_shape') for sample in samples]
+    sizes = [(int(shape[1]), int(shape[0])) if shape else None for shape in shapes]
+    return tuple(map(ImageInfo, keys, paths, sizes))
+
+
+def _names(classes: Sequence[str] | None, most: int) -> tuple[str, ...]:
+    names = tuple(map(str, range(most + 1)) if classes is None else classes)
+    if most >= len(names):
+        raise UserError(f'label {most}, but only {len(names)} classes')
+    return names
+
+
+def _array(value: Any) -> Floats:
+    """Read a tensor, an array or a list."""
+    return np.asarray(value, dtype=np.float64)

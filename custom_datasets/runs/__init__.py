@@ -1,1 +1,1 @@
-"""Runs: what each leaves behind, comparing several, and cross-validation."""
+"""Several runs: campaigns, folds, comparison."""

@@ -1,15 +1,182 @@
 """Comparing runs: what a user reads, and the files."""
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from custom_datasets.errors import UserError
-from custom_datasets.reporting.frame import encode_page, write_files
-from custom_datasets.runs.compare_page import MOST_BYTES, comparison_page
-from custom_datasets.runs.compare_runs import read_comparison
-from custom_datasets.runs.compare_settings import differences
-from custom_datasets.runs.compare_table import as_csv, as_markdown, as_text
+from custom_datasets.files import write_files
+from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines
+from custom_datasets.pages.kit import (
+    Html,
+    Section,
+    class_colours,
+    element,
+    encode_page,
+    figure,
+    frame_page,
+    legend,
+    number,
+    plural,
+    section,
+    table,
+)
+from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
+from custom_datasets.runs.settings_diff import Differences, differences
+from custom_datasets.runs.tables import (
+    SEEDS,
+    Rows,
+    as_csv,
+    as_markdown,
+    as_text,
+    class_rows,
+    equal_settings,
+    overview,
+    seed_rows,
+    setting_rows,
+    written_difference,
+)
+from custom_datasets.runs.verdicts import seed_groups, verdicts
+
+MOST_BYTES = 5_000_000
+_PEAK = 4  # Times the median: a first loss beyond that would flatten the rest.
+
+
+def comparison_page(comparison: Comparison, found: Differences) -> str:
+    """Return the page."""
+    runs = comparison.runs
+    heading = f'{plural(len(runs), "run")} compared'
+    folders = ' · '.join(run.record.folder for run in runs)
+    origin = element('p', folders, class_='source')
+    sections = [
+        _told(comparison),
+        _curves(runs),
+        Section('runs', 'Runs', section('runs', 'Runs', *_tables(comparison))),
+        _settings(comparison, found),
+    ]
+    present = [part for part in sections if part]
+    colours = class_colours(len(runs))
+    return frame_page(heading, 'comparison', origin, present, colours, 1.0)
+
+
+def _told(comparison: Comparison) -> Section | None:
+    said = [*verdicts(comparison), *comparison.notes]
+    if not said:
+        return None
+    title = 'What can be told'
+    body = section('told', title, *(element('p', line) for line in said))
+    return Section('told', title, body)
+
+
+def _curves(runs: Sequence[ComparedRun]) -> Section | None:
+    names = dict.fromkeys(run.get('best', 'metric') for run in runs)
+    by_epoch = all(_has_epochs(run) for run in runs)
+    charts = [_chart(runs, None, by_epoch)]
+    charts += [_chart(runs, name, by_epoch) for name in names if name]
+    drawn = [chart for chart in charts if chart]
+    if not drawn:
+        return None
+    named = [(run.label, f'c{index}') for index, run in enumerate(runs)]
+    figures = element('div', drawn, class_='figures')
+    body = section('curves', 'Curves', legend(named), figures)
+    return Section('curves', 'Curves', body)
+
+
+def _chart(
+    runs: Sequence[ComparedRun], metric: str | None, by_epoch: bool
+) -> Html | None:
+    """Draw the training loss, or a metric on validation, of all runs."""
+    points = [list(_points(run, metric, by_epoch)) for run in runs]
+    if not any(points):
+        return None
+    curves = [
+        Line(run.label, f'c{index}', each)
+        for index, (run, each) in enumerate(zip(runs, points, strict=True))
+        if each
+    ]
+    steps = [x for each in points for x, _ in each]
+    values = sorted(y for each in points for _, y in each if math.isfinite(y))
+    across = fitted_axis('epoch' if by_epoch else 'iteration', steps)
+    name = metric or 'loss'
+    dots: list[Dot] = []
+    high = None
+    if metric is None:
+        median = values[len(values) // 2] if values else 1.0
+        high = _PEAK * median if values and values[-1] > _PEAK * median else None
+        text = 'Mean of each epoch, on the training set.'
+        if high:
+            text += f' What lies above {high:.3g} is not drawn.'
+    else:
+        dots = list(_best_dots(runs, metric, by_epoch))
+        text = 'On the validation set; the dot is the best checkpoint.'
+    up = fitted_axis(name, values, from_zero=metric is None, high=high)
+    return figure(name, text, lines(curves, across, up, f'{name} of each run', dots))
+
+
+def _points(
+    run: ComparedRun, metric: str | None, by_epoch: bool
+) -> Iterable[tuple[float, float]]:
+    for each in run.get('epochs') or ():
+        found: dict[str, Any] = (
+            each.get('losses' if metric is None else 'metrics') or {}
+        )
+        value = found.get(metric or 'loss')
+        if isinstance(value, (int, float)):
+            yield float(each['epoch' if by_epoch else 'iteration']), float(value)
+
+
+def _best_dots(
+    runs: Sequence[ComparedRun], metric: str, by_epoch: bool
+) -> Iterable[Dot]:
+    for index, run in enumerate(runs):
+        best = run.get('best')
+        if best and best['metric'] == metric:
+            step = best['epoch' if by_epoch else 'iteration']
+            if step is not None:
+                yield Dot(run.label, f'c{index}', float(step), float(best['value']))
+
+
+def _has_epochs(run: ComparedRun) -> bool:
+    return all(each.get('epoch') is not None for each in run.get('epochs') or ())
+
+
+def _tables(comparison: Comparison) -> list[Html]:
+    drawn = [_table('Each run', overview(comparison))]
+    seeds = seed_rows(seed_groups(comparison.runs))
+    drawn += [_table(SEEDS, seeds)] if seeds else []
+    classes = class_rows(comparison)
+    if len(classes) > 1:
+        drawn.append(_table('Each class on the test set, with intervals', classes))
+    less = _class_differences(comparison)
+    if len(less) > 1 and comparison.base:
+        caption = f'Differences to {comparison.base.label}, paired, with intervals'
+        drawn.append(_table(caption, less))
+    return drawn
+
+
+def _class_differences(comparison: Comparison) -> Rows:
+    pairs = [run for run in comparison.runs if run.against]
+    rows = [['', *(run.label for run in pairs)]]
+    for index, metric in enumerate(comparison.metrics if pairs else ()):
+        cells = (written_difference(run.against[index]) for run in pairs if run.against)
+        rows.append([metric.text, *cells])
+    return rows
+
+
+def _settings(comparison: Comparison, found: Differences) -> Section:
+    title = 'Settings'
+    rows = setting_rows(comparison, found)
+    drawn = _table('Settings that differ', rows) if found.rows else None
+    body = section('settings', title, drawn, element('p', equal_settings(found)))
+    return Section('settings', title, body)
+
+
+def _table(caption: str, rows: Rows) -> Html:
+    body = [[name, *map(number, cells)] for name, *cells in rows[1:]]
+    return table(caption, rows[0], body)
+
 
 PAGE = os.path.join('work_dirs', 'compare.html')
 

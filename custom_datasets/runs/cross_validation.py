@@ -2,39 +2,267 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from custom_datasets.checking.run import load_config
+import numpy as np
+
+from custom_datasets.checks.check import load_config
 from custom_datasets.cli import parse_options
-from custom_datasets.ensembling.ensemble import Request, make_ensemble
+from custom_datasets.config import fold_folder, fold_numbers
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.evaluation.predictions import read_samples, write_samples
-from custom_datasets.overrides import fold_folder
-from custom_datasets.reporting.frame import write_files
-from custom_datasets.runs.cross_validation_folds import (
-    Folds,
-    prepare_folds,
-    require_apart,
-    test_list,
+from custom_datasets.evaluation.intervals import LEVEL, RESAMPLES
+from custom_datasets.evaluation.results import (
+    Floats,
+    Results,
+    Samples,
+    classification_results,
+    detection_results,
+    is_detection,
+    read_samples,
+    write_samples,
 )
-from custom_datasets.runs.cross_validation_plan import Plan
-from custom_datasets.runs.cross_validation_report import (
-    NOTES,
-    out_of_fold,
-    summarise,
-)
+from custom_datasets.files import write_files
+from custom_datasets.predicting.ensemble import Request, make_ensemble
+from custom_datasets.runs.comparison import Measured, Metric, measure
+from custom_datasets.runs.folds import Folds, prepare_folds, require_apart, test_list
 from custom_datasets.runs.jobs import (
     Interrupted,
     Job,
+    digest_of,
     last_checkpoint,
+    listed_changes,
+    locked,
     run_jobs,
+    setting_changes,
+    settings_of,
     steps_done,
     tool_command,
     visible_devices,
 )
-from custom_datasets.runs.resuming import digest_of, locked, settings_of
+from custom_datasets.runs.settings_diff import Settings
+from custom_datasets.runs.tables import markdown_table, written, written_estimate
+
+PLAN = 'cross_validation.plan.json'
+
+
+class Plan:
+    """A work directory's own note on the folds in it.
+
+    Args:
+        work_dir: The folder of all folds.
+        settings: Everything in the config that matters for the result.
+        folds: How many folds there are.
+        digest: Of their lists.
+
+    Raises:
+        UserError: The folder holds another cross-validation, or folds that
+            were trained by hand.
+    """
+
+    def __init__(
+        self, work_dir: str, settings: Settings, folds: int, digest: str
+    ) -> None:
+        """Read the note, or make the first one."""
+        self.path = os.path.join(work_dir, PLAN)
+        self.done: dict[int, str] = {}
+        self.predicted: dict[int, str] = {}
+        self._settings = settings
+        self._lists = {'folds': folds, 'digest': digest}
+        folders = [fold_folder(fold) for fold in fold_numbers(work_dir)]
+        trained = any(last_checkpoint(os.path.join(work_dir, f)) for f in folders)
+        if os.path.isfile(self.path):
+            self._read(work_dir, trained)
+            return
+        if folders:
+            raise UserError(
+                f'{work_dir}: has {", ".join(folders)}, which this command did not '
+                'train; give another --work-dir'
+            )
+        self._write()
+
+    def finish(self, fold: int, checkpoint: str, test_set: str | None = None) -> None:
+        """Note that a fold is trained and tested.
+
+        Args:
+            fold: Its number.
+            checkpoint: Which was tested.
+            test_set: The digest of the test list, if that was predicted.
+        """
+        self.done[fold] = checkpoint
+        self.predicted.pop(fold, None)
+        if test_set is not None:
+            self.predicted[fold] = test_set
+        self._write()
+
+    def _read(self, work_dir: str, trained: bool) -> None:
+        try:
+            with open(self.path, encoding='utf-8') as file:
+                saved = json.load(file)
+            self.done = {int(fold): path for fold, path in saved['done'].items()}
+            predicted = saved.get('predicted', {})
+            self.predicted = {int(fold): digest for fold, digest in predicted.items()}
+            changes = setting_changes(saved['settings'], self._settings)
+            old = saved['lists']
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f'{self.path}: cannot be read ({error}); give another --work-dir'
+            ) from error
+        if old != self._lists:
+            was, now = old['folds'], self._lists['folds']
+            text = 'the lists of its folds have changed'
+            if was != now:
+                text = f'there were {was} folds and are {now}'
+            changes.insert(0, text)
+        if changes and not trained:
+            # Nothing came of it: a setting may have been misspelt.
+            self.done, self.predicted = {}, {}
+            self._write()
+        elif changes:
+            raise UserError(
+                f'{work_dir}: holds a cross-validation of other settings: '
+                f'{listed_changes(changes)}; give another --work-dir, '
+                'or the settings that it has'
+            )
+
+    def _write(self) -> None:
+        done = {str(fold): path for fold, path in sorted(self.done.items())}
+        predicted = {str(fold): text for fold, text in sorted(self.predicted.items())}
+        content = {
+            'lists': self._lists,
+            'settings': self._settings,
+            'done': done,
+            'predicted': predicted,
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        write_files(os.path.dirname(self.path), {PLAN: f'{text}\n'.encode()})
+
+
+NOTES = (
+    'Each fold was tested on the images it held out, with its last checkpoint: the '
+    'best one is chosen on these very images.',
+    'std is the sample standard deviation over folds (n - 1): how far folds and their '
+    'trainings differ, not how far the mean is known.',
+    'Out of fold are all images together, each predicted by the model that did not '
+    'train on it. Scores of all these models are ranked together there, so an AP need '
+    'not be the mean of those of the folds.',
+    'The interval covers which images were drawn, not the seed of the training.',
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The metrics of a cross-validation.
+
+    Attributes:
+        folds: Numbers of the folds that are done.
+        images: How many images each was tested on.
+        metrics: Which metrics.
+        values: One a fold; each of shape (metrics,).
+        pooled: All images together; None while folds are missing.
+    """
+
+    folds: tuple[int, ...]
+    images: tuple[int, ...]
+    metrics: tuple[Metric, ...]
+    values: tuple[Floats, ...]
+    pooled: Measured | None
+
+    def spread(self, index: int) -> tuple[float, float]:
+        """Return mean and sample standard deviation of a metric over the folds.
+
+        Folds where it is not defined are left out; NaN where too few are left.
+        """
+        known = [float(row[index]) for row in self.values if not np.isnan(row[index])]
+        mean = float(np.mean(known)) if known else np.nan
+        return mean, float(np.std(known, ddof=1)) if len(known) > 1 else np.nan
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for a JSON file."""
+        pooled = self.pooled.estimates() if self.pooled else None
+        return {
+            'folds': list(self.folds),
+            'images': list(self.images),
+            'interval': {'level': LEVEL, 'resamples': RESAMPLES},
+            'notes': list(NOTES),
+            'metrics': [
+                {
+                    'name': metric.name,
+                    'class': metric.of,
+                    'folds': [_rounded(row[index]) for row in self.values],
+                    'mean': _rounded(self.spread(index)[0]),
+                    'std': _rounded(self.spread(index)[1]),
+                    'out_of_fold': pooled[index].as_json() if pooled else None,
+                }
+                for index, metric in enumerate(self.metrics)
+            ],
+        }
+
+    def as_markdown(self, each_fold: bool = False) -> str:
+        """Draw a table that is readable as it is, too.
+
+        Args:
+            each_fold: With a column a fold: wider than many a terminal.
+        """
+        pooled = self.pooled.estimates() if self.pooled else None
+        folds = range(len(self.folds) if each_fold else 0)
+        heads = ['', 'mean ± std']
+        heads += [f'out of fold ({LEVEL:.0%} interval)'] if pooled else []
+        rows = [[*heads, *(f'fold {self.folds[index]}' for index in folds)]]
+        for index, metric in enumerate(self.metrics):
+            mean, std = self.spread(index)
+            row = [metric.text, f'{written(mean)} ± {written(std)}']
+            row += [written_estimate(pooled[index])] if pooled else []
+            rows.append([*row, *(written(self.values[f][index]) for f in folds)])
+        row = ['images', ' + '.join(map(str, self.images))]
+        row += [str(sum(self.images))] if pooled else []
+        rows.append([*row, *(str(self.images[index]) for index in folds)])
+        return markdown_table(rows)
+
+
+def summarise(
+    folds: Mapping[int, Samples], classes: Sequence[str], whole: int
+) -> Summary:
+    """Measure each fold, and all images together if no fold is missing.
+
+    Args:
+        folds: The predictions of each fold that is done, on what it held out.
+        classes: Names of the classes.
+        whole: How many folds there are in all.
+
+    Raises:
+        UserError: Predictions are without truth, or an image was held out twice.
+    """
+    results = {fold: _results(samples, classes) for fold, samples in folds.items()}
+    single = {fold: measure(each, count=0) for fold, each in results.items()}
+    pooled = None
+    if len(folds) == whole:
+        pooled = measure(_results(out_of_fold(folds), classes))
+    return Summary(
+        folds=tuple(folds),
+        images=tuple(each.images for each in single.values()),
+        metrics=next(iter(single.values())).metrics,
+        values=tuple(each.values for each in single.values()),
+        pooled=pooled,
+    )
+
+
+def out_of_fold(folds: Mapping[int, Samples]) -> Samples:
+    """Put the predictions of all folds one after the other."""
+    return [sample for samples in folds.values() for sample in samples]
+
+
+def _results(samples: Samples, classes: Sequence[str]) -> Results:
+    if is_detection(samples):
+        return detection_results(samples, classes)
+    return classification_results(samples, classes)
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
 
 OUT_OF_FOLD = 'out_of_fold.pkl'
 REPORT = 'cross_validation.json'

@@ -6,31 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from custom_datasets.checking.run import load_config
-from custom_datasets.checking.sources import find_sources
+from custom_datasets.checks.check import load_config
 from custom_datasets.cli import parse_options
+from custom_datasets.data.config_sources import find_sources
 from custom_datasets.errors import UserError
-from custom_datasets.reporting.frame import write_files
+from custom_datasets.files import write_files
 from custom_datasets.runs.compare import compare
-from custom_datasets.runs.compare_runs import PREDICTIONS
-from custom_datasets.runs.compare_settings import Settings
+from custom_datasets.runs.comparison import PREDICTIONS
 from custom_datasets.runs.jobs import (
     Interrupted,
     Job,
+    digest_of,
     last_checkpoint,
+    listed_changes,
+    locked,
     run_jobs,
+    setting_changes,
+    settings_of,
     steps_done,
     tool_command,
     visible_devices,
 )
-from custom_datasets.runs.record import has_run
-from custom_datasets.runs.resuming import (
-    digest_of,
-    listed_changes,
-    locked,
-    setting_changes,
-    settings_of,
-)
+from custom_datasets.runs.settings_diff import Settings
+from custom_datasets.training.record import has_run
 
 WORK_DIR = os.path.join('work_dirs', 'train_all')
 PAGE = 'compare.html'

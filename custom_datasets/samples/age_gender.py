@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from custom_datasets.converters.files import write_image
+from custom_datasets.files import write_image
 from custom_datasets.samples.portraits import draw_portrait
 
 SHARES = {2: 4, 3: 4, 4: 3, 5: 2, 6: 1}

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from custom_datasets.converters.files import Image as Pixels
+from custom_datasets.files import Image as Pixels
 
 
 def draw_class_folders(
@@ -50,7 +50,7 @@ def draw_waste(root: str, count: int = 20, seed: int = 0) -> None:
         count: How many images a class.
         seed: Another seed draws other images.
     """
-    from custom_datasets.waste import WasteDataset
+    from custom_datasets.datasets.waste import WasteDataset
 
     classes = WasteDataset.METAINFO['classes']
     draw_class_folders(root, classes, count, (80, 160), ['.jpg'], seed)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from custom_datasets.converters.files import write_image, write_text
+from custom_datasets.files import write_image, write_text
 from custom_datasets.samples.noise import noise
 
 METAL_CLASSES = ('crease', 'inclusion', 'oil_spot', 'punching_hole')

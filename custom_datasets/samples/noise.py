@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from custom_datasets.converters.files import Image
+from custom_datasets.files import Image
 
 
 def noise(

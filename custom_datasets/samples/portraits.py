@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from custom_datasets.converters.files import Image
+from custom_datasets.files import Image
 
 Colour = NDArray[np.float64]
 

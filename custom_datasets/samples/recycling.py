@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from custom_datasets.converters.files import Image, write_image, write_text
+from custom_datasets.files import Image, write_image, write_text
 
 PARTS = {'train': 120, 'test': 40}
 

@@ -7,9 +7,9 @@ from xml.sax.saxutils import escape
 import cv2
 import numpy as np
 
-from custom_datasets.converters.files import Image, write_image, write_text
+from custom_datasets.data.records import Box
+from custom_datasets.files import Image, write_image, write_text
 from custom_datasets.samples.noise import noise
-from custom_datasets.voc_xml import Box
 
 Named = tuple[str, Box]
 

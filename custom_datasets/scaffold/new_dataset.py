@@ -1,22 +1,161 @@
 """A new data set from an export: data, module, configs, split lists and a test."""
 
+import importlib.util
+import keyword
 import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from custom_datasets.class_names import read_classes
-from custom_datasets.converters.files import read_mark, write_text
-from custom_datasets.converters.split_dataset import split_dataset
-from custom_datasets.errors import UserError
-from custom_datasets.formats import convert, read_source
-from custom_datasets.formats.source import CLASS_LIST, UNLISTED
-from custom_datasets.scaffold.classification import classification_files
-from custom_datasets.scaffold.detection import detection_files
-from custom_datasets.scaffold.files import NewDataset
-from custom_datasets.scaffold.names import dataset_name
-from custom_datasets.scaffold.scales import detection_scales, light_side
+import numpy as np
+from numpy.typing import NDArray
+
+from custom_datasets.data.convert import convert, read_source
+from custom_datasets.data.images import image_size
+from custom_datasets.data.names import read_classes
+from custom_datasets.data.reading import CLASS_LIST, UNLISTED, Source
+from custom_datasets.data.split import split_dataset
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.files import read_mark, write_text
+from custom_datasets.scaffold.templates import (
+    NewDataset,
+    class_name,
+    classification_files,
+    detection_files,
+)
+
+_PACKAGES = ('mmdet', 'mmpretrain')
+
+
+def dataset_name(name: str) -> str:
+    """Return a name that can be a module, or raise.
+
+    Raises:
+        ConfigError: It has other characters than letters, digits, hyphens and
+            underscores, begins with a digit, or is Python's own; or its class
+            would be called like one of mmdet or mmpretrain.
+    """
+    module = name.strip().lower().replace('-', '_')
+    if not re.fullmatch(r'[a-z][a-z0-9_]*', module) or keyword.iskeyword(module):
+        raise ConfigError(
+            f'{name!r} cannot be the name of a module: use letters, digits and '
+            'underscores, beginning with a letter'
+        )
+    stock = next((p for p in _PACKAGES if class_name(module) in _classes(p)), None)
+    if stock:
+        raise ConfigError(
+            f'{class_name(module)} is a class of {stock}; choose another name'
+        )
+    return module
+
+
+def _classes(package: str) -> set[str]:
+    """Read the names of a package's data sets, without the import that takes long."""
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    return {
+        name
+        for folder in folders or ()
+        for file in Path(folder, 'datasets').glob('*.py')
+        for name in re.findall(r'^class (\w+)', file.read_text(encoding='utf-8'), re.M)
+    }
+
+
+LARGEST = (1333, 800)
+"""Long and short side of an image that a detector on a GPU is trained at."""
+
+SMALL_SIDE, SMALL_SIDE_AT_MOST = 416, 640
+"""Long side on a CPU, and the one that small objects may raise it to."""
+
+READABLE = 12
+"""Pixels that an object should have at the training scale."""
+
+LIGHT_SIDES = (64, 128)
+"""Sides of images that a classifier on a CPU is trained at."""
+
+
+def detection_scales(source: Source) -> dict[str, Any]:
+    """Return what a detection set's boxes and images decide."""
+    images = [image for part in source.splits.values() for image in part]
+    sizes = np.array([image.size for image in images], np.float64)
+    scale = training_scale(sizes)
+    factors = np.minimum(max(scale) / sizes.max(1), min(scale) / sizes.min(1))
+    boxes = np.array(
+        [
+            (factor * (box.box[2] - box.box[0]), factor * (box.box[3] - box.box[1]))
+            for image, factor in zip(images, factors, strict=True)
+            for box in image.boxes
+        ],
+        np.float64,
+    ).reshape(-1, 2)
+    sides = np.sqrt(boxes.clip(0).prod(1))
+    sides = sides[sides > 0]
+    return {
+        'scale': scale,
+        'small_scale': small_training_scale(scale, sides),
+        'anchor_scale': anchor_scale(sides),
+        'one_based': source.counts_from != 0,
+    }
+
+
+def training_scale(sizes: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the scale to train at: the median image, reduced to what fits.
+
+    Args:
+        sizes: ``(n, 2)``, width and height of each image in pixels.
+
+    Returns:
+        Width and height in pixels.
+    """
+    width, height = np.median(sizes, axis=0)
+    long, short = max(width, height), min(width, height)
+    factor = min(1.0, LARGEST[0] / long, LARGEST[1] / short)
+    return round(width * factor), round(height * factor)
+
+
+def small_training_scale(
+    scale: tuple[int, int], sides: NDArray[np.float64]
+) -> tuple[int, int]:
+    """Return a scale for a CPU, larger where objects would hardly be seen.
+
+    Args:
+        scale: From :func:`training_scale`.
+        sides: Square roots of the boxes' areas at that scale, in pixels.
+    """
+    long = max(scale)
+    side = min(long, SMALL_SIDE)
+    smallest = float(np.percentile(sides, 10)) if len(sides) else READABLE
+    needed = READABLE / max(smallest, 1) * long
+    side = round(min(max(side, needed), long, SMALL_SIDE_AT_MOST))
+    return round(scale[0] * side / long), round(scale[1] * side / long)
+
+
+def anchor_scale(sides: NDArray[np.float64]) -> int:
+    """Return the ``octave_base_scale`` whose smallest anchor fits small boxes.
+
+    Args:
+        sides: Square roots of the boxes' areas at the training scale, in pixels.
+    """
+    smallest = float(np.percentile(sides, 10)) if len(sides) else 32.0
+    return next((scale for scale in (4, 2) if 8 * scale <= 1.25 * smallest), 1)
+
+
+def light_side(source: Source) -> int:
+    """Return the side, in pixels, that a classifier trains at on a CPU."""
+    sides = []
+    for image in (image for part in source.splits.values() for image in part):
+        # What can't be read is what the check is about to name.
+        with suppress(UserError):
+            sides.append(min(image_size(str(image.image))))
+    return next(
+        (side for side in LIGHT_SIDES if 1.5 * side >= np.median(sides or [0])),
+        LIGHT_SIDES[-1],
+    )
+
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 
@@ -37,7 +176,7 @@ def create_dataset(
         source: A folder or a zip in any format that ``convert.py`` takes.
         repository: The folder that has ``custom_datasets`` and ``configs``.
         format: The source's format, where it can't be told by looking.
-        group_by: See :func:`~custom_datasets.converters.split_dataset.split_dataset`.
+        group_by: See :func:`~custom_datasets.data.split.split_dataset`.
         seed: Of the split, if the source has none, or none to validate on.
             Classes with too few images for every part are trained on only.
 
@@ -191,12 +330,12 @@ def _require_classes(source: str, data: str, detection: bool) -> None:
 def _require_free(repository: str, name: str) -> None:
     slug = name.replace('_', '-')
     places = [
-        f'custom_datasets/{name}',
-        f'custom_datasets/{name}.py',
+        f'custom_datasets/datasets/{name}',
+        f'custom_datasets/datasets/{name}.py',
         f'configs/_base_/datasets/{name}.py',
         f'configs/_base_/datasets/{name}_light.py',
         f'configs/{name}',
-        f'tests/test_{name}.py',
+        f'tests/datasets/test_{name}.py',
     ]
     there = [p for p in places if os.path.exists(os.path.join(repository, p))]
     if there:

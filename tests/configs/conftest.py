@@ -5,7 +5,7 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from custom_datasets.bccd import BCCDDataset
+from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 
 

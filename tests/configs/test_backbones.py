@@ -7,9 +7,9 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 
-from custom_datasets.checking.run import check_config
-from custom_datasets.overrides import apply_overrides
+from custom_datasets.checks.check import check_config
 from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.settings import apply_overrides
 from tests.leaves import LEAVES
 
 NAMES = ('alexnet', 'densenet201', 'efficientnet-b0', 'resnet50', 'swin-tiny')

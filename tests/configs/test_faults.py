@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from custom_datasets.overrides import apply_overrides
+from custom_datasets.settings import apply_overrides
 from tests.leaves import LEAVES
 from tools import check as tool
 

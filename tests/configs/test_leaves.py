@@ -8,8 +8,9 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from torch import nn
 
-from custom_datasets.hooks import head_class_counts
-from custom_datasets.overrides import apply_overrides, iter_datasets, iter_dicts
+from custom_datasets.config import iter_datasets, iter_dicts
+from custom_datasets.settings import apply_overrides
+from custom_datasets.training.hooks import head_class_counts
 from tests.leaves import LEAVES, ROOT
 
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)

@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
 
-from custom_datasets.class_names import read_classes
+from custom_datasets.data.names import read_classes
 from tests.configs.test_leaves import load
 from tests.leaves import ROOT
 

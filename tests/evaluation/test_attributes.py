@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from custom_datasets.evaluation.attributes import attribute_report, usable_attributes
+from custom_datasets.evaluation.classification import (
+    attribute_report,
+    usable_attributes,
+)
 
 CLASSES = ('young_f', 'young_m', 'old_f', 'old_m', 'oldest_f')
 ATTRIBUTES = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from custom_datasets.bccd import BCCDDataset
+from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.evaluation.average_precision import (
     COCO_METRICS,
     ap_tables,

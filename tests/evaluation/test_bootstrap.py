@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from custom_datasets.evaluation.bootstrap import (
-    Estimate,
-    bootstrap,
-    estimate,
-    resample,
-)
+from custom_datasets.evaluation.intervals import Estimate, bootstrap, estimate, resample
 
 
 def test_a_resample_draws_as_many_images_as_there_are():

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from custom_datasets.evaluation.average_precision import ap_tables
-from custom_datasets.evaluation.box_errors import KINDS, box_errors
-from custom_datasets.evaluation.matching import match_classwise
-from custom_datasets.evaluation.overlaps import find_overlaps
+from custom_datasets.evaluation.detection_errors import KINDS, box_errors
+from custom_datasets.evaluation.matching import find_overlaps, match_classwise
 from tests.evaluation.drawn_detections import detections, draw
 
 ONE, TWO, FAR = (0, 0, 10, 10), (100, 0, 110, 10), (300, 300, 310, 310)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from custom_datasets.evaluation.bootstrap import bootstrap, estimate, resample
 from custom_datasets.evaluation.calibration import (
     LOWEST,
     bin_of,
@@ -16,6 +15,7 @@ from custom_datasets.evaluation.calibration import (
     without_bias,
 )
 from custom_datasets.evaluation.classification import decide
+from custom_datasets.evaluation.intervals import bootstrap, estimate, resample
 from tests.evaluation.class_results import draw, softmax
 
 

@@ -3,9 +3,12 @@ import pytest
 import torch
 from mmpretrain.registry import METRICS
 
-from custom_datasets.evaluation import class_metric
-from custom_datasets.evaluation.class_metric import ClasswiseMetric, confusion_table
+from custom_datasets.evaluation import classification_metric as class_metric
 from custom_datasets.evaluation.classification import Decisions, overall_scores
+from custom_datasets.evaluation.classification_metric import (
+    ClasswiseMetric,
+    confusion_table,
+)
 
 CLASSES = ('crease', 'oil_spot', 'a class with a long name')
 

@@ -4,7 +4,6 @@ import torch
 from mmpretrain.evaluation import Accuracy, ConfusionMatrix, SingleLabelMetric
 
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.bootstrap import Estimate
 from custom_datasets.evaluation.classification import (
     class_scores,
     confusion_matrix,
@@ -14,6 +13,7 @@ from custom_datasets.evaluation.classification import (
     overall_scores,
     share_estimate,
 )
+from custom_datasets.evaluation.intervals import Estimate
 from tests.evaluation.class_results import draw, results
 
 NAN = float('nan')

@@ -7,10 +7,10 @@ import torch
 from mmpretrain.evaluation import Accuracy, SingleLabelMetric
 
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.bootstrap import resample
 from custom_datasets.evaluation.calibration import with_temperature
 from custom_datasets.evaluation.classification_report import classification_report
-from custom_datasets.evaluation.predictions import read_results, write_samples
+from custom_datasets.evaluation.intervals import resample
+from custom_datasets.evaluation.results import read_results, write_samples
 from tests.evaluation.class_results import draw, results, softmax
 
 NOTHING = {'value': None, 'low': None, 'high': None}

@@ -2,9 +2,13 @@
 
 import numpy as np
 
-from custom_datasets.evaluation.confusion import confusion_matrix, judge
-from custom_datasets.evaluation.image_ranking import SHOWN, rank_images
-from custom_datasets.evaluation.overlaps import find_overlaps
+from custom_datasets.evaluation.detection_errors import (
+    SHOWN,
+    confusion_matrix,
+    judge,
+    rank_images,
+)
+from custom_datasets.evaluation.matching import find_overlaps
 from tests.evaluation.drawn_detections import detections, draw
 
 ONE, TWO, THREE = (0, 0, 50, 50), (100, 0, 150, 50), (200, 0, 250, 50)

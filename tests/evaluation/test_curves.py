@@ -4,25 +4,22 @@ import numpy as np
 import pytest
 
 from custom_datasets.evaluation.average_precision import ap_tables
-from custom_datasets.evaluation.curves import (
+from custom_datasets.evaluation.matching import find_overlaps, match_classwise
+from custom_datasets.evaluation.thresholds import (
+    DEFAULT,
     POINTS,
     THRESHOLDS,
     Ranked,
     area_under,
+    best_threshold,
+    choose,
+    count,
+    count_sizes,
     curve,
     curves,
     precision_recall,
     ranked,
     rates,
-)
-from custom_datasets.evaluation.matching import match_classwise
-from custom_datasets.evaluation.overlaps import find_overlaps
-from custom_datasets.evaluation.thresholds import (
-    DEFAULT,
-    best_threshold,
-    choose,
-    count,
-    count_sizes,
 )
 from tests.evaluation.drawn_detections import detections, draw
 

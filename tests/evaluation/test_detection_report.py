@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from custom_datasets.bccd import BCCDDataset
+from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.average_precision import ap_tables
-from custom_datasets.evaluation.bootstrap import resample
-from custom_datasets.evaluation.detection_report import detection_report
+from custom_datasets.evaluation.detection import detection_report
+from custom_datasets.evaluation.intervals import resample
 from tests.evaluation.drawn_detections import detections, draw
 
 RESAMPLES = 40

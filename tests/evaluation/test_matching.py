@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from custom_datasets.evaluation.coco_matching import MOST, counting, match_coco
 from custom_datasets.evaluation.matching import (
+    MOST,
     count_before,
+    counting,
+    find_overlaps,
     match_any_class,
     match_classwise,
+    match_coco,
 )
-from custom_datasets.evaluation.overlaps import find_overlaps
 from tests.evaluation.drawn_detections import detections, draw
 
 LEFT, RIGHT = (0, 0, 10, 10), (3, 0, 13, 10)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from custom_datasets.evaluation import overlaps as module
-from custom_datasets.evaluation.overlaps import areas, find_overlaps
+from custom_datasets.evaluation import matching as module
+from custom_datasets.evaluation.matching import areas, find_overlaps
 from tests.evaluation.drawn_detections import detections, draw
 
 

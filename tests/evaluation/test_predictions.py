@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.predictions import (
+from custom_datasets.evaluation.results import (
     image_keys,
     read_results,
     read_samples,

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from custom_datasets.evaluation.classification import decide
-from custom_datasets.evaluation.selective import (
+from custom_datasets.evaluation.calibration import (
     answered,
     coverage_curve,
     lowest_threshold,
     thresholds,
 )
+from custom_datasets.evaluation.classification import decide
 from tests.evaluation.class_results import draw
 
 CONFIDENCE = np.array([0.9, 0.8, 0.7, 0.6, 0.5])

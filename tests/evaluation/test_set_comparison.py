@@ -8,7 +8,7 @@ from custom_datasets.evaluation.results import (
     PredictedBoxes,
     TruthBoxes,
 )
-from custom_datasets.evaluation.set_comparison import compare_sets, disagree
+from custom_datasets.evaluation.sets import compare_sets, disagree
 
 
 def infos(paths):

@@ -3,7 +3,10 @@ import torch
 from mmpretrain.registry import METRICS
 
 from custom_datasets.errors import AnnotationError
-from custom_datasets.evaluation.source_metrics import AttributeMetric, SourceMetric
+from custom_datasets.evaluation.classification_metric import (
+    AttributeMetric,
+    SourceMetric,
+)
 
 CLASSES = ('20s_f', '30s_f', '30s_m')
 META = {
@@ -88,7 +91,7 @@ def test_attributes_by_hand():
 
 def test_without_attributes_for_all_classes_there_is_nothing(monkeypatch):
     said = []
-    module = 'custom_datasets.evaluation.source_metrics.print_log'
+    module = 'custom_datasets.evaluation.classification_metric.print_log'
     monkeypatch.setattr(module, lambda text, **options: said.append(text))
     assert evaluate(AttributeMetric, ROWS, {'classes': CLASSES}) == {}
     assert not said

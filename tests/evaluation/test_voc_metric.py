@@ -7,8 +7,8 @@ import torch
 from mmdet.evaluation import VOCMetric
 from mmdet.registry import METRICS
 
-from custom_datasets.evaluation import voc_metric
-from custom_datasets.evaluation.voc_metric import ClasswiseVOCMetric
+from custom_datasets.evaluation import detection_metric as voc_metric
+from custom_datasets.evaluation.detection_metric import ClasswiseVOCMetric
 
 CLASSES = ('cat', 'dog', 'cow')
 

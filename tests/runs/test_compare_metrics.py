@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 
-from custom_datasets.evaluation.bootstrap import resample
-from custom_datasets.evaluation.predictions import (
-    classification_results,
-    detection_results,
-)
-from custom_datasets.runs.compare_metrics import measure
+from custom_datasets.evaluation.intervals import resample
+from custom_datasets.evaluation.results import classification_results, detection_results
+from custom_datasets.runs.comparison import measure
 from tests.runs.drawn_runs import CLASSES, classified, detected
 
 BOX = (10, 10, 30, 30)

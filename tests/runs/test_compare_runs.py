@@ -10,8 +10,8 @@ import pytest
 
 from custom_datasets.errors import UserError
 from custom_datasets.runs.compare import compare
-from custom_datasets.runs.compare_runs import read_comparison
-from custom_datasets.runs.compare_verdict import is_told, seed_groups, verdicts
+from custom_datasets.runs.comparison import read_comparison
+from custom_datasets.runs.verdicts import is_told, seed_groups, verdicts
 from tests.runs.drawn_runs import classified, write_run
 
 IMAGES = 60

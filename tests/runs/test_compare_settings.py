@@ -1,6 +1,6 @@
 """Configs as flat settings, and what differs."""
 
-from custom_datasets.runs.compare_settings import differences, flatten
+from custom_datasets.runs.settings_diff import differences, flatten
 
 FLIP = {'type': 'Flip', 'prob': 0.5}
 

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.runs.compare import compare
-from custom_datasets.runs.compare_page import comparison_page
-from custom_datasets.runs.compare_runs import read_comparison
-from custom_datasets.runs.compare_settings import differences
-from custom_datasets.runs.compare_table import as_csv, as_markdown, as_text
-from tests.reporting.parsing import Page
+from custom_datasets.runs.compare import compare, comparison_page
+from custom_datasets.runs.comparison import read_comparison
+from custom_datasets.runs.settings_diff import differences
+from custom_datasets.runs.tables import as_csv, as_markdown, as_text
+from tests.pages.parsing import Page
 from tests.runs.drawn_runs import RECORD, classified, detected, write_run
 
 BOX = (10, 10, 30, 30)

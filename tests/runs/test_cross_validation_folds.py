@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from custom_datasets.checking.image_facts import read_image_facts
-from custom_datasets.converters import split_dataset as split_dataset_module
-from custom_datasets.converters.split_dataset import split_dataset
+from custom_datasets.data import split as split_dataset_module
+from custom_datasets.data.image_facts import read_image_facts
+from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.overrides import apply_data_overrides
-from custom_datasets.runs.cross_validation_folds import prepare_folds, require_apart
+from custom_datasets.runs.folds import prepare_folds, require_apart
 from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.settings import apply_data_overrides
 from tests.leaves import LEAVES, SAMPLE
 
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_1xb32'))

@@ -3,7 +3,7 @@
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.runs.cross_validation_plan import PLAN, Plan
+from custom_datasets.runs.cross_validation import PLAN, Plan
 
 SETTINGS = {'lr': '0.1', 'epochs': '12'}
 

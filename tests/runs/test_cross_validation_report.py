@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.runs.cross_validation_report import out_of_fold, summarise
+from custom_datasets.runs.cross_validation import out_of_fold, summarise
 from tests.runs.drawn_runs import CLASSES, classified, detected
 
 BOX = (10, 10, 30, 30)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.runs.resuming import locked, settings_of
+from custom_datasets.runs.jobs import locked, settings_of
 
 
 def test_what_the_machine_has_does_not_matter():

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets.converters.faces import cascade_faces, choose_face
+from custom_datasets.predicting.face_crops import cascade_faces, choose_face
 from custom_datasets.samples.age_gender import draw_portraits
 from custom_datasets.samples.portraits import SIZE, STYLES, draw_portrait
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets.checking.content import content_groups
-from custom_datasets.checking.scan import scan_images
-from custom_datasets.recycling import RecyclingDataset
+from custom_datasets.data.likeness import content_groups
+from custom_datasets.data.scan import scan_images
+from custom_datasets.datasets.recycling import RecyclingDataset
 from custom_datasets.samples.recycling import CLASSES, draw_recycling
 from tools import draw_sample as tool
 

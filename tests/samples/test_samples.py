@@ -5,17 +5,17 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets.age_gender import AgeGenderDataset
-from custom_datasets.bccd import BCCDDataset
-from custom_datasets.converters.clean import clean_dataset
-from custom_datasets.face_mask import FaceMaskDataset
-from custom_datasets.metal_surface import MetalSurfaceDataset
+from custom_datasets.data.clean import clean_dataset
+from custom_datasets.data.voc import parse_voc_xml
+from custom_datasets.datasets.age_gender import AgeGenderDataset
+from custom_datasets.datasets.bccd import BCCDDataset
+from custom_datasets.datasets.face_mask import FaceMaskDataset
+from custom_datasets.datasets.metal_surface import MetalSurfaceDataset
+from custom_datasets.datasets.waste import WasteDataset
 from custom_datasets.samples.age_gender import draw_age_gender
 from custom_datasets.samples.class_folders import draw_waste
 from custom_datasets.samples.metal_surface import METAL_CLASSES, draw_metal_surface
 from custom_datasets.samples.voc import draw_bccd, draw_face_mask, draw_wider_face
-from custom_datasets.voc_xml import parse_voc_xml
-from custom_datasets.waste import WasteDataset
 from tools import draw_sample as tool
 
 

@@ -87,7 +87,7 @@ def test_no_check_leaves_it_to_the_data_set(capsys, broken_root, tmp_path):
 
 
 def test_training_does_not_need_the_test_set(bccd_root, tmp_path, monkeypatch):
-    monkeypatch.setattr('custom_datasets.stock.run_stock', lambda *given: None)
+    monkeypatch.setattr('custom_datasets.training.stock.run_stock', lambda *given: None)
     root = shutil.copytree(bccd_root, tmp_path / 'bccd')
     (root / 'ImageSets/Main/test.txt').unlink()
     assert check('--cfg-options', f'data_root={root}') == 1
@@ -98,7 +98,7 @@ def test_training_does_not_need_the_test_set(bccd_root, tmp_path, monkeypatch):
 
 def test_only_the_first_process_checks(capsys, broken_root, tmp_path, monkeypatch):
     monkeypatch.setenv('RANK', '1')
-    monkeypatch.setattr('custom_datasets.stock.run_stock', lambda *given: None)
+    monkeypatch.setattr('custom_datasets.training.stock.run_stock', lambda *given: None)
     assert train(broken_root, tmp_path / 'w') == 0
     monkeypatch.setenv('RANK', '0')
     assert train(broken_root, tmp_path / 'w') == 1

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from tests.leaves import SAMPLE, small_run
-from tests.reporting.parsing import Page
+from tests.pages.parsing import Page
 from tools import test as test_tool
 from tools import train as train_tool
 from tools.analysis_tools import compare as tool

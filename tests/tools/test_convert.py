@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from custom_datasets.formats import read_source
-from tests.formats.drawing import draw, draw_voc, objects, voc_xml, write
+from custom_datasets.data.convert import read_source
+from tests.data.drawing import draw, draw_voc, objects, voc_xml, write
 from tests.leaves import ROOT
 from tools.dataset_converters import convert
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from custom_datasets.evaluation.predictions import read_results
+from custom_datasets.evaluation.results import read_results
 from custom_datasets.samples.voc import draw_bccd
 from tests.leaves import ROOT, SAMPLE, small_run
 from tools import cross_validate as tool

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.leaves import ROOT, SAMPLE
-from tests.reporting.parsing import Page
+from tests.pages.parsing import Page
 from tools.analysis_tools import dataset_report
 
 EVERY = ['findings', 'classes', 'images', 'boxes', 'examples', 'pipeline', 'repeats']
@@ -118,8 +118,8 @@ def test_wrong_usage_gives_status_2():
 @pytest.mark.real_data
 def test_real_pairs_are_side_by_side(real_data_root, tmp_path):
     """The five byte-identical pairs of the face mask set, with other boxes."""
-    from custom_datasets.converters.face_mask import write_split
-    from custom_datasets.face_mask import FaceMaskDataset
+    from custom_datasets.data.face_mask import write_split
+    from custom_datasets.datasets.face_mask import FaceMaskDataset
 
     root = tmp_path / 'face_mask'
     root.mkdir()

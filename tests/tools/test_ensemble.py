@@ -10,9 +10,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from mmpretrain.evaluation import Accuracy
 
-from custom_datasets.evaluation.predictions import read_results, read_samples
-from custom_datasets.evaluation.voc_metric import ClasswiseVOCMetric
-from tests.ensembling.files import (
+from custom_datasets.evaluation.detection_metric import ClasswiseVOCMetric
+from custom_datasets.evaluation.results import read_results, read_samples
+from tests.predicting.files import (
     classify,
     detect,
     draw_labels,

@@ -8,7 +8,7 @@ import cv2
 import pytest
 from PIL import Image
 
-from custom_datasets.formats import convert
+from custom_datasets.data.convert import convert
 from custom_datasets.samples.class_folders import draw_class_folders
 from tests.leaves import ROOT
 
@@ -162,13 +162,13 @@ def test_errors_in_the_data_are_shown_and_the_files_stay(
     assert made.returncode == 1
     assert 'undecodable-image' in made.stdout
     assert 'mend the errors above, then: python tools/train.py' in made.stderr
-    assert (repository / 'custom_datasets/cells.py').exists()
+    assert (repository / 'custom_datasets/datasets/cells.py').exists()
 
 
 def test_nothing_is_overwritten(repository, bccd_root):
     made = run(repository, 'tools/new_dataset.py', 'bccd', bccd_root)
     assert made.returncode == 1
-    assert 'custom_datasets/bccd.py: already there' in made.stderr
+    assert 'custom_datasets/datasets/bccd.py: already there' in made.stderr
     assert not (repository / 'data').exists()
 
 

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-from custom_datasets.run_report.page import MOST_BYTES
-from custom_datasets.runs.record import read_run
+from custom_datasets.pages.run_page import MOST_BYTES
 from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, SAMPLE, small_run
-from tests.run_report.reading import CellPage, assert_numbers_are_in
+from tests.pages.reading import CellPage, assert_numbers_are_in
 from tools import test as test_tool
 from tools import train as train_tool
 from tools.analysis_tools import report as tool

@@ -16,8 +16,8 @@ import termios
 import pytest
 from mmengine.config import Config
 
-from custom_datasets.runs.record import read_run
 from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, ROOT, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool

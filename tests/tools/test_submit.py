@@ -10,9 +10,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from custom_datasets.evaluation.average_precision import ap_tables
-from custom_datasets.evaluation.predictions import read_results
+from custom_datasets.evaluation.results import read_results
 from tests.leaves import LEAVES, SAMPLE, small_run
-from tests.submission.drawn import (
+from tests.predicting.drawn import (
     classifier_sample,
     coco_content,
     detector_sample,

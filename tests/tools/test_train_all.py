@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from custom_datasets.runs.record import read_run
 from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, ROOT, small_run
 from tools import train_all as tool
 

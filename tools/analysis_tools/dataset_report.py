@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def write() -> str:
-        from custom_datasets.reporting.page import write_report
+        from custom_datasets.pages.data_page import write_report
 
         with progress_bar('reading') as progress:
             return write_report(args.config, args.cfg_options, args.out, progress)

@@ -21,7 +21,7 @@ from custom_datasets.cli import progress_bar, run_command
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    from custom_datasets.ensembling.ensemble import METHODS
+    from custom_datasets.predicting.ensemble import METHODS
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def make() -> str:
-        from custom_datasets.ensembling.ensemble import Request, make_ensemble
+        from custom_datasets.predicting.ensemble import Request, make_ensemble
 
         request = Request(
             paths=args.predictions,

@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error('give a checkpoint or --predictions')
 
     def write() -> str:
-        from custom_datasets.run_report.page import write_run_report
+        from custom_datasets.pages.run_page import write_run_report
 
         given = {'test': args.predictions, 'validation': args.val_predictions}
         given = {split: path for split, path in given.items() if path}

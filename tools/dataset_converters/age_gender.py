@@ -44,9 +44,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def crop() -> str:
-        from custom_datasets.age_gender import AgeGenderDataset
-        from custom_datasets.converters.age_gender import convert
-        from custom_datasets.converters.faces import cascade_faces, detector_faces
+        from custom_datasets.datasets.age_gender import AgeGenderDataset
+        from custom_datasets.predicting.face_crops import (
+            cascade_faces,
+            convert,
+            detector_faces,
+        )
 
         find = detector_faces(*args.detector) if args.detector else cascade_faces()
         with progress_bar('faces') as show:

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def clean() -> str:
-        from custom_datasets.converters.clean import clean_dataset
+        from custom_datasets.data.clean import clean_dataset
 
         with progress_bar('reading') as progress:
             return clean_dataset(

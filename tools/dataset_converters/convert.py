@@ -12,7 +12,7 @@ from custom_datasets.cli import run_command
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    from custom_datasets.formats import FORMATS, TARGETS, convert
+    from custom_datasets.data.convert import FORMATS, TARGETS, convert
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', help='folder or zip; it is only read')

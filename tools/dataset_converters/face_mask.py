@@ -24,8 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def split() -> str:
-        from custom_datasets.converters.face_mask import write_split
-        from custom_datasets.face_mask import FaceMaskDataset
+        from custom_datasets.data.face_mask import write_split
+        from custom_datasets.datasets.face_mask import FaceMaskDataset
 
         return write_split(
             args.root,

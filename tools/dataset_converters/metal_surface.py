@@ -37,8 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def cut() -> str:
-        from custom_datasets.converters.metal_surface import convert
-        from custom_datasets.metal_surface import MetalSurfaceDataset
+        from custom_datasets.data.defect_crops import convert
+        from custom_datasets.datasets.metal_surface import MetalSurfaceDataset
 
         return convert(
             args.root,

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         ratios = dict(zip(parts, shares, strict=True))
 
     def split() -> str:
-        from custom_datasets.converters.split_dataset import split_dataset
+        from custom_datasets.data.split import split_dataset
 
         return split_dataset(
             args.source,

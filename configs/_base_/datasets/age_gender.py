@@ -2,12 +2,7 @@
 _base_ = './class_list.py'
 
 custom_imports = dict(
-    imports=[
-        'custom_datasets.age_gender',
-        'custom_datasets.evaluation.class_metric',
-        'custom_datasets.evaluation.source_metrics',
-        'custom_datasets.runner',
-    ],
+    imports=['custom_datasets.datasets.age_gender', 'custom_datasets.classification'],
     allow_failed_imports=False,
 )
 num_classes = 10

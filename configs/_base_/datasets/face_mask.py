@@ -2,11 +2,7 @@
 _base_ = './voc_detection.py'
 
 custom_imports = dict(
-    imports=[
-        'custom_datasets.face_mask',
-        'custom_datasets.evaluation.voc_metric',
-        'custom_datasets.runner',
-    ],
+    imports=['custom_datasets.datasets.face_mask', 'custom_datasets.detection'],
     allow_failed_imports=False,
 )
 num_classes = 3

@@ -3,13 +3,7 @@
 _base_ = './voc_detection.py'
 
 custom_imports = dict(
-    imports=[
-        'custom_datasets.faces',
-        'custom_datasets.ssd',
-        'custom_datasets.vgg',
-        'custom_datasets.evaluation.voc_metric',
-        'custom_datasets.runner',
-    ],
+    imports=['custom_datasets.datasets.faces', 'custom_datasets.detection'],
     allow_failed_imports=False,
 )
 num_classes = 1

@@ -3,9 +3,8 @@ _base_ = './class_list.py'
 
 custom_imports = dict(
     imports=[
-        'custom_datasets.metal_surface',
-        'custom_datasets.evaluation.class_metric',
-        'custom_datasets.runner',
+        'custom_datasets.datasets.metal_surface',
+        'custom_datasets.classification',
     ],
     allow_failed_imports=False,
 )

@@ -3,11 +3,7 @@
 _base_ = './detection.py'
 
 custom_imports = dict(
-    imports=[
-        'custom_datasets.recycling',
-        'custom_datasets.evaluation.voc_metric',
-        'custom_datasets.runner',
-    ],
+    imports=['custom_datasets.datasets.recycling', 'custom_datasets.detection'],
     allow_failed_imports=False,
 )
 num_classes = 10

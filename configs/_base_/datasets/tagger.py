@@ -2,12 +2,7 @@
 _base_ = './voc_detection.py'
 
 custom_imports = dict(
-    imports=[
-        'custom_datasets.tagger',
-        'custom_datasets.vgg',
-        'custom_datasets.evaluation.voc_metric',
-        'custom_datasets.runner',
-    ],
+    imports=['custom_datasets.datasets.tagger', 'custom_datasets.detection'],
     allow_failed_imports=False,
 )
 # One tag a line. Heads and data sets follow the file, so another list is one setting.

@@ -2,11 +2,7 @@
 _base_ = './class_list.py'
 
 custom_imports = dict(
-    imports=[
-        'custom_datasets.waste',
-        'custom_datasets.evaluation.class_metric',
-        'custom_datasets.runner',
-    ],
+    imports=['custom_datasets.datasets.waste', 'custom_datasets.classification'],
     allow_failed_imports=False,
 )
 num_classes = 12

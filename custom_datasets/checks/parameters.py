@@ -1,0 +1,326 @@
+"""Check of the names that loaders, loops, optimizers and schedulers are given."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from custom_datasets.config import LOADERS
+from custom_datasets.data.config_sources import type_name
+from custom_datasets.data.names import nearest_class
+from custom_datasets.data.problems import Finding
+from custom_datasets.errors import ConfigError
+
+Kinds = Mapping[str, frozenset[str]]
+"""Names by ``type``; a type that is not there is not judged."""
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LOADER = _names(
+    """
+    dataset batch_size shuffle sampler batch_sampler num_workers collate_fn pin_memory
+    drop_last timeout worker_init_fn multiprocessing_context generator prefetch_factor
+    persistent_workers pin_memory_device in_order
+    num_batch_per_epoch disable_subprocess_warning
+    """
+)
+"""Of ``DataLoader``; the last line is of mmengine's ``Runner.build_dataloader``."""
+
+_OF_ALL = _names('lr foreach maximize capturable differentiable fused')
+
+OPTIMIZERS: Kinds = {
+    name: _OF_ALL | _names(own)
+    for name, own in {
+        'SGD': 'momentum dampening weight_decay nesterov',
+        'Adam': 'betas eps weight_decay amsgrad decoupled_weight_decay',
+        'AdamW': 'betas eps weight_decay amsgrad',
+        'RMSprop': 'alpha eps weight_decay momentum centered',
+        'Adagrad': 'lr_decay weight_decay initial_accumulator_value eps',
+        'Adadelta': 'rho eps weight_decay',
+        'Adamax': 'betas eps weight_decay',
+        'NAdam': 'betas eps weight_decay momentum_decay decoupled_weight_decay',
+        'RAdam': 'betas eps weight_decay decoupled_weight_decay',
+        'Rprop': 'etas step_sizes',
+        'ASGD': 'lambd alpha t0 weight_decay',
+    }.items()
+}
+"""Of ``torch.optim``. Not each of them takes all of the first six names; whoever
+sets one of those has read its page."""
+
+_WRAPPER = _names('optimizer accumulative_counts clip_grad constructor paramwise_cfg')
+
+WRAPPERS: Kinds = {
+    'OptimWrapper': _WRAPPER,
+    'AmpOptimWrapper': _WRAPPER | _names('loss_scale dtype use_fsdp'),
+}
+"""With the two names that mmengine's ``build_optim_wrapper`` takes out."""
+
+_LOOP = _names('val_begin val_interval dynamic_intervals')
+
+TRAIN_LOOPS: Kinds = {
+    'EpochBasedTrainLoop': _LOOP | _names('max_epochs'),
+    'IterBasedTrainLoop': _LOOP | _names('max_iters fast_forward_on_resume'),
+}
+
+EVALUATION_LOOPS: Kinds = {'ValLoop': _names('fp16'), 'TestLoop': _names('fp16')}
+
+_SCHEDULER = _names('begin end last_step by_epoch verbose convert_to_iter_based')
+
+SCHEDULERS: Kinds = {
+    name: _SCHEDULER | _names(own)
+    for name, own in {
+        'LinearLR': 'start_factor end_factor',
+        'ConstantLR': 'factor',
+        'StepLR': 'step_size gamma',
+        'MultiStepLR': 'milestones gamma',
+        'ExponentialLR': 'gamma',
+        'CosineAnnealingLR': 'T_max eta_min eta_min_ratio',
+        'PolyLR': 'eta_min power',
+    }.items()
+}
+"""The last common name is one that mmengine's runner takes out."""
+
+ALSO_CALLED = {
+    'learning_rate': 'lr',
+    'epochs': 'max_epochs',
+    'num_epochs': 'max_epochs',
+    'iters': 'max_iters',
+    'workers': 'num_workers',
+}
+"""What other libraries call them."""
+
+
+_SECTIONS = (
+    *('model', *LOADERS, 'train_cfg', 'val_cfg', 'test_cfg', 'default_hooks'),
+    *('optim_wrapper', 'auto_scale_lr', 'custom_imports', 'data_preprocessor'),
+)
+_INNER = {
+    'train_dataloader': ('dataset',),
+    'optim_wrapper': ('optimizer',),
+    'default_hooks': ('logger', 'checkpoint'),
+}
+
+
+def require_sections(cfg: Mapping[str, Any]) -> None:
+    """Raise where something else stands for a dictionary that checks look into.
+
+    Raises:
+        ConfigError: With the first such entry.
+    """
+    for name in _SECTIONS:
+        part = cfg.get(name)
+        _require_dict(name, part)
+        for inner in _INNER.get(name, ()):
+            _require_dict(f'{name}.{inner}', (part or {}).get(inner))
+    schedulers = cfg.get('param_scheduler')
+    if schedulers is not None and not isinstance(schedulers, (Mapping, list, tuple)):
+        raise ConfigError(f'param_scheduler={schedulers!r}: needs a list of dicts')
+
+
+def iter_loaders(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the loaders that there are, by name."""
+    return ((name, cfg[name]) for name in LOADERS if cfg.get(name))
+
+
+def iter_schedulers(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the schedulers, by their place."""
+    given = cfg.get('param_scheduler') or ()
+    if isinstance(given, Mapping):
+        given = [given]
+    for index, scheduler in enumerate(given):
+        if isinstance(scheduler, Mapping):
+            yield f'param_scheduler.{index}', scheduler
+
+
+def setting_error(code: str, path: str, message: str, hint: str = '') -> Finding:
+    """Return an error on a setting.
+
+    Args:
+        code: Its kind.
+        path: The dictionary that it is in; of a loader the part is named.
+        message: See :class:`Finding`.
+        hint: See :class:`Finding`.
+    """
+    # A part of a name of its own, as train.py is not stopped by the test set's.
+    split = path.removesuffix('_dataloader') if path in LOADERS else None
+    return Finding(code=code, severity='error', message=message, hint=hint, split=split)
+
+
+def _require_dict(name: str, part: Any) -> None:
+    if part is not None and not isinstance(part, Mapping):
+        raise ConfigError(f'{name}={part!r}: needs a dict, {name}=dict(...)')
+
+
+_OF_REGISTRIES = ('type', '_scope_')
+
+
+def check_parameters(cfg: Mapping[str, Any]) -> list[Finding]:
+    """Find names that what is built from the config does not take.
+
+    A type that :mod:`custom_datasets.checks.parameters` does not have is left
+    alone.
+    """
+    findings = []
+    for path, part in iter_loaders(cfg):
+        findings += _unknown(path, part, 'DataLoader', LOADER)
+        for name in ('dataset', 'sampler'):
+            if name not in part:
+                text = f'{path} has no {name}'
+                findings.append(setting_error('missing-setting', path, text))
+    loop = cfg.get('train_cfg') or {}
+    by_epoch = loop.get('by_epoch')
+    if 'type' in loop or by_epoch is None:
+        findings += _judge('train_cfg', loop, TRAIN_LOOPS)
+    else:
+        kind = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
+        names = TRAIN_LOOPS[kind] | {'by_epoch'}
+        findings += _unknown('train_cfg', loop, kind, names, TRAIN_LOOPS)
+    for path, kind in (('val_cfg', 'ValLoop'), ('test_cfg', 'TestLoop')):
+        findings += _judge(path, cfg.get(path) or {}, EVALUATION_LOOPS, kind)
+    wrapper = cfg.get('optim_wrapper') or {}
+    # Another constructor may take names out of either.
+    if wrapper.get('constructor') in (None, 'DefaultOptimWrapperConstructor'):
+        findings += _judge('optim_wrapper', wrapper, WRAPPERS, 'OptimWrapper')
+        optimizer = wrapper.get('optimizer') or {}
+        findings += _judge('optim_wrapper.optimizer', optimizer, OPTIMIZERS)
+    for path, scheduler in iter_schedulers(cfg):
+        findings += _judge(path, scheduler, SCHEDULERS)
+    return findings
+
+
+def _judge(
+    path: str, part: Mapping[str, Any], kinds: Kinds, default: str = ''
+) -> list[Finding]:
+    kind = type_name(part.get('type') or default).rpartition('.')[2]
+    return _unknown(path, part, kind, kinds[kind], kinds) if kind in kinds else []
+
+
+def _unknown(
+    path: str,
+    part: Mapping[str, Any],
+    kind: str,
+    names: Collection[str],
+    kinds: Kinds | None = None,
+) -> list[Finding]:
+    findings = []
+    for key in part:
+        if key in names or key in _OF_REGISTRIES:
+            continue
+        owners = [other for other, known in (kinds or {}).items() if key in known]
+        nearest = ALSO_CALLED.get(key)
+        if nearest not in names:
+            nearest = nearest_class(str(key), sorted(names))
+        text = f'{path}: {kind} takes no {key!r}'
+        hint = 'correct the name, or take it out'
+        if owners:
+            text += f', which is for {", ".join(owners)}'
+            hint = (
+                'set by a base config? _delete_=True in that dict of the leaf drops '
+                "all of the base's keys there"
+            )
+        elif nearest:
+            text += f'; did you mean {nearest!r}?'
+        else:
+            text += f'; known: {", ".join(sorted(names))}'
+        findings.append(setting_error('unknown-setting', path, text, hint))
+    return findings
+
+
+_FROM_1 = 'a whole number from 1 on'
+_FROM_0 = 'a whole number from 0 on'
+_NUMBER = 'a number from 0 on'
+_VALUES = {
+    'train_cfg': {
+        'max_epochs': _FROM_1,
+        'max_iters': _FROM_1,
+        'val_interval': _FROM_1,
+        'val_begin': _FROM_0,
+    },
+    'optim_wrapper': {'accumulative_counts': _FROM_1},
+    'optim_wrapper.optimizer': {
+        'lr': _NUMBER,
+        'momentum': _NUMBER,
+        'weight_decay': _NUMBER,
+    },
+    'auto_scale_lr': {'base_batch_size': _FROM_1},
+    'default_hooks.logger': {'interval': _FROM_0},
+}
+_LOADER_VALUES = {'batch_size': _FROM_1, 'num_workers': _FROM_0}
+_WITH_WORKERS = {'persistent_workers': False, 'prefetch_factor': None}
+_MAY_BE_NONE = ('batch_size', 'base_batch_size')
+_SCHEDULER_VALUES = {'begin': _NUMBER, 'end': _NUMBER}
+
+
+def check_values(cfg: Mapping[str, Any]) -> list[Finding]:
+    """Find numbers that are none, or that nothing can be built with."""
+    findings = []
+    for path, part in iter_loaders(cfg):
+        findings += _wrong(path, part, _LOADER_VALUES)
+        if not part.get('num_workers'):
+            for name, off in _WITH_WORKERS.items():
+                if part.get(name):
+                    text = f'{path}: {name}={part[name]!r} needs num_workers from 1 on'
+                    hint = f'with num_workers=0, set {name}={off}'
+                    findings.append(setting_error('wrong-value', path, text, hint))
+    for path, values in _VALUES.items():
+        part = cfg
+        for name in path.split('.'):
+            part = part.get(name) or {}
+        findings += _wrong(path, part, values)
+    for path, scheduler in iter_schedulers(cfg):
+        findings += _wrong(path, scheduler, _SCHEDULER_VALUES)
+        steps = scheduler.get('milestones')
+        numbers = isinstance(steps, (list, tuple)) and all(
+            _is_number(step) for step in steps
+        )
+        if steps is not None and not numbers:
+            text = f'{path}.milestones={steps!r}: needs a list of numbers'
+            findings.append(setting_error('wrong-value', path, text))
+        begin, end = scheduler.get('begin', 0), scheduler.get('end', math.inf)
+        if _is_number(begin) and _is_number(end) and end <= begin:
+            text = f'{path}: end={end} is not behind begin={begin}'
+            findings.append(setting_error('wrong-value', path, text))
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
+    while isinstance(dataset, Mapping):
+        findings += _wrong('train_dataloader.dataset', dataset, {'times': _FROM_1})
+        dataset = dataset.get('dataset')
+    return findings
+
+
+def _wrong(
+    path: str, part: Mapping[str, Any], values: Mapping[str, str]
+) -> list[Finding]:
+    findings = []
+    for name, needed in values.items():
+        value = part.get(name)
+        absent = value is None and (name not in part or name in _MAY_BE_NONE)
+        if absent or _fits(value, needed, strictly=path.endswith('_dataloader')):
+            continue
+        text = f'{path}.{name}={value!r}: needs {needed}'
+        hint = 'write it without quotes' if _is_quoted(value) else ''
+        findings.append(setting_error('wrong-value', path, text, hint))
+    return findings
+
+
+def _fits(value: Any, needed: str, strictly: bool) -> bool:
+    if not _is_number(value) or not value >= (needed == _FROM_1):
+        return False
+    # mmengine takes 12.0 epochs for 12; a DataLoader does not.
+    return needed == _NUMBER or isinstance(value, int) or not (strictly or value % 1)
+
+
+def _is_quoted(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )

@@ -1,0 +1,91 @@
+"""Findings as text for a person and as JSON for a program."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+
+from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
+from custom_datasets.errors import UserError
+
+SHOWN = 5
+"""Places that the text shows of each kind of finding."""
+
+
+def format_findings(findings: Sequence[Finding], shown: int = SHOWN) -> str:
+    """Draw findings grouped by severity and kind, the gravest first.
+
+    Args:
+        findings: In any order.
+        shown: How many places of each kind; the rest are counted.
+    """
+    lines: list[str] = []
+    for severity, codes in by_severity(findings).items():
+        lines += [f'{severity}s', '']
+        for code, group in codes.items():
+            lines += [*_group(code, group, shown), '']
+    return '\n'.join(lines)
+
+
+def errors(findings: Sequence[Finding]) -> list[Finding]:
+    """Return those that ruin a run."""
+    return [finding for finding in findings if finding.severity == 'error']
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Count the findings of each severity in one line."""
+    counts = [sum(f.severity == name for f in findings) for name in SEVERITIES]
+    return ', '.join(
+        f'{count} {name}{"s" if count != 1 else ""}'
+        for name, count in zip(SEVERITIES, counts, strict=True)
+    )
+
+
+def write_json(path: str, findings: Sequence[Finding]) -> None:
+    """Write all findings as a list of objects; the file is whole or untouched.
+
+    Raises:
+        UserError: It can't be written.
+    """
+    text = json.dumps([f.as_dict() for f in findings], indent=1, ensure_ascii=False)
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        with tempfile.NamedTemporaryFile(
+            'w', encoding='utf-8', dir=folder, delete=False
+        ) as file:
+            file.write(f'{text}\n')
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+
+
+def _group(code: str, group: Sequence[Finding], shown: int) -> list[str]:
+    count = f'{len(group)} places' if len(group) > 1 else ''
+    hint = group[0].hint if len({finding.hint for finding in group}) == 1 else ''
+    lines = [f'  {code}  {count}'.rstrip()]
+    for finding in group[:shown]:
+        lines.append(f'    {_place(finding)}{finding.message}')
+        if finding.hint and not hint:
+            lines.append(f'      -> {finding.hint}')
+    if len(group) > shown:
+        lines.append(f'    ... and {len(group) - shown} more')
+    if hint:
+        lines.append(f'    -> {hint}')
+    return lines
+
+
+def _place(finding: Finding) -> str:
+    place = f'{finding.split} ' if finding.split else ''
+    if finding.file:
+        place += (
+            os.path.relpath(finding.file) if _is_below(finding.file) else finding.file
+        )
+        if finding.object is not None:
+            place += f', object {finding.object}'
+        return f'{place}: '
+    return place and f'{place.strip()}: '
+
+
+def _is_below(path: str) -> bool:
+    return os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))

@@ -1,1 +1,0 @@
-"""From what a data set ships to the layout that the data set classes read."""

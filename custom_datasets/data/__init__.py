@@ -1,0 +1,1 @@
+"""Reading, writing, splitting and cleaning data sets; no torch at import."""

@@ -1,0 +1,143 @@
+"""Unpacking a zip that may be hostile."""
+
+import os
+import re
+import shutil
+import stat
+import unicodedata
+import zipfile
+import zlib
+
+from custom_datasets.data.tree import is_junk
+from custom_datasets.errors import UserError
+
+MAX_FILES = 1_000_000
+"""Files that a zip may have."""
+
+MAX_RATIO = 100
+"""Times its packed size that a zip, or a file in it, may be unpacked."""
+
+PART = '.part'
+"""Name of a file that is being written: junk, so that no data set has it."""
+
+_SMALL = 10 * 2**20
+_SPARE = 100 * 2**20
+_CHUNK = 2**20
+
+
+def unpack(path: str, folder: str) -> None:
+    """Unpack the regular files of a zip, and only those.
+
+    A file that is there already with the right size is kept: files appear
+    whole, so an earlier call that was broken off goes on.
+
+    Args:
+        path: The zip.
+        folder: Where to; it has nothing but what an earlier call unpacked of
+            the same zip.
+
+    Raises:
+        UserError: It is no zip, is damaged or encrypted, or has what no data
+            set needs: a path that leads out of it, a link, two files of one
+            name, or far more than it is packed from or fits on the disk.
+            Nothing was written then, unless it is damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        raise UserError(
+            f'{path}: neither a folder nor a whole zip; give the folder that holds '
+            'images and annotations'
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _checked(archive, path)
+            os.makedirs(folder, exist_ok=True)
+            _require_space(path, folder, members)
+            for name, member in members.items():
+                _unpack_file(archive, member, os.path.join(folder, name))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise UserError(f'{path}: the zip is damaged ({error})') from error
+
+
+def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
+    """Return the files to unpack, by the path to give them."""
+    infos = archive.infolist()
+    if len(infos) > MAX_FILES:
+        raise UserError(f'{path}: has {len(infos)} files, more than {MAX_FILES}')
+    members: dict[str, zipfile.ZipInfo] = {}
+    spelled: dict[str, str] = {}
+    for info in infos:
+        name = _name(info)
+        parts = [part for part in name.split('/') if part not in ('', '.')]
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if name.startswith('/') or re.match('[A-Za-z]:', name) or '..' in parts:
+            raise UserError(f'{path}: {info.filename!r} leads out of the folder')
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise UserError(f'{path}: {info.filename!r} is a link or device')
+        if info.flag_bits & 1:
+            raise UserError(f'{path}: is encrypted; unpack it and give the folder')
+        if name.endswith('/') or not parts or any(map(is_junk, parts)):
+            continue
+        name = '/'.join(parts)
+        key = unicodedata.normalize('NFC', name).casefold()
+        if key in spelled:
+            raise UserError(
+                f'{path}: {spelled[key]!r} and {name!r} are one file on some systems; '
+                'rename one'
+            )
+        spelled[key] = name
+        members[name] = info
+    for key in spelled:
+        above = key
+        while above := above.rpartition('/')[0]:
+            if above in spelled:
+                raise UserError(f'{path}: {spelled[above]!r} is a file and a folder')
+    packed = sum(info.compress_size for info in members.values())
+    if packed > os.path.getsize(path):
+        raise UserError(f'{path}: its files overlap, as in a zip bomb')
+    sizes = [(info.file_size, info.compress_size) for info in members.values()]
+    for size, small in [*sizes, (sum(size for size, _ in sizes), packed)]:
+        if size > _SMALL and size > MAX_RATIO * small:
+            raise UserError(
+                f'{path}: unpacks to more than {MAX_RATIO} times its size, as a zip '
+                'bomb does; if it is none, unpack it and give the folder'
+            )
+    return members
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return a member's path with slashes, decoded as it was most likely meant."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        try:
+            name = name.encode('cp437').decode('utf-8')
+        except UnicodeError:
+            pass
+    return name.replace('\\', '/')
+
+
+def _require_space(path: str, folder: str, members: dict[str, zipfile.ZipInfo]) -> None:
+    needed = sum(
+        info.file_size
+        for name, info in members.items()
+        if not _is_there(os.path.join(folder, name), info)
+    )
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE > free:
+        raise UserError(
+            f'{path}: needs {needed / 1e9:.1f} GB beside the destination, where '
+            f'{free / 1e9:.1f} GB are free'
+        )
+
+
+def _is_there(path: str, info: zipfile.ZipInfo) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) == info.file_size
+
+
+def _unpack_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> None:
+    if _is_there(path, info):
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    part = os.path.join(os.path.dirname(path), PART)
+    with archive.open(info) as source, open(part, 'wb') as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+    os.replace(part, path)

@@ -1,0 +1,408 @@
+"""From one format into another, so that an interruption loses nothing."""
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from custom_datasets.data import coco, voc, yolo
+from custom_datasets.data import folders as class_folders
+from custom_datasets.data.archive import PART, unpack
+from custom_datasets.data.balance import class_table
+from custom_datasets.data.boxes_json import find_metal_surface, read_metal_surface
+from custom_datasets.data.coco import find_coco, read_coco
+from custom_datasets.data.folders import find_classes, read_class_folders
+from custom_datasets.data.images import without_suffix
+from custom_datasets.data.reading import WHOLE, Reading, Source, with_sizes
+from custom_datasets.data.tree import Tree, shown
+from custom_datasets.data.voc import find_voc, read_voc
+from custom_datasets.data.yolo import find_yolo, read_yolo
+from custom_datasets.errors import MAX_SHOWN, AnnotationError, UserError
+from custom_datasets.files import MARK, new_folder, write_text
+
+
+def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list[str]]:
+    """Give each image a path in the destination, without its folder of images.
+
+    Paths are the source's where they can be. No two are equal without their
+    suffix and case, because they share that name with a text or XML file; an
+    image that is in two parts with the same objects is there once.
+
+    Returns:
+        The paths of each part's images, and what had to be renamed.
+    """
+    given: dict[tuple[object, ...], str] = {}
+    taken: set[str] = set()
+    renamed = []
+    names: dict[str, list[str]] = {}
+    for split, records in source.splits.items():
+        folder = f'{split}/' if target == 'class-lists' and split != WHOLE else ''
+        names[split] = []
+        for record in records:
+            key = (folder, record.image, record.label, record.boxes)
+            if key not in given:
+                suffix = os.path.splitext(str(record.image))[1]
+                wanted = f'{folder}{record.name}'
+                stem = _free(_clean(wanted), taken)
+                given[key] = f'{stem}{suffix}'
+                taken.add(stem.casefold())
+                if stem != wanted:
+                    renamed.append(f'{record.name}{suffix} -> {stem}{suffix}')
+            names[split].append(given[key])
+    return names, renamed
+
+
+def _clean(name: str) -> str:
+    """Make a path safe for lists: a name a line, and no second suffix."""
+    name = '/'.join(
+        re.sub(r'[\x00-\x1f\ud800-\udfff]', '_', part).strip() or '_'
+        for part in name.split('/')
+    )
+    while without_suffix(name) != name:
+        stem, suffix = os.path.splitext(name)
+        name = f'{stem}_{suffix[1:]}'
+    return name
+
+
+def _free(stem: str, taken: set[str]) -> str:
+    number, free = 1, stem
+    while free.casefold() in taken:
+        number += 1
+        free = f'{stem}-{number}'
+    return free
+
+
+Find = Callable[[Tree], list[str]]
+Read = Callable[[Tree, Reading, int | None], Source]
+
+FORMATS: dict[str, tuple[str, Find, Read]] = {
+    'voc': ('Pascal VOC XML', find_voc, read_voc),
+    'coco': ('COCO JSON', find_coco, read_coco),
+    'yolo': ('YOLO text', find_yolo, read_yolo),
+    'metal-surface': ('metal-surface JSON', find_metal_surface, read_metal_surface),
+    'class-folders': ('folders of classes', find_classes, read_class_folders),
+}
+"""For each format what it is called, what lists its evidence, and its reader."""
+
+
+def recognise(folder: str) -> str:
+    """Tell what a folder is stored as, by looking into its files.
+
+    Returns:
+        A key of :data:`FORMATS`.
+
+    Raises:
+        UserError: It is none of them, or may be several.
+    """
+    return _recognise(Tree(folder))
+
+
+def read_source(
+    path: str,
+    format: str | None = None,
+    *,
+    counts_from: int | None = None,
+    skip_broken: bool = False,
+    name: str | None = None,
+) -> Source:
+    """Read a folder in any of the :data:`FORMATS`. Nothing is changed.
+
+    Args:
+        path: The folder; a zip is for :func:`custom_datasets.formats.convert`.
+        format: A key of :data:`FORMATS`; by default it is recognised.
+        counts_from: Whether VOC's or metal-surface coordinates count pixels
+            from 0 or 1; by default from 0 if a box begins at 0.
+        skip_broken: Leave out what can't be read, and note it.
+        name: What messages call the folder, if not by its path.
+
+    Raises:
+        UserError: The folder is of no known format, or has no images.
+        AnnotationError: With everything that can't be read.
+    """
+    if os.path.isfile(path):
+        raise UserError(
+            f'{path}: not a folder; tools/dataset_converters/convert.py unpacks a zip'
+        )
+    tree = Tree(path, name)
+    reading = Reading()
+    read = FORMATS[format or _recognise(tree)][2]
+    source = read(tree, reading, counts_from)
+    if source.format != 'class-folders':
+        source = with_sizes(source, reading)
+    _require_names(source, reading)
+    if reading.problems and not skip_broken:
+        where = f'{tree.name} ({FORMATS[source.format][0]})'
+        raise AnnotationError(where, reading.problems)
+    left_out = [f'left out: {problem}' for problem in reading.problems[:MAX_SHOWN]]
+    if (more := len(reading.problems) - MAX_SHOWN) > 0:
+        left_out.append(f'left out: {more} more')
+    if not any(source.splits.values()):
+        raise UserError(f'{tree.name}: no image can be used')
+    notes = (*reading.notes, *source.notes, *left_out)
+    return replace(source, notes=notes)
+
+
+def _recognise(tree: Tree) -> str:
+    evidence = {
+        name: find(tree)
+        for name, (_, find, _) in FORMATS.items()
+        if name != 'class-folders'
+    }
+    found = {name: files for name, files in evidence.items() if files}
+    if not found and find_classes(tree):
+        return 'class-folders'
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        texts = [
+            f'{len(files)} files of {FORMATS[name][0]} ({shown(files, 2)})'
+            for name, files in found.items()
+        ]
+        raise UserError(
+            f'{tree.name}: found {" and ".join(texts)}; name the one to read with '
+            f'--from {" or --from ".join(found)}'
+        )
+    counts = [
+        f'{len(tree.ending(suffix))} {suffix}'
+        for suffix in ('.xml', '.json', '.txt', '.yaml', '.csv')
+    ]
+    known = ', '.join(name for name, _, _ in FORMATS.values())
+    broken = []
+    for file in tree.ending('.json'):
+        try:
+            tree.load_json(file)
+        except UserError as error:
+            broken.append(str(error))
+    note = f' ({shown(broken, 1)})' if broken else ''
+    raise UserError(
+        f'{tree.name}: found {len(tree.images)} images, {", ".join(counts)}, but '
+        f'nothing in a known format{note}; known are {known}; of folders of classes, '
+        'give the folder that holds them all; if it is another of these, name it with '
+        '--from, else export it as one of them'
+    )
+
+
+def _require_names(source: Source, reading: Reading) -> None:
+    for name in source.classes:
+        if not name or not name.isprintable():
+            reading.problems.append(f'{name!r} is no name for a class')
+
+
+Names = Mapping[str, Sequence[str]]
+Write = Callable[[Source, Names, str], None]
+
+TARGETS: dict[str, tuple[str, Write]] = {
+    'voc': (voc.IMAGES, voc.write_voc),
+    'coco': (coco.IMAGES, coco.write_coco),
+    'yolo': (yolo.IMAGES, yolo.write_yolo),
+    'class-lists': (class_folders.IMAGES, class_folders.write_class_lists),
+}
+"""For each format to write, the folder of its images and what writes the rest."""
+
+UNPACKED = 'source'
+"""Folder beside what is made, for the files of a zip."""
+
+
+def convert(
+    source: str,
+    destination: str,
+    *,
+    source_format: str | None = None,
+    to: str | None = None,
+    counts_from: int | None = None,
+    skip_broken: bool = False,
+    overwrite: bool = False,
+) -> str:
+    """Convert a folder or zip into a new folder.
+
+    Everything is prepared in a hidden folder beside the destination and moved
+    there in the end. What an earlier call, broken off, has unpacked and copied
+    is not unpacked and copied again.
+
+    Args:
+        source: The folder or zip, which is only read.
+        destination: The folder to make.
+        source_format: A key of :data:`custom_datasets.formats.FORMATS`; by
+            default it is recognised.
+        to: A key of :data:`TARGETS`; by default lists for folders of classes
+            and VOC for all others.
+        counts_from: See :func:`~custom_datasets.formats.read_source`.
+        skip_broken: Leave out what can't be read, and say so.
+        overwrite: Replace a destination that an earlier conversion made.
+
+    Returns:
+        What was written: a table of the parts, and what is to be known.
+
+    Raises:
+        UserError: The source is unknown, hostile or not whole, or the
+            destination is there or can't be written.
+        AnnotationError: With everything that can't be read.
+    """
+    _require_apart(source, destination)
+    parent, name = os.path.split(os.path.realpath(destination))
+    work = os.path.join(parent, f'.{name}.converting')
+    try:
+        _require_free(destination, overwrite)
+        _open_work(work, source)
+        if not os.path.isdir(source):
+            unpack(source, os.path.join(work, UNPACKED))
+        read = read_source(
+            source if os.path.isdir(source) else os.path.join(work, UNPACKED),
+            source_format,
+            counts_from=counts_from,
+            skip_broken=skip_broken,
+            name=source,
+        )
+        read, target = _fit(read, to, source)
+        names, renamed = name_images(read, target)
+        made = os.path.join(work, target)
+        _copy_images(read, names, made, TARGETS[target][0])
+        TARGETS[target][1](read, names, made)
+        with new_folder(destination, overwrite, os.path.realpath(source)) as folder:
+            for entry in os.listdir(made):
+                os.replace(os.path.join(made, entry), os.path.join(folder, entry))
+    except UserError:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    except OSError as error:
+        raise UserError(
+            f'{destination}: cannot be written ({error.strerror}); run it again to go '
+            f'on, or remove {work}'
+        ) from error
+    shutil.rmtree(work, ignore_errors=True)
+    return _report(read, target, destination, renamed)
+
+
+def _require_apart(source: str, destination: str) -> None:
+    if not os.path.exists(source):
+        raise UserError(f'{source}: no such folder or zip')
+    inner, outer = os.path.realpath(destination), os.path.realpath(source)
+    for a, b in ((inner, outer), (outer, inner)):
+        if os.path.commonpath([a, b]) == b:
+            raise UserError(
+                f'{destination}: the source must not be in it, nor it in the source'
+            )
+
+
+def _require_free(destination: str, overwrite: bool) -> None:
+    """Refuse at once what :func:`new_folder` would refuse in the end."""
+    if not os.path.lexists(destination):
+        return
+    if os.path.isdir(destination) and not os.listdir(destination):
+        return
+    if not overwrite:
+        raise UserError(f'{destination}: already there; remove it or give --overwrite')
+    if not os.path.exists(os.path.join(destination, MARK)):
+        raise UserError(
+            f'{destination}: was not made by this command, so it is not overwritten; '
+            'remove it yourself or name another'
+        )
+
+
+def _open_work(work: str, source: str) -> None:
+    """Make the folder to work in, or keep that of the same source."""
+    path = os.path.realpath(source)
+    state = os.stat(path)
+    job: list[object] = [path]
+    if not os.path.isdir(path):
+        job += [state.st_size, state.st_mtime_ns]
+    text = json.dumps(job)
+    file = os.path.join(work, 'job.json')
+    try:
+        with open(file, encoding='utf-8') as stream:
+            same = stream.read() == text
+    except OSError:
+        same = False
+    if not same:
+        shutil.rmtree(work, ignore_errors=True)
+        write_text(file, text)
+
+
+def _fit(source: Source, to: str | None, name: str) -> tuple[Source, str]:
+    """Choose the target, and turn classes of whole images into boxes for others."""
+    labelled = source.format == 'class-folders'
+    target = to or ('class-lists' if labelled else 'voc')
+    if labelled and target != 'class-lists':
+        reading = Reading()
+        source = class_folders.as_boxes(source, reading)
+        if reading.problems:
+            raise AnnotationError(name, reading.problems)
+    elif target == 'class-lists' and not labelled:
+        raise UserError(f'{name}: has boxes, so class lists are not for it')
+    return source, target
+
+
+def _copy_images(source: Source, names: Names, made: str, folder: str) -> None:
+    """Copy the images that are not there yet, and remove all other files."""
+    paths = {
+        os.path.join(made, folder, name): str(record.image)
+        for split, records in source.splits.items()
+        for record, name in zip(records, names[split], strict=True)
+    }
+    for above, _, files in os.walk(made):
+        for file in files:
+            path = os.path.join(above, file)
+            if path not in paths:
+                os.remove(path)
+    unpacked = os.path.join(os.path.dirname(made), UNPACKED, '')
+    for path, image in paths.items():
+        _copy(image, path, linked=image.startswith(unpacked))
+
+
+def _copy(source: str, path: str, linked: bool) -> None:
+    state = os.stat(source)
+    if os.path.exists(path):
+        there = os.stat(path)
+        if (there.st_size, there.st_mtime_ns) == (state.st_size, state.st_mtime_ns):
+            return
+        os.remove(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if linked:
+        try:
+            os.link(source, path)
+            return
+        except OSError:
+            pass  # The disk knows no links.
+    part = os.path.join(os.path.dirname(path), PART)
+    shutil.copyfile(source, part)
+    os.utime(part, ns=(state.st_atime_ns, state.st_mtime_ns))
+    os.replace(part, path)
+
+
+def _report(
+    source: Source, target: str, destination: str, renamed: Iterable[str]
+) -> str:
+    labels, parts = {}, {}
+    for split, records in source.splits.items():
+        parts[split] = [f'{split}/{index}' for index in range(len(records))]
+        for item, record in zip(parts[split], records, strict=True):
+            names = [box.name for box in record.boxes] or [record.label or '']
+            labels[item] = Counter(name for name in names if name)
+    lines = [f'{source.format} -> {target}: {destination}', class_table(labels, parts)]
+    used = {name for counts in labels.values() for name in counts}
+    unused = [name for name in source.classes if name not in used]
+    notes = list(source.notes)
+    if unused:
+        notes.append(f'classes without an object: {", ".join(unused)}')
+    if renamed := list(renamed):
+        text = (
+            'images renamed, because another has that name or lists could not hold it'
+        )
+        notes.append(f'{len(renamed)} {text}: {shown(renamed)}')
+    difficult = sum(
+        b.difficult for r in source.splits.values() for i in r for b in i.boxes
+    )
+    if target == 'yolo' and difficult:
+        notes.append(f'{difficult} difficult boxes are like all others in YOLO')
+    if target == 'voc' and source.counts_from == 0:
+        notes.append("coordinates count pixels from 0: the config's one_based is False")
+    if set(source.splits) <= {WHOLE}:
+        where = f'{destination}/annotations/{WHOLE}.json' * (target == 'coco')
+        notes.append(
+            'the source has no train, val and test; python '
+            f'tools/dataset_converters/split.py {where or destination} divides it'
+        )
+    return '\n'.join([*lines, *(f'- {note}' for note in notes)])

@@ -1,0 +1,289 @@
+"""One square crop a box, from photographs and a JSON of boxes.
+
+The format is that of :mod:`custom_datasets.data.defect_crops`. Coordinates
+are one-based: in the steel data that use it the smallest is 1 and the largest
+the full width.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from custom_datasets.data.balance import class_table, file_digest, split_by_class
+from custom_datasets.data.images import image_size, without_suffix
+from custom_datasets.data.names import UnknownClasses, read_classes
+from custom_datasets.data.records import Box
+from custom_datasets.data.voc import clip_box
+from custom_datasets.errors import AnnotationError, ConfigError, UserError
+from custom_datasets.files import (
+    Image,
+    new_folder,
+    require_apart,
+    write_image,
+    write_text,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One box.
+
+    Attributes:
+        index: Where it is in its image's list.
+        label: The class.
+        box: Zero-based ``xyxy`` in pixels, inside the image.
+    """
+
+    index: int
+    label: str
+    box: Box
+
+
+def read_defects(
+    source: str, images: str, classes: Sequence[str], one_based: bool
+) -> tuple[dict[str, list[Defect]], Counter[str]]:
+    """Read all boxes that have an area.
+
+    Args:
+        source: The JSON file.
+        images: Folder of the images.
+        classes: Names that the JSON may use, and must.
+        one_based: Whether coordinates count pixels from 1.
+
+    Returns:
+        The defects of each image that has one, and what was clipped or left
+        out, with counts.
+
+    Raises:
+        UserError: The JSON or the folder can't be read.
+        AnnotationError: With every missing or broken image, malformed entry,
+            unknown class and class without a box.
+    """
+    data = _load_annotations(source)
+    if not os.path.isdir(images):
+        raise UserError(f'{images}: no such folder of images')
+    problems: list[str] = []
+    unknown = UnknownClasses(classes)
+    notes: Counter[str] = Counter()
+    defects: dict[str, list[Defect]] = {}
+    for key, entry in data.items():
+        found: list[Defect] = []
+        try:
+            size = _size(os.path.join(images, key))
+            annotated = _annotated(entry)
+        except UserError as error:
+            problems.append(f'{key}: {error}')
+            continue
+        for index, item in enumerate(annotated):
+            try:
+                label, raw = _parse(item)
+            except UserError as error:
+                problems.append(f'{key}, object {index}: {error}')
+                continue
+            if label not in classes:
+                unknown.add(label, key)
+            box, clipped = clip_box(raw, size, one_based)
+            if box is None:
+                notes['boxes without area dropped'] += 1
+                continue
+            notes['boxes clipped'] += clipped
+            found.append(Defect(index, label, box))
+        if found:
+            defects[key] = found
+        else:
+            notes['images without a box left out'] += 1
+    files = {f for f in os.listdir(images) if without_suffix(f) != f}
+    notes['images that the JSON lacks left out'] = len(files - set(data))
+    problems += unknown.problems()
+    labels = {defect.label for found in defects.values() for defect in found}
+    absent = [name for name in classes if name not in labels]
+    if defects or not problems:
+        problems += [f'no box of class {name}' for name in absent]
+    if problems:
+        raise AnnotationError(source, problems)
+    return defects, notes
+
+
+def _load_annotations(source: str) -> dict[str, Any]:
+    try:
+        with open(source, encoding='utf-8-sig') as file:
+            data = json.load(file, object_pairs_hook=_without_doubles)
+    except OSError as error:
+        raise UserError(f'{source}: {error.strerror}') from error
+    except ValueError as error:
+        raise UserError(f'{source}: broken JSON ({error})') from error
+    if not isinstance(data, dict):
+        raise UserError(f'{source}: not a JSON object keyed by file name')
+    return data
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        twice = sorted(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
+        raise ValueError(f'twice in one object: {", ".join(twice)}')
+    return result
+
+
+def _size(path: str) -> tuple[int, int]:
+    if not os.path.isfile(path):
+        raise UserError(f'no such image in {os.path.dirname(path)}')
+    return image_size(path)
+
+
+def _annotated(entry: Any) -> list[Any]:
+    annotated = entry.get('anno') if isinstance(entry, dict) else None
+    if not isinstance(annotated, list):
+        raise UserError('no list "anno"')
+    return annotated
+
+
+def _parse(item: Any) -> tuple[str, Box]:
+    try:
+        label, sides = str(item['label']).strip(), item['bbox']
+        x1, y1, x2, y2 = (float(side) for side in sides)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError('needs "label" and "bbox" of four numbers') from error
+    if not isinstance(sides, list) or not np.isfinite((x1, y1, x2, y2)).all():
+        raise UserError('"bbox" is not a list of four finite numbers')
+    return label, (x1, y1, x2, y2)
+
+
+RATIOS = {'train': 8, 'val': 1, 'test': 1}
+
+
+def convert(
+    root: str,
+    out: str,
+    classes: Sequence[str],
+    *,
+    images: str = 'images',
+    annotations: str = 'anno/annotation.json',
+    one_based: bool = True,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> str:
+    """Cut every box out of every image and divide the crops 8:1:1.
+
+    Crops keep their pixels, unscaled, in the middle of a black square, and
+    are written as PNG: ``<out>/<part>/<class>/<image>_<object>.png``. A list
+    ``<out>/<part>.txt`` holds a crop's path, a tab and its class on each
+    line, ``<out>/classes.txt`` the class names. All crops of one photograph,
+    and of byte-identical ones, are in one part.
+
+    Args:
+        root: Folder of the raw data.
+        out: Folder to make.
+        classes: Class names in the order that numbers them.
+        images: Folder of the images, relative to ``root``.
+        annotations: The JSON file, relative to ``root``.
+        one_based: Whether coordinates count pixels from 1.
+        seed: Another seed gives another split.
+        overwrite: Replace ``out`` if an earlier conversion made it.
+
+    Returns:
+        A table of crops in each part, and what was clipped or left out.
+
+    Raises:
+        ConfigError: A class name is empty, stands twice or can't be a folder.
+        UserError: The JSON can't be read, ``out`` is there, holds the raw
+            data or can't be written.
+        AnnotationError: With everything that is wrong in the JSON or with the
+            images.
+    """
+    classes = read_classes(classes)
+    _require_folder_names(classes)
+    source, folder = os.path.join(root, annotations), os.path.join(root, images)
+    require_apart(out, (source, folder))
+    defects, notes = read_defects(source, folder, classes, one_based)
+    labels = {name: Counter(d.label for d in found) for name, found in defects.items()}
+    digests = {name: file_digest(os.path.join(folder, name)) for name in labels}
+    parts = split_by_class(labels, RATIOS, digests, seed)
+    stems = crop_stems(labels)
+    with new_folder(out, overwrite) as made:
+        problems: list[str] = []
+        for part, names in parts.items():
+            lines: list[str] = []
+            for name in names:
+                path = os.path.join(folder, name)
+                try:
+                    image = _load(path)
+                except UserError as error:
+                    problems.append(str(error))
+                    continue
+                for defect in defects[name]:
+                    file = f'{stems[name]}_{defect.index}.png'
+                    crop = f'{part}/{defect.label}/{file}'
+                    write_image(f'{made}/{crop}', cut_square(image, defect.box))
+                    lines.append(f'{crop}\t{defect.label}\n')
+            write_text(f'{made}/{part}.txt', ''.join(sorted(lines)))
+        if problems:
+            raise AnnotationError(folder, problems)
+        write_text(f'{made}/classes.txt', ''.join(f'{name}\n' for name in classes))
+    table = class_table(labels, parts)
+    return '\n'.join([table, *(f'{n} {what}' for what, n in notes.items() if n)])
+
+
+def cut_square(image: Image, box: Box) -> Image:
+    """Cut a box out and pad it with black to a square, unscaled.
+
+    Args:
+        image: Shape (height, width, channels) or (height, width).
+        box: Zero-based ``xyxy`` in pixels, inside the image; fractions are
+            rounded outwards.
+
+    Returns:
+        A square as wide as the box's longer side, with the crop in its
+        middle.
+    """
+    x1, y1 = (int(np.floor(v)) for v in box[:2])
+    x2, y2 = (int(np.ceil(v)) for v in box[2:])
+    crop = image[y1:y2, x1:x2]
+    tall, wide = crop.shape[:2]
+    side = max(tall, wide)
+    top, left = (side - tall) // 2, (side - wide) // 2
+    square = np.zeros((side, side, *image.shape[2:]), image.dtype)
+    square[top : top + tall, left : left + wide] = crop
+    return square
+
+
+def crop_stems(names: Iterable[str]) -> dict[str, str]:
+    """Give each image a stem for its crops, different even without case.
+
+    A stem is the file name without folders' separators and suffix; of equal
+    ones the second and later get a number.
+    """
+    stems: dict[str, str] = {}
+    taken = set()
+    for name in sorted(names):
+        first = stem = re.sub(r'[\\/\s]', '_', os.path.splitext(name)[0])
+        number = 1
+        while stem.casefold() in taken:
+            number += 1
+            stem = f'{first}-{number}'
+        taken.add(stem.casefold())
+        stems[name] = stem
+    return stems
+
+
+def _require_folder_names(classes: Sequence[str]) -> None:
+    bad = [name for name in classes if name in ('.', '..') or re.search(r'[/\t]', name)]
+    if bad:
+        raise ConfigError(f'no names for folders, so no class names: {bad}')
+
+
+def _load(path: str) -> Image:
+    image = cv2.imread(path, cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f'{path}: cannot be decoded')
+    height, width = image.shape[:2]
+    if (width, height) != image_size(path):
+        raise UserError(f'{path}: is {width}x{height} pixels, unlike its header says')
+    return image  # type: ignore[return-value]

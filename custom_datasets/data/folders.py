@@ -1,0 +1,255 @@
+"""One folder a class: whole images, no boxes."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from custom_datasets.data.names import read_lines
+from custom_datasets.data.reading import (
+    CLASS_LIST,
+    Reading,
+    Source,
+    group_by_split,
+    order_classes,
+    with_sizes,
+)
+from custom_datasets.data.records import BoxRecord, ImageRecord
+from custom_datasets.data.tree import Tree, is_junk, printable, shown, split_of
+from custom_datasets.errors import UserError
+from custom_datasets.files import write_text
+
+_LISTS = {'train.txt': 'train', 'val.txt': 'val', 'test.txt': 'test'}
+
+
+def read_class_lists(
+    tree: Tree, labels: Mapping[str, str], reading: Reading
+) -> dict[str, str]:
+    """Return the part of each image that a list at the top names.
+
+    Lists are ``path<TAB>class``. All of them are read or none: one that names
+    another image or class is another set's.
+
+    Args:
+        tree: The data set.
+        labels: The class of each image, as its folder says.
+        reading: Gets a note where the lists are not read.
+    """
+    # Where split.py was asked for no test part, it leaves an empty list.
+    files = [f for f in _LISTS if f in tree.files and os.path.getsize(tree.path(f))]
+    parts: dict[str, str] = {}
+    try:
+        for file in files:
+            for number, line in read_lines(tree.path(file)):
+                try:
+                    image = _image(line, labels)
+                    if image in parts:
+                        raise UserError(f'{image} stands in a list already')
+                except UserError as error:
+                    raise UserError(f'{file}, line {number}: {error}') from error
+                parts[image] = _LISTS[file]
+        if files and (len(files) == 1 or 'train.txt' not in files):
+            raise UserError('train.txt and another one are needed')
+    except UserError as error:
+        text = str(error).replace(os.path.join(tree.root, ''), '')
+        reading.notes.append(f'lists not read ({", ".join(files)}): {text}')
+        return {}
+    return parts
+
+
+def _image(line: str, labels: Mapping[str, str]) -> str:
+    image, _, label = (piece.strip() for piece in line.rpartition('\t'))
+    if not image:
+        raise UserError('no path, tab and class')
+    if image not in labels:
+        raise UserError(f'{image}: no such image in a folder of a class')
+    if label != labels[image]:
+        raise UserError(f'{image} is in the folder of {labels[image]}, not of {label}')
+    return image
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders at the top that have images.
+
+    Attributes:
+        parts: The part that each of them is; empty where they are classes.
+        classes: Those that are a class; empty where they are parts.
+        notes: What was left out or may surprise, with the number of images.
+    """
+
+    parts: dict[str, str]
+    classes: tuple[str, ...]
+    notes: Counter[str]
+
+    def is_left_out(self, file: str) -> bool:
+        """Say whether a file is in a folder that is neither part nor class."""
+        top, slash, _ = file.partition('/')
+        return bool(slash) and top not in self.parts and top not in self.classes
+
+    def class_of(self, file: str) -> str | None:
+        """Return the class that a file is in, if any."""
+        top, *folders = file.split('/')[:-1] or ['']
+        if top in self.parts:
+            return folders[0] if folders else None
+        return top if top in self.classes else None
+
+
+def find_layout(where: str, images: Iterable[str]) -> Layout:
+    """Tell parts from classes.
+
+    A set is divided if nothing but parts with class folders is at the top, or
+    ``train`` with class folders and another part: ``Meta`` may be beside them.
+
+    Args:
+        where: What messages call the set.
+        images: All of them, relative to its root, with ``/``.
+
+    Raises:
+        UserError: Class folders are at the top and in a part beside them.
+    """
+    depths = [image.split('/')[:-1] for image in images]
+    counts = Counter(folders[0] for folders in depths if folders)
+    nested = {folders[0] for folders in depths if len(folders) > 1}
+    named = {top: split for top in sorted(counts) if (split := split_of(top))}
+    parts = {top: split for top, split in named.items() if top in nested}
+    others = [top for top in sorted(counts) if top not in named]
+    with_more = 'train' in parts.values() and len(set(named.values())) > 1
+    if others and parts and not with_more:
+        holds = 'holds' if len(parts) == 1 else 'hold'
+        raise UserError(
+            f'{where}: has class folders ({shown(others)}) beside {shown(list(parts))},'
+            f' which {holds} class folders too; move one of them away'
+        )
+    notes: Counter[str] = Counter()
+    if parts or not others:
+        for top in sorted(counts.keys() - parts.keys()):
+            why = 'it is no part of the data, as those beside it are'
+            if top in named:
+                why = 'a part needs folders of classes'
+            notes[f'images in {printable(top)} left out: {why}'] = counts[top]
+        return Layout(parts, (), notes)
+    # Trains are a class; images to train on that have none would be of no use.
+    trains = [top for top, split in named.items() if split == 'train']
+    for top in named:
+        if top in trains:
+            text = f'images in {top} taken for a class: it has no folders of classes'
+        else:
+            text = (
+                f'images in {top} left out: it has no folders of classes; if it is a '
+                'class itself, rename it'
+            )
+        notes[text] = counts[top]
+    return Layout({}, tuple(sorted([*others, *trains])), notes)
+
+
+IMAGES = ''
+
+
+def find_classes(tree: Tree) -> list[str]:
+    """List the classes, if there are images in the folders of at least two.
+
+    Raises:
+        UserError: Class folders are at the top and in a part beside them.
+    """
+    layout = find_layout(tree.name, tree.images)
+    names = {label for image in tree.images if (label := layout.class_of(image))}
+    return sorted(names) if len(names) > 1 else []
+
+
+def read_class_folders(
+    tree: Tree, reading: Reading, counts_from: int | None = None
+) -> Source:
+    """Read a folder; images outside of a class's folder are left out.
+
+    Lists at the top say which part an image is of; otherwise its folder does.
+
+    Raises:
+        UserError: Class folders are at the top and in a part beside them.
+    """
+    layout = find_layout(tree.name, tree.images)
+    labels = {
+        image: label for image in tree.images if (label := layout.class_of(image))
+    }
+    listed = read_class_lists(tree, labels, reading)
+    images = []
+    for image, label in labels.items():
+        top, _, inner = image.partition('/')
+        name = (inner if top in layout.parts else image).rpartition('.')[0]
+        split = listed.get(image) if listed else layout.parts.get(top)
+        images.append(
+            (split, ImageRecord(name=name, image=tree.path(image), label=label))
+        )
+    reading.note(
+        [f for f in tree.images if f not in labels and not layout.is_left_out(f)],
+        'images that are in no folder of a class left out',
+    )
+    reading.notes += [f'{count} {what}' for what, count in layout.notes.items()]
+    if listed:
+        rest = [image for image in labels if image not in listed]
+        reading.note(rest, 'images that no list names are in no part')
+    unread = _unread(tree, layout)
+    reading.note(unread, 'files in folders of classes are no images to read')
+    reading.note(_empty(tree, layout), 'folders of classes without an image left out')
+    return Source(
+        format='class-folders',
+        root=tree.root,
+        classes=tuple(order_classes(tree, labels.values(), reading)),
+        splits=group_by_split(images),
+    )
+
+
+def write_class_lists(
+    source: Source, names: Mapping[str, Sequence[str]], folder: str
+) -> None:
+    """Write a list of ``path<TAB>class`` for each part, beside the images.
+
+    That is what :class:`custom_datasets.datasets.class_list.ClassListDataset` reads.
+    """
+    for split, records in source.splits.items():
+        lines = [
+            f'{name}\t{record.label}\n'
+            for record, name in zip(records, names[split], strict=True)
+        ]
+        write_text(f'{folder}/{split}.txt', ''.join(lines))
+    write_text(f'{folder}/{CLASS_LIST}', ''.join(f'{c}\n' for c in source.classes))
+
+
+def as_boxes(source: Source, reading: Reading) -> Source:
+    """Turn each image's class into one box over all of it."""
+
+    def boxed(record: ImageRecord) -> ImageRecord:
+        width, height = record.size or (0, 0)
+        box = (0.0, 0.0, float(width), float(height))
+        boxes = (BoxRecord(0, str(record.label), box),)
+        return replace(record, boxes=boxes, label=None)
+
+    sized = with_sizes(source, reading)
+    splits = {s: tuple(map(boxed, records)) for s, records in sized.splits.items()}
+    note = "each image's class became one box over all of it"
+    return replace(source, splits=splits, notes=(*source.notes, note))
+
+
+def _unread(tree: Tree, layout: Layout) -> list[str]:
+    """List the files beside images that are none; SVG is none that can be read."""
+    folders = {image.rpartition('/')[0] for image in tree.images}
+    images = set(tree.images)
+    return [
+        f
+        for f in tree.files
+        if f not in images and layout.class_of(f) and f.rpartition('/')[0] in folders
+    ]
+
+
+def _empty(tree: Tree, layout: Layout) -> list[str]:
+    """List the folders that would be a class if there were an image in them."""
+    found = [
+        f'{folder}{entry.name}'
+        for folder in [f'{part}/' for part in layout.parts] or ['']
+        for entry in os.scandir(tree.path(folder))
+        if entry.is_dir() and not is_junk(entry.name)
+    ]
+    used = {image.rpartition('/')[0] for image in tree.images}
+    return [
+        name for name in found if not any(f'{u}/'.startswith(f'{name}/') for u in used)
+    ]

@@ -1,0 +1,284 @@
+"""The files of a data set's folder, listed once, and which image is meant."""
+
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from custom_datasets.data.images import IMAGE_SUFFIXES, image_size, without_suffix
+from custom_datasets.errors import UserError
+
+JUNK = ('__macosx', 'thumbs.db', 'desktop.ini')
+"""What systems leave behind, in lower case; so is all that starts with a dot."""
+
+_ROLES = frozenset(
+    'anno annotation annotations ann image images img imgs jpegimages label labels '
+    'xml xmls'.split()
+)
+_ANNOTATED = (
+    *('.xml', '.json', '.jsonl', '.yaml', '.yml', '.csv', '.tsv'),
+    *('.names', '.data', '.labels', '.mat', '.npy', '.pkl', '.parquet'),
+)
+_LISTING = frozenset(
+    'annotation annotations class classes label labels list names trainval'.split()
+)
+_SPLITS = {
+    'train': 'train',
+    'training': 'train',
+    'val': 'val',
+    'valid': 'val',
+    'validation': 'val',
+    'test': 'test',
+    'testing': 'test',
+}
+_SPLIT_FOLDER = re.compile(
+    rf'(?:obj_)?({"|".join(_SPLITS)})(?:[_-]?(?:data|images|set))?(?:\d{{4}})?'
+)
+
+
+def split_of(folder: str) -> str | None:
+    """Return the part of the data that a folder's name stands for, if any."""
+    match = _SPLIT_FOLDER.fullmatch(folder.casefold())
+    return _SPLITS[match[1]] if match else None
+
+
+def split_in(name: str) -> str | None:
+    """Return the part that a file's name has in it: ``instances_train2017``."""
+    words = re.findall('[a-z]+', name.casefold())
+    return next((_SPLITS[word] for word in words if word in _SPLITS), None)
+
+
+def place_of(file: str) -> tuple[str | None, str]:
+    """Divide a path into the part of the data and a name without a suffix.
+
+    Folders that only say what is in them, like ``images``, are left out.
+    """
+    *folders, name = file.split('/')
+    folders = plain(folders)
+    split = next((folder for folder in folders if split_of(folder)), None)
+    if split:
+        folders.remove(split)
+    stem = os.path.splitext(name)[0]
+    return split and split_of(split), '/'.join([*folders, stem])
+
+
+def shown(items: list[str], most: int = 5) -> str:
+    """Name some of the items and count the others."""
+    more = f', ... and {len(items) - most} more' if len(items) > most else ''
+    return printable(', '.join(items[:most])) + more
+
+
+def printable(text: str) -> str:
+    """Escape what a file's name has that is not UTF-8, which no terminal takes."""
+    return text.encode(errors='backslashreplace').decode()
+
+
+def is_junk(name: str) -> bool:
+    """Say whether a file or folder of this name is no part of the data."""
+    return name.startswith('.') or name.casefold() in JUNK
+
+
+def is_annotation(name: str) -> bool:
+    """Say whether a file of this name may say what is on images: a README may not."""
+    stem, suffix = os.path.splitext(name.casefold())
+    if suffix != '.txt':
+        return suffix in _ANNOTATED
+    return bool(split_in(stem) or _LISTING.intersection(re.findall('[a-z]+', stem)))
+
+
+def plain(folders: list[str]) -> list[str]:
+    """Leave out folders that only say what is in them, like ``images``."""
+    return [f for f in folders if f and f.casefold() not in _ROLES]
+
+
+def common(a: list[str], b: list[str]) -> int:
+    """Count the last items in which two lists agree."""
+    count = 0
+    for x, y in zip(reversed(a), reversed(b), strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
+
+
+Score = tuple[int, bool, bool]
+
+
+class Tree:
+    """All files under a folder; one that holds just one folder is left for that.
+
+    A README and the like may be beside it, an image or an annotation may not.
+
+    Args:
+        root: The folder. Links in it are followed, junk is passed over.
+        name: What messages call it; the folder itself by default.
+
+    Attributes:
+        name: What messages call it.
+        root: Where the data begin.
+        files: Paths relative to ``root``, with ``/``, sorted.
+        images: Those of them that are images.
+
+    Raises:
+        UserError: It can't be listed.
+    """
+
+    def __init__(self, root: str, name: str | None = None) -> None:
+        """List the folder."""
+        self.name = name or root
+        if not os.path.isdir(root):
+            raise UserError(f'{self.name}: no such folder')
+        self.root = _descend(os.path.normpath(root))
+        self.files = tuple(sorted(_walk(self.root)))
+        self.images = tuple(filter(_is_image, self.files))
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        for image in self.images:
+            name = image.rpartition('/')[2]
+            self._by_name[name].append(image)
+            self._by_stem[os.path.splitext(name)[0]].append(image)
+        self._json: dict[str, Any] = {}
+
+    def path(self, file: str) -> str:
+        """Return where a file of the list is."""
+        return os.path.join(self.root, file)
+
+    def ending(self, *suffixes: str) -> list[str]:
+        """List the files with one of these suffixes, given in lower case."""
+        return [f for f in self.files if f.lower().endswith(suffixes)]
+
+    def image_size(self, image: str) -> tuple[int, int]:
+        """Read an image's width and height in pixels from its header.
+
+        Raises:
+            UserError: It is no image.
+        """
+        try:
+            return image_size(self.path(image))
+        except UserError as error:
+            raise UserError(str(error).replace(self.path(image), image)) from error
+
+    def load_json(self, file: str) -> Any:
+        """Load a file once.
+
+        Raises:
+            UserError: It can't be read or is no JSON.
+        """
+        if file not in self._json:
+            try:
+                with open(self.path(file), encoding='utf-8-sig') as stream:
+                    self._json[file] = json.load(stream, object_pairs_hook=_no_doubles)
+            except OSError as error:
+                raise UserError(f'{file}: {error.strerror}') from error
+            except (ValueError, RecursionError) as error:
+                raise UserError(f'{file}: broken JSON ({error})') from error
+        return self._json[file]
+
+    def candidates(
+        self, claim: str, near: str = '', split: str | None = None
+    ) -> list[tuple[Score, str]]:
+        """List the images that may be meant, the likeliest first.
+
+        Args:
+            claim: File name, with or without its suffix or folders; those of
+                an absolute path are another machine's and count for little.
+            near: Folder of what makes the claim.
+            split: The part that the claim is about.
+
+        Returns:
+            Scores and images. A score is higher the more folders agree; an
+            image in other folders than the claim's or of another part of the
+            data is not in it.
+        """
+        claim = claim.replace('\\', '/')
+        *folders, name = [p for p in claim.split('/') if p not in ('', '.')] or ['']
+        pool = (
+            self._by_name.get(name)
+            or self._by_stem.get(name)
+            or self._by_stem.get(without_suffix(name), [])
+        )
+        foreign = claim.startswith(('/', '..')) or ':' in claim
+        folders = [folder for folder in folders if folder != '..']
+        explicit = [] if foreign else plain(folders)
+        wanted = [*plain(near.split('/')), *plain(folders)]
+        split = split or next(filter(None, map(split_of, wanted)), None)
+        found = []
+        for image in pool:
+            have = plain(image.split('/')[:-1])
+            part = place_of(image)[0]
+            if part and split and part != split:
+                continue
+            # An only image of that name may have lost the claim's folders.
+            least = min(len(have), len(explicit))
+            if len(pool) > 1 and explicit:
+                least = max(least, 1)
+            if common(have, explicit) < least:
+                continue
+            score = (common(have, wanted), part == split, have == wanted)
+            found.append((score, image))
+        return sorted(found, key=lambda pair: pair[0], reverse=True)
+
+    def find_image(self, claim: str, near: str = '', split: str | None = None) -> str:
+        """Return the likeliest of :meth:`candidates`.
+
+        Raises:
+            UserError: There is none, or several are as likely.
+        """
+        found = self.candidates(claim, near, split)
+        best = [image for score, image in found if score == found[0][0]]
+        if not best:
+            raise UserError(f'{claim}: no such image')
+        if len(best) > 1:
+            raise UserError(f'{claim}: there are {" and ".join(best)}')
+        return best[0]
+
+
+def _descend(root: str) -> str:
+    while True:
+        names = [name for name in _listed(root) if not is_junk(name)]
+        inner = [name for name in names if os.path.isdir(os.path.join(root, name))]
+        if len(inner) != 1 or split_of(inner[0]):
+            return root
+        files = [name for name in names if name != inner[0]]
+        if any(is_annotation(name) or _is_image(name) for name in files):
+            return root
+        root = os.path.join(root, inner[0])
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        raise UserError(f'{folder}: cannot be listed ({error.strerror})') from error
+
+
+def _walk(root: str) -> Iterator[str]:
+    seen = {os.path.realpath(root)}
+    folders = ['']
+    while folders:
+        folder = folders.pop()
+        for name in _listed(os.path.join(root, folder)):
+            if is_junk(name):
+                continue
+            file = f'{folder}/{name}' if folder else name
+            path = os.path.join(root, file)
+            if not os.path.isdir(path):
+                yield file
+            elif (real := os.path.realpath(path)) not in seen:
+                seen.add(real)
+                folders.append(file)
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = [key for key, count in counts.items() if count > 1]
+        raise ValueError(f'twice in one object: {shown(twice)}')
+    return result

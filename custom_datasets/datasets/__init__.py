@@ -1,0 +1,1 @@
+"""The data sets that configs name; importing a module registers its classes."""

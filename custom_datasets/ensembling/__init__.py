@@ -1,1 +1,0 @@
-"""One prediction out of several models', folds' or scales'."""

@@ -1,0 +1,172 @@
+"""Precision, recall and F1 for each class under its name, and who is confused."""
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from mmpretrain.evaluation import ConfusionMatrix, SingleLabelMetric
+from mmpretrain.registry import METRICS
+
+from custom_datasets.data.origins import find_sources
+from custom_datasets.evaluation.classification import (
+    attribute_report,
+    usable_attributes,
+)
+
+ITEMS = ('precision', 'recall', 'f1-score')
+
+
+@METRICS.register_module()
+class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
+    """Per-class precision, recall and F1 in percent, and a confusion matrix.
+
+    The metrics are ``<item>_<class>`` and ``<item>``, the mean over the classes
+    that have images, and ``confusion_matrix``: a list of rows, one a true class,
+    of counts, one a predicted class. The same is logged as a table.
+
+    A class without an image is NaN and out of the means, as in
+    :func:`custom_datasets.evaluation.classification.overall_scores`: with zeros
+    for it they would fall with the choice of images. One that has images and is
+    never predicted has a precision of 0.
+    """
+
+    default_prefix = 'classwise'
+
+    def compute_metrics(self, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Evaluate all images.
+
+        Args:
+            results: For each image ``pred_score``, of shape (classes,), and
+                ``gt_label``, of shape (1,).
+        """
+        classes = self.dataset_meta['classes']
+        scores = torch.stack([result['pred_score'] for result in results])
+        target = torch.cat([result['gt_label'] for result in results])
+        values = self.calculate(scores, target, average=None)[0][: len(ITEMS)]
+        matrix = ConfusionMatrix.calculate(scores, target).tolist()
+        present = set(target.tolist())
+        metrics: dict[str, Any] = {}
+        for item, per_class in zip(ITEMS, values, strict=True):
+            metrics[item] = float(per_class[sorted(present)].mean())
+            for index, name in enumerate(classes):
+                value = float(per_class[index]) if index in present else math.nan
+                metrics[f'{item}_{name}'] = value
+        metrics['confusion_matrix'] = matrix
+        print_log('\n' + confusion_table(classes, matrix, metrics), logger='current')
+        return metrics
+
+
+def confusion_table(
+    classes: Sequence[str], matrix: Sequence[Sequence[int]], metrics: dict[str, Any]
+) -> str:
+    """Draw the confusion matrix with each class's precision, recall and F1.
+
+    NaN is a hyphen.
+    """
+    width = max(len(name) for name in (*classes, 'true \\ predicted'))
+    digits = len(str(max(map(max, matrix))))
+    columns = [max(len(name), digits) for name in classes]
+    head = '  '.join(n.rjust(w) for n, w in zip(classes, columns, strict=True))
+    corner = 'true \\ predicted'.ljust(width)
+    lines = [f'{corner}  {head}  precision  recall  f1-score']
+    for name, row in zip(classes, matrix, strict=True):
+        cells = '  '.join(str(n).rjust(w) for n, w in zip(row, columns, strict=True))
+        values = [metrics[f'{item}_{name}'] for item in ITEMS]
+        marks = '  '.join(
+            ('-' if math.isnan(value) else f'{value:.1f}').rjust(max(len(item), 6))
+            for item, value in zip(ITEMS, values, strict=True)
+        )
+        lines.append(f'{name:{width}}  {cells}  {marks}')
+    return '\n'.join(lines)
+
+
+@METRICS.register_module()
+class SourceMetric(BaseMetric):  # type: ignore[misc]
+    """Top-1 and mean recall in percent of the images of each source.
+
+    The sources come from ``sources.txt``
+    (:mod:`custom_datasets.data.origins`). The metrics are ``top1_<source>``
+    and ``recall_<source>``: the mean over the classes that the source has. There
+    are none without such a list.
+    """
+
+    default_prefix = 'source'
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep what is said of a batch."""
+        for sample in data_samples:
+            predicted = int(sample['pred_score'].argmax())
+            truth = int(sample['gt_label'])
+            self.results.append((sample['img_path'], truth, predicted))
+
+    def compute_metrics(
+        self, results: Sequence[tuple[str, int, int]]
+    ) -> dict[str, Any]:
+        """Evaluate all images.
+
+        Args:
+            results: For each image its path, true and predicted class.
+        """
+        paths, truth, predicted = zip(*results, strict=True)
+        sources = find_sources(paths)
+        true, right = np.array(truth), np.equal(truth, predicted)
+        metrics = {}
+        for name in sorted({source for source in sources if source}):
+            own = np.array([source == name for source in sources])
+            recalls = [right[own & (true == k)].mean() for k in np.unique(true[own])]
+            metrics[f'top1_{name}'] = 100 * float(right[own].mean())
+            metrics[f'recall_{name}'] = 100 * float(np.mean(recalls))
+        return metrics
+
+
+@METRICS.register_module()
+class AttributeMetric(SingleLabelMetric):  # type: ignore[misc]
+    """How far each attribute of the classes is right.
+
+    The attributes are those of the data set's ``METAINFO`` that name all classes
+    (:mod:`custom_datasets.evaluation.classification`). The metrics are
+    ``<attribute>_accuracy`` and, where values are numbers,
+    ``<attribute>_within_one``, both in percent, and in the unit of the values
+    ``<attribute>_error`` (the mean absolute one) with its 95 % interval from
+    ``<attribute>_error_low`` to ``..._high``, and ``<attribute>_expected_error``.
+    """
+
+    default_prefix = 'attribute'
+
+    def compute_metrics(self, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Evaluate all images.
+
+        Args:
+            results: For each image ``pred_score``, of shape (classes,), and
+                ``gt_label``, of shape (1,).
+        """
+        classes = self.dataset_meta['classes']
+        given = self.dataset_meta.get('attributes')
+        attributes = usable_attributes(given, classes)
+        for name in set(given or ()) - set(attributes):
+            print_log(
+                f'attribute {name}: not measured, since it has no value for some class',
+                logger='current',
+                level=logging.WARNING,
+            )
+        scores = np.stack(
+            [np.asarray(result['pred_score'], float) for result in results]
+        )
+        truth = np.array([int(result['gt_label']) for result in results])
+        metrics = {}
+        for row in attribute_report(attributes, classes, truth, scores):
+            name = row['name']
+            for item in ('accuracy', 'within_one'):
+                if item in row:
+                    metrics[f'{name}_{item}'] = 100 * row[item]['value']
+            if 'mean_absolute_error' in row:
+                for end, value in row['mean_absolute_error'].items():
+                    suffix = '' if end == 'value' else f'_{end}'
+                    metrics[f'{name}_error{suffix}'] = value
+                metrics[f'{name}_expected_error'] = row['expected_error']['value']
+        return {key: value for key, value in metrics.items() if value is not None}

@@ -1,0 +1,544 @@
+"""What goes wrong, and how much average precision each kind of mistake costs.
+
+After D. Bolya, S. Foley, J. Hays and J. Hoffman, "TIDE: A General Toolbox for
+Identifying Object Detection Errors", ECCV 2020: each kind is repaired alone,
+and what the average precision then gains is what the kind costs. Here that is
+area-AP50, with the matching of that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from custom_datasets.evaluation.average_precision import mean_known
+from custom_datasets.evaluation.matching import (
+    IOU,
+    LOWEST,
+    Matching,
+    Overlaps,
+    areas,
+    match_any_class,
+)
+from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
+from custom_datasets.evaluation.thresholds import Ranked, area_under
+
+KINDS = ('class', 'localisation', 'both', 'duplicate', 'background', 'missed')
+"""The kinds of mistakes, in the order of these numbers.
+
+class: on an object of another class (IoU of at least 0.5). localisation: the
+class is right, but the IoU is only 0.1 to 0.5. both: the class is wrong too.
+duplicate: the object was found before. background: no object has an IoU of 0.1.
+missed: an object that no prediction would find with its class or its box
+repaired.
+"""
+
+
+CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND = range(5)
+
+
+class _Best(NamedTuple):
+    iou: Floats  # Shape (predictions,); 0 where nothing overlaps.
+    truth: Integers  # Shape (predictions,); -1 there.
+
+
+class _State(NamedTuple):
+    label: Integers  # Shape (predictions,).
+    found: Flags  # Shape (predictions,).
+    counts: Flags  # Shape (predictions,).
+    objects: Integers  # Shape (classes,).
+
+
+def box_errors(
+    results: DetectionResults,
+    overlaps: Overlaps,
+    matching: Matching,
+    threshold: float,
+) -> dict[str, Any]:
+    """Sort the mistakes into kinds and repair each kind alone.
+
+    Where a prediction fits several kinds, localisation goes before class and
+    class before duplicate, as in the authors' program. Repairing classes or
+    boxes turns the most confident prediction of that kind on each object that
+    is not found into a right one and drops the others; all other false
+    positives are dropped; missed objects are no longer counted. A class of
+    which every object was missed then has an AP of 1.
+
+    Args:
+        results: Truth and predictions.
+        overlaps: Of them.
+        matching: Of each class by itself.
+        threshold: The lowest score that is deployed.
+
+    Returns:
+        ``types``: for each of ``KINDS`` its ``count`` at any score, as average
+        precision sees it, and from the threshold on (``deployed``), ``dap``,
+        the gain of the mean area-AP50, and ``count`` and ``dap`` for each
+        class: a prediction counts in its own class, a missed object in its
+        class; NaN without objects.
+    """
+    truth, predicted = results.truth, results.predicted
+    classes = len(results.classes)
+    kinds, target = _sort_out(results, overlaps, matching)
+    kept = predicted.score >= threshold
+    unfound = _left(truth.ignore, matching.truth, matching.found)
+    fixable = np.isin(kinds, [CLASS, LOCALISATION])
+    missed = unfound & _left(truth.ignore, target, fixable)
+    deployed = [int((kept & (kinds == kind)).sum()) for kind in range(len(KINDS) - 1)]
+    late = _left(truth.ignore, matching.truth, matching.found & kept)
+    deployed.append(int((late & _left(truth.ignore, target, fixable & kept)).sum()))
+    start = _State(
+        predicted.label,
+        matching.found,
+        ~matching.ignored,
+        np.bincount(truth.label[~truth.ignore], minlength=classes),
+    )
+    states: list[_State] = []
+    labels: list[Integers] = []
+    for kind in range(len(KINDS) - 1):
+        wrong = kinds == kind
+        labels.append(predicted.label[wrong])
+        repairable = wrong & (kind in (CLASS, LOCALISATION))
+        right = _first_on_each(repairable, target, unfound, predicted.score)
+        label = start.label.copy()
+        label[right] = truth.label[target[right]]
+        counts = start.counts & (~wrong | right)
+        states.append(_State(label, start.found | right, counts, start.objects))
+    labels.append(truth.label[missed])
+    left = start.objects - np.bincount(labels[-1], minlength=classes)
+    states.append(start._replace(objects=left))
+
+    base = _average_precision(start, predicted.score)
+    gains = [_average_precision(state, predicted.score) - base for state in states]
+    gains[-1][(start.objects > 0) & (left == 0)] = 1
+    return {
+        'iou_foreground': IOU,
+        'iou_background': LOWEST,
+        'area_ap50': mean_known(base),
+        'types': [
+            _as_json(kind, np.bincount(label, minlength=classes), number, gain)
+            for kind, label, number, gain in zip(
+                KINDS, labels, deployed, gains, strict=True
+            )
+        ],
+    }
+
+
+def _as_json(
+    kind: str, counts: Integers, deployed: int, gains: Floats
+) -> dict[str, Any]:
+    return {
+        'kind': kind,
+        'count': int(counts.sum()),
+        'deployed': deployed,
+        'dap': mean_known(gains),
+        'per_class': [
+            {'count': int(count), 'dap': float(gain)}
+            for count, gain in zip(counts, gains, strict=True)
+        ],
+    }
+
+
+def _left(ignore: Flags, objects: Integers, chosen: Flags) -> Flags:
+    """Return the objects that count and that none of those chosen is on."""
+    left = ~ignore
+    left[objects[chosen]] = False
+    return left
+
+
+def _sort_out(
+    results: DetectionResults, overlaps: Overlaps, matching: Matching
+) -> tuple[Integers, Integers]:
+    """Return the kind of each prediction, -1 for none, and the object that it is on."""
+    truth, predicted = results.truth, results.predicted
+    size = len(predicted.score)
+    pairs = overlaps.keep(~truth.ignore[overlaps.truth])
+    same = predicted.label[pairs.predicted] == truth.label[pairs.truth]
+    own, other = _best(pairs.keep(same), size), _best(pairs.keep(~same), size)
+    tests = [
+        matching.found | matching.ignored,
+        (own.iou >= LOWEST) & (own.iou < IOU),
+        other.iou >= IOU,
+        own.iou >= IOU,
+        other.iou >= LOWEST,
+    ]
+    codes = [-1, LOCALISATION, CLASS, DUPLICATE, BOTH]
+    kinds = np.select(tests, codes, default=BACKGROUND)
+    return kinds, np.where(kinds == CLASS, other.truth, own.truth)
+
+
+def _best(pairs: Overlaps, size: int) -> _Best:
+    """Return the pair of each prediction that overlaps most, the first of equals."""
+    order = np.lexsort((pairs.truth, -pairs.iou, pairs.predicted))
+    rows, first = np.unique(pairs.predicted[order], return_index=True)
+    best = _Best(np.zeros(size), np.full(size, -1))
+    best.iou[rows] = pairs.iou[order][first]
+    best.truth[rows] = pairs.truth[order][first]
+    return best
+
+
+def _first_on_each(
+    wrong: Flags, target: Integers, unfound: Flags, score: Floats
+) -> Flags:
+    """Choose the most confident of those wrong on each object that is not found."""
+    rows = np.flatnonzero(wrong)
+    rows = rows[unfound[target[rows]]]
+    rows = rows[np.argsort(-score[rows], kind='stable')]
+    _, first = np.unique(target[rows], return_index=True)
+    right = np.zeros(len(wrong), dtype=bool)
+    right[rows[first]] = True
+    return right
+
+
+def _average_precision(state: _State, score: Floats) -> Floats:
+    """Return the area-AP50 of each class; NaN where there is no object."""
+    order = np.argsort(-score, kind='stable')
+    order = order[state.counts[order]]
+    values = np.full(len(state.objects), np.nan)
+    for label in np.flatnonzero(state.objects):
+        rows = order[state.label[order] == label]
+        one = Ranked(score[rows], state.found[rows], int(state.objects[label]))
+        values[label] = area_under(one)
+    return values
+
+
+BACKGROUND_NAME = 'background'
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What each box turned out to be, whatever its class.
+
+    Attributes:
+        correct: Shape (predictions,), on an object of its class.
+        confused: Shape (predictions,), on an object of another class.
+        false: Shape (predictions,), on no object.
+        dropped: Shape (predictions,), below the threshold.
+        missed: Shape (objects,), without a prediction.
+        mistaken: Shape (objects,), with a confused prediction.
+        truth: Shape (predictions,), index of the object that each is on; -1: none.
+    """
+
+    correct: Flags
+    confused: Flags
+    false: Flags
+    dropped: Flags
+    missed: Flags
+    mistaken: Flags
+    truth: Integers
+
+
+def judge(results: DetectionResults, overlaps: Overlaps, threshold: float) -> Verdicts:
+    """Match without regard to classes and compare the classes then.
+
+    The most confident prediction takes the object that it overlaps most, from
+    IoU 0.5 on; ignored boxes, and predictions on them, are neither right nor wrong.
+    """
+    truth, predicted = results.truth, results.predicted
+    matching = match_any_class(results, overlaps, threshold)
+    kept = predicted.score >= threshold
+    same = np.append(truth.label, -1)[matching.truth] == predicted.label
+    confused = matching.found & ~same
+    missed, mistaken = ~truth.ignore, np.zeros(len(truth.label), dtype=bool)
+    missed[matching.truth[matching.found]] = False
+    mistaken[matching.truth[confused]] = True
+    return Verdicts(
+        correct=matching.found & same,
+        confused=confused,
+        false=kept & ~matching.found & ~matching.ignored,
+        dropped=~kept,
+        missed=missed,
+        mistaken=mistaken,
+        truth=matching.truth,
+    )
+
+
+def confusion_matrix(results: DetectionResults, verdicts: Verdicts) -> Integers:
+    """Count true against predicted classes.
+
+    Returns:
+        Shape (classes + 1, classes + 1), a row for each true class, a column
+        for each predicted one. Background comes last: its row holds false
+        alarms, its column missed objects.
+    """
+    truth, predicted = results.truth, results.predicted
+    background = len(results.classes)
+    on_object = verdicts.correct | verdicts.confused
+    missed, false = truth.label[verdicts.missed], predicted.label[verdicts.false]
+    rows = [
+        truth.label[verdicts.truth[on_object]],
+        missed,
+        np.full_like(false, background),
+    ]
+    columns = [predicted.label[on_object], np.full_like(missed, background), false]
+    size = background + 1
+    cells = np.concatenate(rows) * size + np.concatenate(columns)
+    return np.bincount(cells, minlength=size * size).reshape(size, size)
+
+
+SHOWN = 12
+"""Images of either end of the ranking."""
+
+
+def rank_images(results: DetectionResults, verdicts: Verdicts) -> dict[str, Any]:
+    """List the images with most mistakes, and those with fewest.
+
+    Mistakes are missed objects, false alarms and confused classes. Of as many
+    mistakes F1 decides, where a confusion is both missed and false; then the
+    number of mistakes that could be, which is objects found; then the order
+    of the results.
+
+    Args:
+        results: Truth and predictions.
+        verdicts: From the deployed threshold on.
+
+    Returns:
+        ``worst``, all with a mistake, and ``best``, all with something found;
+        no image is in both.
+    """
+    images = len(results.images)
+    groups = {
+        'correct': results.predicted.image[verdicts.correct],
+        'missed': results.truth.image[verdicts.missed],
+        'false': results.predicted.image[verdicts.false],
+        'confused': results.predicted.image[verdicts.confused],
+    }
+    count = {key: np.bincount(at, minlength=images) for key, at in groups.items()}
+    mistakes = count['missed'] + count['false'] + count['confused']
+    right = 2 * count['correct']
+    f1 = right / np.maximum(right + mistakes + count['confused'], 1)
+    worst = np.lexsort((f1, -mistakes))[:SHOWN]
+    worst = worst[mistakes[worst] > 0]
+    best = np.lexsort((-right, -f1, mistakes))
+    best = best[(right[best] > 0) & ~np.isin(best, worst)][:SHOWN]
+    rows = [
+        {
+            **place(results, index),
+            **{key: int(values[index]) for key, values in count.items()},
+            'f1': float(f1[index]),
+            **_boxes(results, verdicts, index),
+        }
+        for index in (*worst, *best)
+    ]
+    return {'worst': rows[: len(worst)], 'best': rows[len(worst) :]}
+
+
+def place(results: DetectionResults, index: int) -> dict[str, Any]:
+    """Tell which image it is."""
+    image = results.images[index]
+    return {
+        'image': image.key,
+        'path': image.path,
+        'index': int(index),
+        'size': list(image.size) if image.size else None,
+    }
+
+
+def _boxes(results: DetectionResults, verdicts: Verdicts, index: int) -> dict[str, Any]:
+    truth, predicted = results.truth, results.predicted
+    true = np.flatnonzero(truth.image == index)
+    own = np.flatnonzero((predicted.image == index) & ~verdicts.dropped)
+    return {
+        'truth': [
+            {
+                'label': results.classes[truth.label[row]],
+                'box': truth.box[row].tolist(),
+                'verdict': 'ignored'
+                if truth.ignore[row]
+                else 'missed'
+                if verdicts.missed[row]
+                else 'confused'
+                if verdicts.mistaken[row]
+                else 'found',
+            }
+            for row in true
+        ],
+        'predicted': [
+            {
+                'label': results.classes[predicted.label[row]],
+                'box': predicted.box[row].tolist(),
+                'score': float(predicted.score[row]),
+                'verdict': 'correct'
+                if verdicts.correct[row]
+                else 'confused'
+                if verdicts.confused[row]
+                else 'false'
+                if verdicts.false[row]
+                else 'ignored',
+            }
+            for row in own
+        ],
+    }
+
+
+DOUBTS_SHOWN = 12
+"""Doubts of each kind."""
+
+HIGH_RECALL = 0.9
+"""Where this share of a class is found, its boxes that nothing is near are doubted."""
+
+
+def label_doubts(
+    results: DetectionResults,
+    overlaps: Overlaps,
+    matching: Matching,
+    thresholds: Floats,
+) -> list[dict[str, Any]]:
+    """List annotations to look at, the surest doubts first.
+
+    ``unlabelled``: a prediction where no annotated box of any class, not even
+    an ignored one, has an IoU of 0.1. ``other-class``: one whose IoU is at
+    least 0.5 with boxes of other classes only, where no prediction of the
+    annotated class is as confident. ``unsupported``: a box
+    with which no prediction of any class and score has an IoU of 0.1, though
+    90 % or more of its class are found. A prediction is believed if it is as
+    confident as the better half of those of its class that are right. How sure
+    a doubt is, is its score, or that share.
+
+    Args:
+        results: Truth and predictions.
+        overlaps: Of them.
+        matching: Of each class by itself.
+        thresholds: Shape (classes,), the deployed ones; what is below is not right.
+
+    Returns:
+        No more than ``SHOWN`` of each kind, one for each place.
+    """
+    confident = _confident(results, matching, thresholds)
+    doubts = [
+        *_unlabelled(results, overlaps, confident),
+        *_other_class(results, overlaps, confident),
+        *_unsupported(results, overlaps, matching),
+    ]
+    return sorted(doubts, key=lambda doubt: -float(doubt['sure']))
+
+
+def _unlabelled(
+    results: DetectionResults, overlaps: Overlaps, confident: Floats
+) -> Iterator[dict[str, Any]]:
+    predicted = results.predicted
+    alone = np.ones(len(predicted.score), dtype=bool)
+    alone[overlaps.predicted] = False
+    taken: list[int] = []
+    for row in _believed(results, alone, confident):
+        rivals = [one for one in taken if predicted.image[one] == predicted.image[row]]
+        if not _overlaps_any(predicted.box[row], predicted.box[rivals]):
+            taken.append(row)
+        if len(taken) == DOUBTS_SHOWN:
+            break
+    for row in taken:
+        name, score = results.classes[predicted.label[row]], predicted.score[row]
+        sentence = (
+            f'Nothing is annotated here, but the model sees {name}, '
+            f'with a score of {score:.2f}.'
+        )
+        yield _against(results, row, 'unlabelled', sentence, None)
+
+
+def _other_class(
+    results: DetectionResults, overlaps: Overlaps, confident: Floats
+) -> Iterator[dict[str, Any]]:
+    truth, predicted = results.truth, results.predicted
+    near = overlaps.keep(overlaps.iou >= IOU)
+    same = predicted.label[near.predicted] == truth.label[near.truth]
+    support = np.zeros(len(truth.label))
+    agreeing = near.keep(same)
+    np.maximum.at(support, agreeing.truth, predicted.score[agreeing.predicted])
+    against = near.keep(~same & ~truth.ignore[near.truth])
+    against = against.keep(np.lexsort((against.truth, -against.iou, against.predicted)))
+    rows, first = np.unique(against.predicted, return_index=True)
+    box = np.full(len(predicted.score), -1)
+    box[rows] = against.truth[first]
+    doubted = box >= 0
+    doubted[agreeing.predicted] = False
+    doubted[doubted] = predicted.score[doubted] > support[box[doubted]]
+    taken: dict[int, int] = {}
+    for row in _believed(results, doubted, confident):
+        taken.setdefault(int(box[row]), row)
+        if len(taken) == DOUBTS_SHOWN:
+            break
+    for annotated, row in taken.items():
+        name, score = results.classes[predicted.label[row]], predicted.score[row]
+        sentence = (
+            f'Annotated as {results.classes[truth.label[annotated]]}, but the model '
+            f'sees {name}, with a score of {score:.2f}.'
+        )
+        yield _against(results, row, 'other-class', sentence, annotated)
+
+
+def _unsupported(
+    results: DetectionResults, overlaps: Overlaps, matching: Matching
+) -> Iterator[dict[str, Any]]:
+    truth = results.truth
+    classes = len(results.classes)
+    there = np.bincount(truth.label[~truth.ignore], minlength=classes)
+    hits = truth.label[matching.truth[matching.found]]
+    recall = np.bincount(hits, minlength=classes) / np.maximum(there, 1)
+    alone = ~truth.ignore & (recall[truth.label] >= HIGH_RECALL)
+    alone[overlaps.truth] = False
+    rows = np.flatnonzero(alone)
+    # Of a class, the largest are the hardest to overlook.
+    rows = rows[np.lexsort((-areas(truth.box)[rows], -recall[truth.label[rows]]))]
+    for row in rows[:DOUBTS_SHOWN]:
+        label = truth.label[row]
+        name, sure = results.classes[label], float(recall[label])
+        yield {
+            'kind': 'unsupported',
+            **place(results, truth.image[row]),
+            'box': truth.box[row].tolist(),
+            'sure': sure,
+            'score': None,
+            'predicted': None,
+            'annotated': name,
+            'annotated_box': truth.box[row].tolist(),
+            'sentence': f'Annotated as {name}, but not even an unsure prediction is '
+            f'here, though {100 * sure:.0f} % of all {name} are found.',
+        }
+
+
+def _against(
+    results: DetectionResults,
+    row: int,
+    kind: str,
+    sentence: str,
+    annotated: int | None,
+) -> dict[str, Any]:
+    truth, predicted = results.truth, results.predicted
+    score, none = float(predicted.score[row]), annotated is None
+    return {
+        'kind': kind,
+        **place(results, predicted.image[row]),
+        'box': predicted.box[row].tolist(),
+        'sure': score,
+        'score': score,
+        'predicted': results.classes[predicted.label[row]],
+        'annotated': None if none else results.classes[truth.label[annotated]],
+        'annotated_box': None if none else truth.box[annotated].tolist(),
+        'sentence': sentence,
+    }
+
+
+def _confident(
+    results: DetectionResults, matching: Matching, thresholds: Floats
+) -> Floats:
+    """Return the median score of what is right, infinite where nothing is."""
+    label, score = results.predicted.label, results.predicted.score
+    right = matching.found & (score >= thresholds[label])
+    own = [score[right & (label == one)] for one in range(len(thresholds))]
+    return np.array([np.median(one) if len(one) else np.inf for one in own])
+
+
+def _believed(results: DetectionResults, chosen: Flags, confident: Floats) -> Integers:
+    """Return the rows chosen that are confident enough, most confident first."""
+    score = results.predicted.score
+    rows = np.flatnonzero(chosen & (score >= confident[results.predicted.label]))
+    return rows[np.argsort(-score[rows], kind='stable')]
+
+
+def _overlaps_any(box: Floats, others: Floats) -> bool:
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    sides = np.maximum(high - low, 0)
+    shared = sides[:, 0] * sides[:, 1]
+    union = areas(box[None]) + areas(others) - shared
+    return bool(np.any(shared >= IOU * union))

@@ -1,0 +1,1 @@
+"""Parts of networks that upstream lacks; importing a module registers them."""

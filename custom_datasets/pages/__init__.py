@@ -1,0 +1,1 @@
+"""HTML pages that open offline: a data set, a run, a comparison."""

@@ -1,0 +1,221 @@
+"""Where a classifier looks: class-activation maps.
+
+Grad-CAM: R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep
+Networks via Gradient-based Localization", ICCV 2017. For any mmpretrain
+classifier whose backbone ends in a map of features: ResNet, EfficientNet,
+DenseNet, Swin and the like, and not a ViT, which ends in a vector.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
+from mmengine.runner import load_checkpoint
+from mmpretrain.registry import MODELS
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from custom_datasets.errors import UserError
+from custom_datasets.files import Image as Pixels
+from custom_datasets.predicting.config import quiet
+
+Heat = NDArray[np.floating[Any]]
+
+
+class ClassMap(NamedTuple):
+    """What speaks for a class in an image.
+
+    Attributes:
+        name: The class.
+        heat: Shape (rows, columns) of the network's last features, 0 to 1; it
+            covers all of the image. Nothing speaks for the class where all is 0.
+    """
+
+    name: str
+    heat: Heat
+
+
+class Explained(NamedTuple):
+    """An image as the network sees it, behind the test pipeline.
+
+    Attributes:
+        pixels: BGR, shape (height, width, 3).
+        maps: For the predicted class, and for the true one where it differs.
+    """
+
+    pixels: Pixels
+    maps: tuple[ClassMap, ...]
+
+
+class Explanations(NamedTuple):
+    """What could be explained.
+
+    Attributes:
+        images: By the path of the image.
+        refusal: Why there are none, as a sentence; else empty.
+    """
+
+    images: dict[str, Explained]
+    refusal: str = ''
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ``report.json`` has of them: how many, and how fine."""
+        first = next(iter(self.images.values()), None)
+        rows, columns = first.maps[0].heat.shape if first else (None, None)
+        return {
+            'images': len(self.images),
+            'rows': rows,
+            'columns': columns,
+            'refusal': self.refusal or None,
+        }
+
+
+MOST_MISTAKES = 12
+MOST_TYPICAL = 12
+
+
+class NoFeatureMap(UserError):
+    """The network has nothing that a map could be made of."""
+
+
+def draw_class_maps(
+    cfg: Config, checkpoint: str, report: Mapping[str, Any], device: str = 'cpu'
+) -> Explanations:
+    """Explain the surest mistakes and the most typical images of a report.
+
+    Args:
+        cfg: The config, after its overrides are applied and its modules
+            imported.
+        checkpoint: Path or address of the weights.
+        report: See :mod:`custom_datasets.evaluation.classification_report`.
+        device: Where to run the network.
+    """
+    mistakes = report['mistakes']['confident'][:MOST_MISTAKES]
+    rows = [*mistakes, *report['typical'][:MOST_TYPICAL]]
+    wanted = {
+        row['path']: tuple(dict.fromkeys((row['predicted'], row['true'])))
+        for row in rows
+    }
+    if not wanted:
+        return Explanations({}, 'There is no image to explain.')
+    with quiet(), DefaultScope.overwrite_default_scope('mmpretrain'):
+        try:
+            model = _build(cfg, checkpoint).to(device)
+            dataset = DATASETS.build(cfg.test_dataloader.dataset)
+            return Explanations(_explain(model, dataset, wanted, report['classes']))
+        except NoFeatureMap as error:
+            return Explanations({}, str(error))
+
+
+def class_heat(model: nn.Module, inputs: Tensor, labels: Sequence[int]) -> list[Heat]:
+    """Compute Grad-CAM of one image.
+
+    Args:
+        model: With a ``backbone`` whose last output is the map of features.
+        inputs: Shape (1, channels, height, width), as the backbone gets it.
+        labels: Classes to explain.
+
+    Returns:
+        One map a class, shape (rows, columns) of the last features: the
+        features, weighted by the mean gradient of the class's logit, where
+        positive, and divided by the largest.
+
+    Raises:
+        NoFeatureMap: The backbone's last output is no map, or has one place.
+    """
+    kept: list[Tensor] = []
+
+    def cut(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        """Let the gradient end at the features: what leads to them is not needed."""
+        stages = output if isinstance(output, (tuple, list)) else (output,)
+        last = stages[-1]
+        if not isinstance(last, Tensor) or last.ndim != 4:
+            raise NoFeatureMap(_no_map(model, 'ends in no map of features'))
+        if last.shape[2] * last.shape[3] == 1:
+            raise NoFeatureMap(
+                _no_map(
+                    model,
+                    f'makes a single place of {inputs.shape[3]} x {inputs.shape[2]} '
+                    'pixels',
+                )
+            )
+        features = last.detach().requires_grad_()
+        kept.append(features)
+        # What works in place must not do so on what the gradient is asked of.
+        last = features.clone()
+        return (
+            last if isinstance(output, Tensor) else type(output)((*stages[:-1], last))
+        )
+
+    if not isinstance(getattr(model, 'backbone', None), nn.Module):
+        raise NoFeatureMap(_no_map(model, 'has no backbone'))
+    hook = model.backbone.register_forward_hook(cut)  # type: ignore[union-attr]
+    try:
+        with torch.enable_grad():
+            logits = model(inputs, mode='tensor')
+            if not isinstance(logits, Tensor) or logits.ndim != 2:
+                raise NoFeatureMap(_no_map(model, 'gives no logit a class'))
+            return [_heat(logits[0, label], kept[0]) for label in labels]
+    finally:
+        hook.remove()
+
+
+def _heat(logit: Tensor, features: Tensor) -> Heat:
+    (gradient,) = torch.autograd.grad(logit, features, retain_graph=True)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    heat = (weights * features).sum(dim=1)[0].clamp(min=0)
+    heat = heat / heat.max().clamp(min=torch.finfo(heat.dtype).tiny)
+    found: Heat = heat.detach().float().cpu().numpy()
+    return found
+
+
+def _build(cfg: Config, checkpoint: str) -> nn.Module:
+    given = dict(cfg.model)
+    given.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+    model: nn.Module = MODELS.build(given)
+    load_checkpoint(model, checkpoint, map_location='cpu')
+    return model.eval().requires_grad_(False)
+
+
+def _explain(
+    model: nn.Module,
+    dataset: Any,
+    wanted: Mapping[str, Sequence[str]],
+    classes: Sequence[str],
+) -> dict[str, Explained]:
+    places = {
+        str(dataset.get_data_info(index)['img_path']): index
+        for index in range(len(dataset))
+    }
+    found = {}
+    for path, names in wanted.items():
+        if path not in places:
+            continue
+        packed = dataset[places[path]]
+        ready = model.data_preprocessor(  # type: ignore[operator]
+            {key: [value] for key, value in packed.items()}, training=False
+        )
+        labels = [list(classes).index(name) for name in names]
+        heats = class_heat(model, ready['inputs'], labels)
+        maps = tuple(map(ClassMap, names, heats))
+        found[path] = Explained(_pixels(packed['inputs']), maps)
+    return found
+
+
+def _pixels(inputs: Tensor) -> Pixels:
+    """Return what the pipeline packed as BGR; normalised values are stretched."""
+    pixels = inputs.numpy().transpose(1, 2, 0)
+    if pixels.shape[2] != 3:
+        pixels = np.repeat(pixels[..., :1], 3, axis=2)
+    if pixels.dtype != np.uint8:
+        pixels = cv2.normalize(pixels, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
+    return np.ascontiguousarray(pixels.astype(np.uint8))
+
+
+def _no_map(model: nn.Module, why: str) -> str:
+    name = type(getattr(model, 'backbone', model)).__name__
+    return f'No maps of where it looks: {name} {why}.'

@@ -1,0 +1,377 @@
+"""Numbers about a data set: records in, numbers out."""
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from custom_datasets.data.image_facts import ImageFacts
+from custom_datasets.data.likeness import (
+    MOST_ALIKE,
+    alike_groups,
+    differences,
+    identical_groups,
+    source_groups,
+)
+from custom_datasets.data.records import ImageRecord, SplitRecords
+from custom_datasets.data.voc import clip_box
+
+Numbers = NDArray[np.float64]
+Sizes = Mapping[str, tuple[int, int]]
+
+SMALL, MEDIUM = 32.0, 96.0
+"""Sides in pixels of the squares that part COCO's small, medium and large
+(https://cocodataset.org/#detection-eval)."""
+
+
+class Part(NamedTuple):
+    """Images that count once, whichever loaders read them.
+
+    Attributes:
+        name: ``train``, or ``val, test`` where two loaders read one list.
+        members: Its data sets; several where one is made of others.
+    """
+
+    name: str
+    members: tuple[SplitRecords, ...]
+
+    @property
+    def images(self) -> list[ImageRecord]:
+        """Return the images of all members."""
+        return [image for member in self.members for image in member.images]
+
+
+class ClassCount(NamedTuple):
+    """How often a class is annotated: objects, or images in classification.
+
+    Attributes:
+        name: The class.
+        known: Whether it is one of the config's.
+        counts: One a part.
+    """
+
+    name: str
+    known: bool
+    counts: tuple[int, ...]
+
+
+class Boxes(NamedTuple):
+    """Boxes of known classes that have an area.
+
+    Attributes:
+        corners: ``(n, 4)``, zero-based ``xyxy`` in pixels, clipped to the image.
+        sizes: ``(n, 2)``, width and height in pixels of each one's image.
+        labels: ``(n,)``, index of each one's class.
+    """
+
+    corners: Numbers
+    sizes: Numbers
+    labels: NDArray[np.intp]
+
+    @property
+    def sides(self) -> Numbers:
+        """Return the square root of each one's area, in pixels."""
+        width, height = self._extent
+        return np.sqrt(width * height)
+
+    @property
+    def ratios(self) -> Numbers:
+        """Return width over height."""
+        width, height = self._extent
+        return width / height
+
+    @property
+    def centres(self) -> Numbers:
+        """Return ``(n, 2)``, x and y as shares of the image's width and height."""
+        middle: Numbers = (self.corners[:, :2] + self.corners[:, 2:]) / 2
+        return middle / self.sizes
+
+    def of_class(self, label: int) -> 'Boxes':
+        """Return those of one class."""
+        chosen = self.labels == label
+        return Boxes(self.corners[chosen], self.sizes[chosen], self.labels[chosen])
+
+    @property
+    def _extent(self) -> tuple[Numbers, Numbers]:
+        extent = self.corners[:, 2:] - self.corners[:, :2]
+        return extent[:, 0], extent[:, 1]
+
+
+class Histogram(NamedTuple):
+    """Counts between edges: one more edge than counts."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+def merge_splits(splits: Iterable[SplitRecords]) -> list[Part]:
+    """Gather data sets by split.
+
+    Validation and test that read the same images are one part.
+    """
+    members: dict[str, list[SplitRecords]] = {}
+    for split in splits:
+        members.setdefault(split.split, []).append(split)
+    names: dict[object, list[str]] = {}
+    for name, parts in members.items():
+        images = tuple(part.images for part in parts)
+        names.setdefault((name == 'train', images), []).append(name)
+    return [Part(', '.join(n), tuple(members[n[0]])) for n in names.values()]
+
+
+def class_names(parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return the known classes of all parts, in the order that numbers them."""
+    return tuple(dict.fromkeys(n for p in parts for m in p.members for n in m.classes))
+
+
+def count_classes(parts: Sequence[Part]) -> list[ClassCount]:
+    """Count what is annotated, as it is in the files.
+
+    Returns:
+        The known classes in their order, then the unknown ones, the most
+        frequent first. Classes that are left out on purpose are not there.
+    """
+    counts = [Counter(_annotated(part)) for part in parts]
+    known = class_names(parts)
+    total = sum(counts, Counter())
+    others = [name for name, _ in total.most_common() if name not in known]
+    return [
+        ClassCount(name, name in known, tuple(count[name] for count in counts))
+        for name in (*known, *others)
+    ]
+
+
+def collect_boxes(parts: Iterable[Part], sizes: Sizes) -> Boxes:
+    """Gather the boxes of all parts.
+
+    Args:
+        parts: The data set.
+        sizes: Width and height in pixels by image path; where an image is
+            absent, what its annotation claims is taken, and without that its
+            boxes are left out.
+    """
+    parts = list(parts)
+    index = {name: number for number, name in enumerate(class_names(parts))}
+    corners, extents, labels = [], [], []
+    for member in (member for part in parts for member in part.members):
+        for image in member.images:
+            size = sizes.get(image.image or '') or image.size
+            if not size:
+                continue
+            for record in image.boxes:
+                box, _ = clip_box(record.box, size, member.one_based)
+                if box and record.name in index:
+                    corners.append(box)
+                    extents.append(size)
+                    labels.append(index[record.name])
+    return Boxes(
+        np.array(corners, np.float64).reshape(-1, 4),
+        np.array(extents, np.float64).reshape(-1, 2),
+        np.array(labels, np.intp),
+    )
+
+
+def spread(values: Numbers) -> tuple[float, float, float, float, float]:
+    """Return the 5th, 25th, 50th, 75th and 95th percentile."""
+    low, first, middle, third, high = np.percentile(values, (5, 25, 50, 75, 95))
+    return float(low), float(first), float(middle), float(third), float(high)
+
+
+def doublings(values: Numbers, bins: int, most: float = math.inf) -> Histogram:
+    """Count in bins that are equal on a logarithmic axis.
+
+    Args:
+        values: Above 0; at least one.
+        bins: How many until a value has doubled; edges are whole powers of 2.
+        most: What is above it, or below its inverse, goes into the last bin.
+    """
+    exponents = np.log2(np.clip(values, 1 / most, most))
+    low = math.floor(exponents.min())
+    high = max(math.ceil(exponents.max()), low + 1)
+    edges = np.linspace(low, high, (high - low) * bins + 1)
+    counts, _ = np.histogram(exponents, edges)
+    return Histogram(tuple((2.0**edges).tolist()), tuple(counts.tolist()))
+
+
+def whole_numbers(values: Sequence[int], most_bins: int = 25) -> Histogram:
+    """Count whole numbers from 0, each in a bin, or several of them together."""
+    top = max(values, default=0) + 1
+    width = math.ceil(top / most_bins)
+    bins = math.ceil(top / width)
+    counts = Counter(value // width for value in values)
+    edges = tuple(float(index * width) for index in range(bins + 1))
+    return Histogram(edges, tuple(counts[index] for index in range(bins)))
+
+
+def position_grid(centres: Numbers, cells: int = 16) -> NDArray[np.intp]:
+    """Count box centres on a grid over the image, ``(cells, cells)``, row by row."""
+    places = np.clip((centres * cells).astype(np.intp), 0, cells - 1)
+    grid = np.zeros((cells, cells), np.intp)
+    np.add.at(grid, (places[:, 1], places[:, 0]), 1)
+    return grid
+
+
+def size_groups(boxes: Boxes) -> tuple[int, int, int]:
+    """Count small, medium and large boxes as COCO parts them, unscaled."""
+    small = int((boxes.sides < SMALL).sum())
+    large = int((boxes.sides >= MEDIUM).sum())
+    return small, len(boxes.sides) - small - large, large
+
+
+def image_sizes(parts: Iterable[Part], sizes: Sizes) -> Counter[tuple[int, int]]:
+    """Count images by width and height in pixels, as far as these are known."""
+    found = (
+        sizes.get(image.image or '') or image.size
+        for part in parts
+        for image in part.images
+    )
+    return Counter(size for size in found if size)
+
+
+def _annotated(part: Part) -> Iterable[str]:
+    for member in part.members:
+        for image in member.images:
+            names = [box.name for box in image.boxes]
+            names += [image.label] if image.label else []
+            yield from (name for name in names if name not in member.ignored)
+
+
+# The overlap from which two boxes are one, in identical and in similar images.
+_SAME_BOX, _SIMILAR_BOX = 1.0, 0.5
+
+
+class Shown(NamedTuple):
+    """One image and where it comes from."""
+
+    part: str
+    member: SplitRecords
+    image: ImageRecord
+
+    @property
+    def names(self) -> list[str]:
+        """Return the classes on it, one an object, without those left out."""
+        names = [box.name for box in self.image.boxes]
+        names += [self.image.label] if self.image.label else []
+        return [name for name in names if name not in self.member.ignored]
+
+
+class Repeats(NamedTuple):
+    """Images that show the same.
+
+    Attributes:
+        images: Two or more.
+        identical: Whether their pixels are equal.
+        across: Whether they are in several parts.
+        conflict: Whether they are annotated differently.
+    """
+
+    images: tuple[Shown, ...]
+    identical: bool
+    across: bool
+    conflict: bool
+
+
+def choose_examples(
+    parts: Iterable[Part], among: Container[str], count: int, seed: int = 0
+) -> list[Shown]:
+    """Choose images on which each class is seen in turn, the rarest first.
+
+    Names and seed alone decide. The last one is an image without objects,
+    where there is one.
+
+    Args:
+        parts: The data set.
+        among: Paths of the images that can be shown.
+        count: How many to choose.
+        seed: Another seed gives another choice.
+    """
+    shown = [one for one in _all(parts) if (one.image.image or '') in among]
+    shown.sort(key=lambda one: _hash(seed, one.image.name))
+    having: dict[str, list[Shown]] = defaultdict(list)
+    for one in shown:
+        for name in dict.fromkeys(one.names):
+            having[name].append(one)
+    empty = [one for one in shown if not one.names][:1]
+    queues = [
+        iter(having[name]) for name in sorted(having, key=lambda n: len(having[n]))
+    ]
+    chosen: dict[str, Shown] = {}
+    while queues and len(chosen) < count - len(empty):
+        for queue in list(queues):
+            new = next((o for o in queue if o.image.image not in chosen), None)
+            if new is None:
+                queues.remove(queue)
+            elif len(chosen) < count - len(empty):
+                chosen[new.image.image or ''] = new
+    return [*chosen.values(), *empty]
+
+
+def find_repeats(
+    parts: Sequence[Part], facts: Mapping[str, ImageFacts]
+) -> list[Repeats]:
+    """Find images that are there more than once.
+
+    Those that look alike are passed over where their names speak of one source,
+    or where so many do that it lies in their nature.
+
+    Args:
+        parts: The data set.
+        facts: By path of the image.
+
+    Returns:
+        Identical ones first, and of these the ones with other annotations.
+    """
+    by_path: dict[str, list[Shown]] = defaultdict(list)
+    for one in _all(parts):
+        by_path[one.image.image or ''].append(one)
+    identical = identical_groups(facts)
+    grouped = {path for paths in identical for path in paths}
+    identical += [
+        (path,)
+        for path, ones in by_path.items()
+        if path and len(ones) > 1 and path not in grouped
+    ]
+    pieces = source_groups(image for part in parts for image in part.images)
+    source_of = {path: source for source, paths in pieces for path in paths}
+    alike = [
+        paths
+        for paths, _ in alike_groups(facts)
+        if len(paths) <= MOST_ALIKE
+        and len({source_of.get(path, path) for path in paths}) > 1
+    ]
+    found = [
+        _repeats([one for path in paths for one in by_path[path]], is_identical, facts)
+        for is_identical, groups in ((True, identical), (False, alike))
+        for paths in groups
+    ]
+    found.sort(key=lambda r: (not r.identical, not r.conflict, not r.across))
+    return found
+
+
+def _repeats(
+    shown: Sequence[Shown], identical: bool, facts: Mapping[str, ImageFacts]
+) -> Repeats:
+    first, *others = (one.image for one in shown)
+    same_box = _SAME_BOX if identical else _SIMILAR_BOX
+    return Repeats(
+        images=tuple(shown),
+        identical=identical,
+        across=len({one.part for one in shown}) > 1,
+        conflict=any(differences(other, first, facts, same_box) for other in others),
+    )
+
+
+def _all(parts: Iterable[Part]) -> Iterator[Shown]:
+    for part in parts:
+        for member in part.members:
+            for image in member.images:
+                yield Shown(part.name, member, image)
+
+
+def _hash(seed: int, name: str) -> bytes:
+    data = f'{seed}/{name}'.encode('utf-8', 'surrogateescape')
+    return hashlib.sha256(data).digest()

@@ -1,0 +1,166 @@
+"""Images as small pictures inside the page, with their boxes drawn over them."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from custom_datasets.data.decode import decode
+from custom_datasets.data.records import Box
+from custom_datasets.files import Image as Pixels
+from custom_datasets.pages.kit import Html, clipped, element
+
+SIDE = 480
+"""Longest side of a picture, in pixels."""
+
+MOST_BOXES = 100
+"""Boxes that are drawn on one picture; the rest are counted."""
+
+_QUALITIES = (75, 60, 45, 30, 15)
+_BYTES_A_PIXEL = 0.18  # 41 kB for 480x480: a photograph at quality 75 needs less.
+
+
+class Outline(NamedTuple):
+    """A box to draw.
+
+    Attributes:
+        box: Zero-based ``xyxy`` in pixels of the image.
+        name: Its class.
+        style: Class of the style sheet that colours it.
+    """
+
+    box: Box
+    name: str
+    style: str
+
+
+class Picture(NamedTuple):
+    """An image, ready to be shown.
+
+    Attributes:
+        uri: JPEG as a data URI.
+        size: Width and height of the image in pixels; the JPEG may have fewer.
+        outlines: Boxes to draw.
+        boxes: How many there are, drawn or not.
+    """
+
+    uri: str
+    size: tuple[int, int]
+    outlines: tuple[Outline, ...]
+    boxes: int
+
+
+def load_picture(
+    path: str | None, outlines: Sequence[Outline] = (), side: int = SIDE
+) -> Picture | None:
+    """Read an image file, turned as EXIF says.
+
+    Returns:
+        The picture, or None where there is nothing that can be shown.
+    """
+    try:
+        with open(path or '', 'rb') as file:
+            pixels = decode(file.read())[1]
+    except OSError:
+        return None
+    return None if pixels is None else make_picture(pixels, outlines, side)
+
+
+def make_picture(
+    pixels: Pixels, outlines: Sequence[Outline] = (), side: int = SIDE
+) -> Picture:
+    """Shrink an image and encode it.
+
+    Args:
+        pixels: BGR, shape (height, width, 3).
+        outlines: Its boxes.
+        side: Longest side of the picture in pixels; a smaller image stays so.
+    """
+    height, width = pixels.shape[:2]
+    scale = min(side / max(height, width), 1.0)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = pixels
+    if scale < 1:
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    data = base64.b64encode(_encode(small, int(side * side * _BYTES_A_PIXEL)))
+    return Picture(
+        uri=f'data:image/jpeg;base64,{data.decode()}',
+        size=(width, height),
+        outlines=tuple(outlines[:MOST_BOXES]),
+        boxes=len(outlines),
+    )
+
+
+def overlay_heat(pixels: Pixels, heat: NDArray[np.floating[Any]]) -> Pixels:
+    """Lay a heat map over an image.
+
+    Args:
+        pixels: BGR, shape (height, width, 3).
+        heat: Of any height and width, 0 (the image stays as it is) to 1; it is
+            stretched to the image.
+
+    Returns:
+        BGR, as large as the image; for :func:`make_picture`.
+    """
+    height, width = pixels.shape[:2]
+    wide = cv2.resize(
+        heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
+    ).clip(0, 1)
+    # Inferno is read alike in print and by the colour-blind.
+    colours = cv2.applyColorMap((wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    strength = 0.7 * wide[..., None]
+    return (pixels * (1 - strength) + colours * strength).astype(np.uint8)
+
+
+def draw_picture(picture: Picture, label: str) -> Html:
+    """Draw a picture and its boxes.
+
+    Args:
+        picture: What to draw.
+        label: What it shows, for those who can't see it.
+    """
+    # Always as many units long, so that lines are as thick on all pictures.
+    scale = SIDE / max(picture.size)
+    width, height = (max(length * scale, 1.0) for length in picture.size)
+    rects = [
+        element(
+            'rect',
+            element('title', clipped(name, 20)),
+            x=float(x1 * scale),
+            y=float(y1 * scale),
+            width=max(float(x2 - x1) * scale, 0.0),
+            height=max(float(y2 - y1) * scale, 0.0),
+            class_=style or None,
+        )
+        for (x1, y1, x2, y2), name, style in picture.outlines
+    ]
+    return element(
+        'svg',
+        element(
+            'image',
+            href=picture.uri,
+            width=width,
+            height=height,
+            preserveAspectRatio='none',
+        ),
+        element('g', rects, class_='outlines') if rects else None,
+        viewBox=f'0 0 {width:.1f} {height:.1f}',
+        class_='picture',
+        role='img',
+        aria_label=clipped(label, 200),
+    )
+
+
+def _encode(pixels: Pixels, most: int) -> bytes:
+    """Encode as JPEG, coarser and then smaller until it is small enough."""
+    for quality in _QUALITIES:
+        ok, data = cv2.imencode('.jpg', pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
+        if ok and data.size <= most:
+            return data.tobytes()
+    height, width = pixels.shape[:2]
+    size = max(1, width // 2), max(1, height // 2)
+    halved = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return _encode(halved, most)  # type: ignore[arg-type]

@@ -1,0 +1,319 @@
+"""Everything a report says, as one dictionary: the content of ``report.json``."""
+
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mmengine.config import Config
+
+from custom_datasets import __version__
+from custom_datasets.checks.environment import TESTED, installed_version
+from custom_datasets.errors import UserError
+from custom_datasets.evaluation.classification import (
+    attribute_report,
+    usable_attributes,
+)
+from custom_datasets.evaluation.classification_report import classification_report
+from custom_datasets.evaluation.detection import detection_report
+from custom_datasets.evaluation.results import (
+    ClassificationResults,
+    DetectionResults,
+    Results,
+    Samples,
+    classification_results,
+    detection_results,
+    read_samples,
+)
+from custom_datasets.evaluation.results import is_detection as has_boxes
+from custom_datasets.evaluation.sets import compare_sets
+from custom_datasets.pages.summaries import sets_note
+from custom_datasets.predicting.config import (
+    SPLITS,
+    DataSet,
+    has_split,
+    is_detection,
+    read_dataset,
+    read_settings,
+)
+from custom_datasets.predicting.predict import CheckpointFacts, Progress, predict
+from custom_datasets.training.record import has_run, read_run
+
+
+def about_run(
+    cfg: Config,
+    config: str,
+    checkpoint: str | None,
+    given: Mapping[str, str],
+    options: Mapping[str, Any] | None,
+    facts: CheckpointFacts | None,
+) -> dict[str, Any]:
+    """Say what was run, when and with what.
+
+    Args:
+        cfg: The config, with all overrides.
+        config: Its path.
+        checkpoint: The weights.
+        given: Files of predictions, by the part of the data.
+        options: What ``--cfg-options`` set.
+        facts: What the checkpoint says of itself.
+    """
+    versions = {'python': platform.python_version(), 'custom_datasets': __version__}
+    for package in TESTED:
+        version = installed_version(package)
+        if version:
+            versions[package] = version
+    return {
+        'config': config,
+        'options': {name: str(value) for name, value in (options or {}).items()},
+        'checkpoint': checkpoint,
+        'epoch': facts.epoch if facts else None,
+        'iteration': facts.iteration if facts else None,
+        'predictions': dict(given),
+        'dataset': str(_innermost(cfg.test_dataloader.dataset).get('type', '')),
+        'date': datetime.now().astimezone().isoformat(timespec='seconds'),
+        'versions': versions,
+    }
+
+
+def record_note(checkpoint: str) -> list[str]:
+    """Say it where a test is not added to the record beside its checkpoint."""
+    folder = os.path.dirname(os.path.abspath(checkpoint))
+    try:
+        if has_run(folder):
+            read_run(folder, whole=True)
+    except UserError as error:
+        return [f'This test is not added to the record of the run: {error}.']
+    return []
+
+
+def _innermost(dataset: Any) -> Any:
+    while True:
+        inner = dataset.get('dataset') or dataset.get('datasets')
+        if not inner:
+            return dataset
+        dataset = inner[0] if isinstance(inner, Sequence) else inner
+
+
+def caveats(
+    test: Results,
+    validation: Results | None,
+    shared: int,
+    facts: CheckpointFacts | None,
+) -> list[str]:
+    """Say what a reader must know before they trust a number.
+
+    Args:
+        test: Of the test set.
+        validation: Of the validation set, if there are any.
+        shared: How many images are in both.
+        facts: What the checkpoint says of itself.
+    """
+    notes = []
+    if validation is None:
+        notes.append(f'There are no predictions of a validation set: {_chosen(test)}')
+    elif shared == len(test.images):
+        notes.append(
+            'All images of the test set are in the validation set too: '
+            f'{_chosen(test)} tools/dataset_converters/split.py splits off a test set '
+            'of its own.'
+        )
+    elif shared:
+        notes.append(
+            f'{shared} images of the test set are in the validation set too: what is '
+            'measured on them is too good.'
+        )
+    trained = facts.classes if facts else None
+    if trained and list(trained) != list(test.classes):
+        notes.append(
+            f'The checkpoint calls its classes {", ".join(trained)}; the names here '
+            "are the config's."
+        )
+    return notes
+
+
+def _chosen(test: Results) -> str:
+    """Say what becomes of the choices that are made on validation."""
+    if isinstance(test, ClassificationResults):
+        return 'so no temperature and no threshold is chosen.'
+    return (
+        'so the thresholds are chosen on the test set itself, and are worth a little '
+        'less on new images.'
+    )
+
+
+@dataclass
+class RunReport:
+    """What is known of a run.
+
+    Attributes:
+        cfg: Its config, with all overrides.
+        checkpoint: The weights; None where predictions were given.
+        palette: Of the data set.
+        content: What ``report.json`` holds.
+        samples: Predictions that were made here, by the part of the data.
+    """
+
+    cfg: Config
+    checkpoint: str | None
+    palette: Any
+    content: dict[str, Any]
+    samples: dict[str, Samples]
+
+
+@dataclass
+class _Inputs:
+    """Predictions of each part of the data, and where they are from."""
+
+    data: dict[str, DataSet] = field(default_factory=dict)
+    samples: dict[str, Samples] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: CheckpointFacts | None = None
+
+
+def gather(
+    config: str,
+    checkpoint: str | None,
+    given: Mapping[str, str],
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Predict where nothing was given, and evaluate.
+
+    Args:
+        config: The leaf.
+        checkpoint: The weights; they may be missing where predictions of the
+            test set are given.
+        given: Files of ``tools/test.py --out`` by ``test`` or ``validation``.
+        options: What ``--cfg-options`` sets, by dotted name.
+        progress: Called with the number of images predicted, and of all.
+
+    Raises:
+        UserError: Something can't be read, or does not belong together.
+    """
+    cfg = read_settings(config, options)
+    if checkpoint is None and 'test' not in given:
+        raise UserError('give a checkpoint, or predictions of the test set')
+    inputs = _collect(cfg, checkpoint, given, progress)
+    results = {split: _results(split, inputs, given) for split in inputs.samples}
+    test, validation = results['test'], results.get('validation')
+    shared = _shared_images(test, validation)
+    notes = caveats(test, validation, shared, inputs.facts)
+    if inputs.facts and checkpoint:
+        notes += record_note(checkpoint)
+    # What was chosen on the test set must not be called validated.
+    chosen_on = None if shared == len(test.images) else validation
+    sets = compare_sets({'validation': chosen_on, 'test': test})
+    return RunReport(
+        cfg,
+        checkpoint,
+        inputs.data['test'].palette,
+        {
+            'run': about_run(cfg, config, checkpoint, given, options, inputs.facts),
+            'notes': notes + sets_note(sets),
+            'stock_metrics': inputs.metrics,
+            **_evaluate(test, chosen_on, inputs.data['test']),
+            'sets': sets,
+        },
+        {
+            split: samples
+            for split, samples in inputs.samples.items()
+            if split not in given
+        },
+    )
+
+
+def _collect(
+    cfg: Config,
+    checkpoint: str | None,
+    given: Mapping[str, str],
+    progress: Progress | None,
+) -> _Inputs:
+    inputs = _Inputs()
+    for split, path in given.items():
+        inputs.samples[split] = read_samples(path)
+        if has_boxes(inputs.samples[split]) != is_detection(cfg):
+            kinds = 'a classifier', 'a detector'
+            raise UserError(
+                f'{path}: is of {kinds[not is_detection(cfg)]}, but the config is of '
+                f'{kinds[is_detection(cfg)]}'
+            )
+        if not has_split(cfg, split):
+            raise UserError(f'{path}: the config has no {split} set')
+        inputs.data[split] = read_dataset(cfg, split)
+    missing = [s for s in SPLITS if s not in given and has_split(cfg, s)]
+    if checkpoint is not None and missing:
+        found, inputs.facts = predict(cfg, checkpoint, missing, progress)
+        for split, one in found.items():
+            inputs.samples[split], inputs.data[split] = one.samples, one.data
+            inputs.metrics[split] = {k: _number(v) for k, v in one.metrics.items()}
+    return inputs
+
+
+def _results(split: str, inputs: _Inputs, given: Mapping[str, str]) -> Results:
+    data, samples = inputs.data[split], inputs.samples[split]
+    results: Results
+    try:
+        if has_boxes(samples):
+            results = detection_results(samples, data.classes)
+        else:
+            results = classification_results(samples, data.classes)
+        found, wanted = {image.key for image in results.images}, set(data.keys)
+        if found != wanted:
+            raise UserError(_difference(split, found, wanted))
+        if isinstance(results, DetectionResults) and not len(results.truth.label):
+            raise UserError(
+                f'nothing is annotated in the {split} set, so there is nothing to '
+                'report; tools/cross_validate.py measures on all that is annotated'
+            )
+    except UserError as error:
+        raise UserError(
+            f'{given[split]}: {error}' if split in given else error
+        ) from error
+    return results
+
+
+def _difference(split: str, found: set[str], wanted: set[str]) -> str:
+    odd = sorted(found ^ wanted)[0]
+    return (
+        f"these are not predictions of the config's {split} set: {len(found - wanted)} "
+        f'images are not in it, and {len(wanted - found)} of it are missing ({odd} for '
+        'one); give the same --cfg-options as to tools/test.py'
+    )
+
+
+def _evaluate(
+    test: Results, validation: Results | None, data: DataSet
+) -> dict[str, Any]:
+    if isinstance(test, ClassificationResults):
+        assert not isinstance(validation, DetectionResults)
+        names = test.classes
+        used = usable_attributes(data.attributes, names)
+        return {
+            **classification_report(test, validation),
+            'attributes': attribute_report(used, names, test.truth, test.scores),
+        }
+    assert not isinstance(validation, ClassificationResults)
+    report: dict[str, Any] = detection_report(test, validation)
+    return report
+
+
+def _shared_images(test: Results, validation: Results | None) -> int:
+    if validation is None:
+        return 0
+    paths = {image.path for image in validation.images}
+    return sum(image.path in paths for image in test.images)
+
+
+def _number(value: Any) -> Any:
+    """Return a metric as JSON has it, which knows no NaN and no tensor."""
+    if isinstance(value, (list, tuple)):
+        return [_number(one) for one in value]
+    if hasattr(value, 'tolist'):
+        return _number(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,145 @@
+"""The config of a run, made ready for prediction, and what its data sets say."""
+
+import inspect
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
+from mmengine.utils import import_modules_from_strings
+
+from custom_datasets.checks.check import load_config
+from custom_datasets.config import iter_dicts
+from custom_datasets.errors import INSTALL, ConfigError
+from custom_datasets.evaluation.results import image_keys
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what is logged, printed and warned of from the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)
+
+
+SPLITS = {'test': 'test', 'validation': 'val'}
+"""How a config abbreviates the parts of the data that a report is about."""
+
+_NEEDED = ('img_id', 'img_path', 'ori_shape', 'instances')
+
+
+class DataSet(NamedTuple):
+    """What a report needs to know of a data set.
+
+    Attributes:
+        classes: Their names, in the order that numbers them.
+        palette: That of ``METAINFO``, or None.
+        keys: What tells each image from the others in any run.
+        paths: Path of each image.
+        attributes: That of ``METAINFO``, or None.
+    """
+
+    classes: tuple[str, ...]
+    palette: Any
+    keys: tuple[str, ...]
+    paths: tuple[str, ...]
+    attributes: Any = None
+
+
+def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config, import what it names, and let predictions keep the truth.
+
+    Args:
+        config: The leaf.
+        options: What ``--cfg-options`` sets, by dotted name.
+
+    Raises:
+        ConfigError: It can't be read, is of another package than mmdet and
+            mmpretrain, or has no test set.
+    """
+    cfg = load_config(config, options)
+    scope = cfg.get('default_scope')
+    if scope not in ('mmdet', 'mmpretrain'):
+        raise ConfigError(
+            f'{config}: default_scope is {scope}, not mmdet or mmpretrain'
+        )
+    if not has_split(cfg, 'test'):
+        raise ConfigError(
+            f'{config}: has no test set (test_dataloader, test_evaluator)'
+        )
+    try:
+        with quiet():
+            import_modules_from_strings([scope, 'custom_datasets.training.runner'])
+            if cfg.get('custom_imports'):
+                import_modules_from_strings(**cfg.custom_imports)
+    except ImportError as error:
+        raise ConfigError(f'{config}: {error}; {INSTALL}') from error
+    if is_detection(cfg):
+        for split in SPLITS.values():
+            _keep_truth(cfg.get(f'{split}_dataloader'))
+    return cfg
+
+
+def is_detection(cfg: Mapping[str, Any]) -> bool:
+    """Tell a detector's config from a classifier's."""
+    return bool(cfg['default_scope'] == 'mmdet')
+
+
+def has_split(cfg: Mapping[str, Any], split: str) -> bool:
+    """Tell whether a config names the data and how to evaluate them."""
+    name = SPLITS[split]
+    return bool(cfg.get(f'{name}_dataloader') and cfg.get(f'{name}_evaluator'))
+
+
+def same_data(cfg: Mapping[str, Any]) -> bool:
+    """Tell whether validation and test are one data set, as some configs have it."""
+    one, other = (cfg[f'{name}_dataloader']['dataset'] for name in SPLITS.values())
+    return bool(one == other)
+
+
+def read_dataset(cfg: Config, split: str) -> DataSet:
+    """Read a data set's annotations.
+
+    Raises:
+        UserError: They can't be read.
+    """
+    given = cfg[f'{SPLITS[split]}_dataloader']['dataset']
+    with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return describe_dataset(DATASETS.build(given))
+
+
+def describe_dataset(dataset: Any) -> DataSet:
+    """Collect what a report needs to know of a data set that is built."""
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    paths = [str(info['img_path']) for info in infos]
+    keys = [str(info['img_id']) for info in infos if 'img_id' in info]
+    return DataSet(
+        tuple(map(str, dataset.metainfo.get('classes') or ())),
+        dataset.metainfo.get('palette'),
+        tuple(keys if len(keys) == len(paths) else image_keys(paths)),
+        tuple(paths),
+        dataset.metainfo.get('attributes'),
+    )
+
+
+def _keep_truth(loader: Any) -> None:
+    """Let a pipeline pack what is annotated, and what tells images apart."""
+    for step in iter_dicts(loader):
+        if str(step.get('type', '')).split('.')[-1] == 'PackDetInputs':
+            keys: Sequence[str] = step.get('meta_keys') or _default_keys()
+            step['meta_keys'] = tuple(dict.fromkeys((*keys, *_NEEDED)))
+
+
+def _default_keys() -> Sequence[str]:
+    pack = TRANSFORMS.get('mmdet.PackDetInputs')
+    keys: Sequence[str] = inspect.signature(pack).parameters['meta_keys'].default
+    return keys

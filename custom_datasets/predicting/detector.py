@@ -1,0 +1,212 @@
+"""A trained detector, to be used on images outside any data set."""
+
+import copy
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.apis import inference_detector
+from mmdet.registry import MODELS
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
+from numpy.typing import NDArray
+from torch import nn
+
+from custom_datasets.checkpoints import checkpoint_classes, require_weights, weights_of
+from custom_datasets.data.decode import decode
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.predicting.config import is_detection, quiet, read_settings
+from custom_datasets.settings import apply_overrides
+
+Picture = str | os.PathLike[str] | NDArray[np.uint8]
+"""A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
+
+
+def load_detector(
+    config: str,
+    checkpoint: str,
+    device: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """Build a detector for the classes it was trained on, with its weights.
+
+    Args:
+        config: The leaf that it was trained with.
+        checkpoint: What training left.
+        device: ``cpu``, ``cuda:1`` or alike; without it a GPU, if there is one.
+        options: What ``--cfg-options`` sets, by dotted name.
+
+    Returns:
+        The model in ``eval`` mode, its config as ``cfg``, and its classes.
+
+    Raises:
+        UserError: One of the two is missing, broken, no detector's or not for
+            the other.
+    """
+    if not os.path.isfile(checkpoint):
+        raise UserError(f'{checkpoint}: no such checkpoint')
+    classes = checkpoint_classes(checkpoint)
+    if not classes:
+        raise UserError(f'{checkpoint}: not a whole checkpoint that names its classes')
+    cfg = read_settings(config, {**(options or {}), 'classes': classes})
+    if not is_detection(cfg):
+        raise ConfigError(f'{config}: a classifier, and a detector is needed')
+    with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
+        apply_overrides(cfg)
+        model = MODELS.build(cfg.model)
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    weights = weights_of(loaded)
+    require_weights(checkpoint, weights, model.state_dict())
+    model.load_state_dict(weights, strict=False)
+    model.cfg = cfg
+    found: nn.Module = model.to(device or _best_device()).eval()
+    return found, classes
+
+
+def detect(
+    model: nn.Module, image: Picture
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Find what is on an image.
+
+    Args:
+        model: As of :func:`load_detector`.
+        image: A path or pixels.
+
+    Returns:
+        Boxes, shape (n, 4), zero-based ``xyxy`` in pixels of the image; their scores
+        and class numbers, both of shape (n,).
+
+    Raises:
+        UserError: There is no such image, it does not decode wholly, or the pixels
+            have another shape.
+    """
+    pixels = image if isinstance(image, np.ndarray) else _read(os.fspath(image))
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise UserError(f'pixels of shape {pixels.shape}: needs (height, width, 3)')
+    cfg: Any = model.cfg
+    # A copy: the model's own config still reads files.
+    steps = copy.deepcopy(get_test_pipeline_cfg(cfg))
+    steps[0] = {'type': 'mmdet.LoadImageFromNDArray'}
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        result = inference_detector(model, pixels, Compose(steps))
+    found = result.pred_instances.cpu().numpy()
+    return found.bboxes.astype(float), found.scores.astype(float), found.labels
+
+
+def _read(path: str) -> NDArray[np.uint8]:
+    try:
+        with open(path, 'rb') as file:
+            decoded, pixels = decode(file.read())
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+    if pixels is None or decoded.decodes != 'whole':
+        raise UserError(f'{path}: {decoded.problem or "is too large"}')
+    return pixels
+
+
+def _best_device() -> str:
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+THRESHOLD = 0.3
+"""Score from which on a box counts."""
+
+
+class Tag(NamedTuple):
+    """One class that was found.
+
+    Attributes:
+        score: Of its best box.
+        boxes: ``(n, 4)``, zero-based ``xyxy`` in pixels, the best first.
+    """
+
+    score: float
+    boxes: NDArray[np.float64]
+
+
+class Tagger:
+    """Names what is on an image.
+
+    Args:
+        model: A detector in ``eval`` mode, its config as ``cfg``.
+        classes: Tags in the order that numbers them.
+        threshold: Score from which on a box counts.
+    """
+
+    def __init__(
+        self, model: nn.Module, classes: Sequence[str], threshold: float = THRESHOLD
+    ) -> None:
+        """Keep the model."""
+        self.model, self.classes, self.threshold = model, tuple(classes), threshold
+
+    def tags(self, image: Picture) -> dict[str, Tag]:
+        """Find each class on an image, with its boxes.
+
+        Returns:
+            Tags by name, those with the best scores first.
+
+        Raises:
+            UserError: See :func:`~custom_datasets.predicting.detector.detect`.
+        """
+        boxes, scores, labels = detect(self.model, image)
+        names = [self.classes[label] for label in labels]
+        return collect_tags(boxes, scores, names, self.threshold)
+
+    def names(self, image: Picture) -> list[str]:
+        """List the classes on an image; see :meth:`tags`."""
+        return list(self.tags(image))
+
+
+def collect_tags(
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    names: Sequence[str],
+    threshold: float,
+) -> dict[str, Tag]:
+    """Group the ``n`` boxes of an image by the names of their classes.
+
+    Returns:
+        Tags with a box of at least the threshold, those with the best scores first;
+        equal ones stay in order.
+    """
+    order = np.argsort(-scores, kind='stable')
+    rows: dict[str, list[int]] = {}
+    for row in order[scores[order] >= threshold]:
+        rows.setdefault(names[row], []).append(int(row))
+    return {n: Tag(float(scores[r[0]]), boxes[r]) for n, r in rows.items()}
+
+
+def tag_images(
+    images: Sequence[str],
+    config: str,
+    checkpoint: str,
+    threshold: float = THRESHOLD,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[str, list[str]]:
+    """Tag image files.
+
+    Returns:
+        A JSON: tag, best score and boxes of each image; and a sentence on each image
+        that could not be read, which the JSON lacks.
+
+    Raises:
+        UserError: See :func:`~custom_datasets.predicting.detector.load_detector`.
+    """
+    tagger = Tagger(*load_detector(config, checkpoint, options=options), threshold)
+    found, problems = {}, []
+    for image in images:
+        try:
+            tags = tagger.tags(image)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        found[image] = {
+            name: {'score': round(tag.score, 4), 'boxes': tag.boxes.round(1).tolist()}
+            for name, tag in tags.items()
+        }
+    return json.dumps(found, indent=1), problems

@@ -1,0 +1,158 @@
+"""Running a checkpoint on the validation and the test set: the part with torch."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import METRICS, RUNNERS
+
+from custom_datasets.checkpoints import (
+    classes_of,
+    require_classes,
+    require_weights,
+    weights_of,
+)
+from custom_datasets.errors import UserError
+from custom_datasets.evaluation.results import Samples, read_samples
+from custom_datasets.predicting.config import (
+    SPLITS,
+    DataSet,
+    describe_dataset,
+    is_detection,
+    quiet,
+    same_data,
+)
+
+Progress = Callable[[int, int], None]
+
+
+class Predicted(NamedTuple):
+    """What a model says of a data set.
+
+    Attributes:
+        data: The data set.
+        samples: What ``tools/test.py --out`` would have written.
+        metrics: What the config's evaluators say.
+    """
+
+    data: DataSet
+    samples: Samples
+    metrics: dict[str, Any]
+
+
+class CheckpointFacts(NamedTuple):
+    """What a checkpoint says of itself; None where it does not."""
+
+    epoch: int | None
+    iteration: int | None
+    classes: tuple[str, ...] | None
+
+
+def predict(
+    cfg: Config,
+    checkpoint: str,
+    splits: Sequence[str],
+    progress: Progress | None = None,
+) -> tuple[dict[str, Predicted], CheckpointFacts]:
+    """Run the stock test loop on parts of the data; the model is built once.
+
+    What the runner logs and dumps goes to a folder that is removed, so that
+    nothing of a training run is replaced.
+
+    Args:
+        cfg: What ``read_settings`` returned.
+        checkpoint: Path or address of the weights.
+        splits: ``test``, ``validation`` or both. Where both are the same data
+            set, it is run once.
+        progress: Called with the number of images done, and of all.
+
+    Raises:
+        UserError: The checkpoint is missing, broken or of another model, or
+            the data can't be read.
+    """
+    if '://' not in checkpoint and not os.path.isfile(checkpoint):
+        raise UserError(f'{checkpoint}: no such checkpoint')
+    needed = list(splits)
+    if len(needed) > 1 and same_data(cfg):
+        needed = needed[:1]
+    with tempfile.TemporaryDirectory(prefix='report-') as folder, quiet():
+        runner = RUNNERS.build(_settings(cfg, needed[0], folder))
+        loops = [runner.test_loop]
+        loops += [runner.build_test_loop(_loop(cfg, split)) for split in needed[1:]]
+        data = [describe_dataset(loop.dataloader.dataset) for loop in loops]
+        runner.register_hook(_ProgressHook(sum(len(d.keys) for d in data), progress))
+        runner.call_hook('before_run')
+        facts = _load(runner, checkpoint, data[0].classes)
+        found = {}
+        for split, loop, one in zip(needed, loops, data, strict=True):
+            path = os.path.join(folder, f'{split}.pkl')
+            kind = 'mmdet.DumpDetResults' if is_detection(cfg) else 'DumpResults'
+            dump = METRICS.build({'type': kind, 'out_file_path': path})
+            loop.evaluator.metrics.append(dump)
+            # Hooks ask the runner which data they are on: the run's record does.
+            runner._test_loop = loop
+            metrics = loop.run()
+            found[split] = Predicted(one, read_samples(path), dict(metrics))
+        runner.call_hook('after_run')
+    return {split: found.get(split, found[needed[0]]) for split in splits}, facts
+
+
+class _ProgressHook(Hook):  # type: ignore[misc]
+    """Tell how many images are done."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.done, self.total, self.progress = 0, total, progress
+
+    def after_test_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> None:
+        """Count a batch."""
+        self.done += len(outputs or ())
+        if self.progress:
+            self.progress(self.done, self.total)
+
+
+def _settings(cfg: Config, split: str, folder: str) -> Config:
+    """Return a config whose test set is a part of the data."""
+    ready = Config(cfg.to_dict(), filename=cfg.filename)
+    name = SPLITS[split]
+    ready.merge_from_dict(
+        {'work_dir': folder, 'log_level': 'ERROR', 'launcher': 'none'}
+    )
+    ready.test_dataloader = ready[f'{name}_dataloader']
+    ready.test_evaluator = ready[f'{name}_evaluator']
+    ready.test_cfg = ready.get('test_cfg') or {}
+    ready.load_from, ready.resume = None, False
+    # Another run must not appear where this one was tracked.
+    ready.track = None
+    if ready.get('visualizer'):
+        ready.visualizer.vis_backends = [{'type': 'LocalVisBackend'}]
+    ready.setdefault('runner_type', 'PluginRunner')
+    return ready
+
+
+def _loop(cfg: Config, split: str) -> dict[str, Any]:
+    name = SPLITS[split]
+    return {
+        'type': 'TestLoop',
+        **(cfg.get('test_cfg') or {}),
+        'dataloader': cfg[f'{name}_dataloader'],
+        'evaluator': cfg[f'{name}_evaluator'],
+    }
+
+
+def _load(runner: Any, path: str, classes: Sequence[str]) -> CheckpointFacts:
+    """Load weights that fit the model altogether."""
+    checkpoint = runner.load_checkpoint(path)
+    trained = classes_of(checkpoint)
+    require_classes(path, trained, classes)
+    require_weights(path, weights_of(checkpoint), runner.model.state_dict())
+    meta = checkpoint.get('meta') or {}
+    return CheckpointFacts(meta.get('epoch'), meta.get('iter'), trained)

@@ -1,0 +1,307 @@
+"""The lists of a cross-validation: those that are there, or new ones."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from custom_datasets.config import fold_folder, fold_numbers
+from custom_datasets.data.clean import REMOVED
+from custom_datasets.data.coco import find_coco_json
+from custom_datasets.data.config_sources import COCO_KINDS, Source, find_sources
+from custom_datasets.data.images import without_suffix
+from custom_datasets.data.names import as_names, read_lines
+from custom_datasets.data.split import split_dataset
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.runs.jobs import digest_of
+
+SPLITTER = 'tools/dataset_converters/split.py'
+"""What writes them."""
+
+
+def read_held_out(lists: list[list[str]], root: str) -> tuple[frozenset[str], ...]:
+    """Read what each fold holds out; all of it together is what the data have."""
+    pairs = [[listed_images(path) for path in pair] for pair in lists]
+    whole: frozenset[str] = frozenset().union(*(val for _, val in pairs))
+    again = f'make them anew by {SPLITTER} {root} --folds {len(lists)} --overwrite'
+    for (train_path, val_path), (train, val) in zip(lists, pairs, strict=True):
+        both = sorted(train & val)
+        if both:
+            raise UserError(f'{val_path}: {both[0]} is in {train_path} too; {again}')
+        if train | val != whole:
+            lost = sorted(whole ^ (train | val))[0]
+            raise UserError(
+                f'{val_path}: with {train_path} it has other images than the other '
+                f'folds, {lost} for one; {again}'
+            )
+    if sum(len(val) for _, val in pairs) != len(whole):
+        raise UserError(
+            f'{os.path.dirname(lists[0][1])} and the others: an image is held out by '
+            f'two folds; {again}'
+        )
+    return tuple(val for _, val in pairs)
+
+
+def what_is_lacking(
+    held_out: tuple[frozenset[str], ...],
+    sources: list[Source],
+    held: frozenset[str],
+) -> list[str]:
+    """Say where folds that were there do not fit the config's other lists."""
+    whole: frozenset[str] = frozenset().union(*held_out)
+    files = [s.ann_file for s in sources if os.path.isfile(s.ann_file)]
+    listed: frozenset[str] = frozenset().union(*map(listed_images, files))
+    notes = []
+    if listed - whole:
+        notes.append(
+            f'{len(listed - whole)} images of {" and ".join(files)} are in no fold, '
+            f'{sorted(listed - whole)[0]} for one'
+        )
+    if held & whole:
+        notes.append(
+            f'{len(held & whole)} images of the test list are in the folds too: it is '
+            'no independent test of these models'
+        )
+    return notes
+
+
+def what_is_added(
+    held_out: tuple[frozenset[str], ...], sources: list[Source]
+) -> list[str]:
+    """Say which images of new folds none of the config's own lists has."""
+    if not all(os.path.isfile(source.ann_file) for source in sources):
+        return []
+    listed: frozenset[str] = frozenset().union(
+        *(listed_images(s.ann_file) for s in sources)
+    )
+    added = sorted(frozenset().union(*held_out) - listed)
+    if not added:
+        return []
+    return [
+        f'{len(added)} images of the folds are in none of the lists of train, val and '
+        f'test, {added[0]} for one: what was left out there on purpose is back'
+    ]
+
+
+def what_is_outdated(root: str, paths: list[str]) -> list[str]:
+    """Say where a COCO JSON was changed after the folds were made of it."""
+    source = find_coco_json(root)
+    if source is None:
+        return []
+    folds: Counter[Any] = sum(map(_boxes, paths), Counter())
+    names = {name for name, *_ in folds}
+    now = Counter({b: n for b, n in _boxes(source).items() if b[0] in names})
+    if now == folds:
+        return []
+    return [
+        f'{source}: has other annotations by now than the folds, which are copies; '
+        f'{SPLITTER} {source} --folds {len(paths)} --overwrite makes them anew'
+    ]
+
+
+def listed_images(path: str) -> frozenset[str]:
+    """Read the images that a list, or a COCO JSON, names."""
+    if not path.lower().endswith('.json'):
+        return frozenset(without_suffix(line) for _, line in read_lines(path))
+    try:
+        return frozenset(image['file_name'] for image in _load(path)['images'])
+    except (KeyError, TypeError) as error:
+        raise UserError(f'{path}: cannot be read ({error})') from error
+
+
+def has_truth(path: str) -> bool:
+    """Say whether a list can have annotations: a COCO JSON may have none."""
+    return not path.lower().endswith('.json') or bool(_load(path).get('annotations'))
+
+
+def _boxes(path: str) -> Counter[Any]:
+    """Count images, as boxes of nothing, and boxes of a COCO JSON."""
+    content = _load(path)
+    try:
+        names = {image['id']: image['file_name'] for image in content['images']}
+        return Counter((name, None, ()) for name in names.values()) + Counter(
+            (names[item['image_id']], item['category_id'], tuple(item['bbox']))
+            for item in content.get('annotations') or ()
+        )
+    except (KeyError, TypeError) as error:
+        raise UserError(f'{path}: cannot be read ({error})') from error
+
+
+def _load(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            content = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: cannot be read ({error})') from error
+    if not isinstance(content, dict):
+        raise UserError(f'{path}: not COCO, which has a list of images')
+    return content
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What the folds of a config train on and are tested on.
+
+    Attributes:
+        classes: Class names in the order that numbers them.
+        held_out: The images that each fold holds out, as its list names them.
+        digest: Of the content of all lists.
+        report: What was split, or found, for the user.
+    """
+
+    classes: tuple[str, ...]
+    held_out: tuple[frozenset[str], ...]
+    digest: str
+    report: str
+
+
+def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
+    """Take the lists of the folds that are there, or else write them.
+
+    Images of the config's test list stay out of new folds, unless that list is
+    the validation list.
+
+    Args:
+        cfg: The config, after its overrides are applied, without ``fold``.
+        count: How many folds.
+        seed: Of a new split.
+
+    Raises:
+        ConfigError: The config has no such lists.
+        UserError: There are other folds, or some that are not whole.
+        AnnotationError: The data can't be split.
+    """
+    train, val, test = (_only_source(cfg, part) for part in ('train', 'val', 'test'))
+    folder = os.path.dirname(val.ann_file)
+    held = _held_images(val, test)
+    there = _folds_of(train, val)
+    if there and there != list(range(count)):
+        kept = f' --test-list {test.ann_file}' if held else ''
+        raise UserError(
+            f'{folder}: has the folds {", ".join(map(str, there))}; give --folds '
+            f'{len(there)}, or make others by {SPLITTER} {val.root} --folds {count}'
+            f'{kept} --overwrite'
+        )
+    notes = [] if there else [_split(train, val, test if held else None, count, seed)]
+    lists = [
+        [_fold_list(part.ann_file, fold) for part in (train, val)]
+        for fold in range(count)
+    ]
+    held_out = read_held_out(lists, val.root)
+    if there:
+        notes.append(f'{folder}: takes its {count} folds, which are there already')
+        notes += what_is_lacking(held_out, [train, val], held)
+        if val.kind in COCO_KINDS:
+            notes += what_is_outdated(val.root, [pair[1] for pair in lists])
+    else:
+        notes += what_is_added(held_out, [train, val, test])
+    return Folds(
+        classes=val.classes,
+        held_out=held_out,
+        digest=digest_of([path for pair in lists for path in pair]),
+        report='\n'.join(notes),
+    )
+
+
+def test_list(cfg: Mapping[str, Any]) -> str:
+    """Return the list, or the COCO JSON, of a config's test set.
+
+    Raises:
+        ConfigError: There is not one.
+    """
+    return _only_source(cfg, 'test').ann_file
+
+
+def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
+    """Stop where models of the folds would be applied to what they learned.
+
+    Raises:
+        ConfigError: The config has no test list.
+        UserError: An image of the test list is in the folds.
+    """
+    test, val = (_only_source(cfg, part) for part in ('test', 'val'))
+    held_out: frozenset[str] = frozenset().union(*folds.held_out)
+    shared = listed_images(test.ann_file)
+    if test.kind in COCO_KINDS:
+        # Two JSONs may call other images in other folders by the same names.
+        known = {_image(val, name) for name in held_out}
+        shared = frozenset(n for n in shared if _image(test, n) in known)
+    else:
+        shared &= held_out
+    if shared:
+        raise UserError(
+            f'{test.ann_file}: {len(shared)} of its images are in the folds too, '
+            f'{min(shared)} for one; --predict is for a test set of its own'
+        )
+
+
+def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
+    sources, findings = find_sources(cfg)
+    found = [source for source in sources if source.split == part]
+    if len(found) != 1 or os.path.basename(found[0].ann_file) == '':
+        problems = '; '.join(f.message for f in findings if f.split == part)
+        raise ConfigError(
+            f'{part}_dataloader: '
+            + (problems or f'{len(found)} data sets with a list or file of annotations')
+            + '; folds need one, as the data sets of this package have it'
+        )
+    return found[0]
+
+
+def _held_images(val: Source, test: Source) -> frozenset[str]:
+    """Return the images of a test list that is one of its own.
+
+    Where nothing is annotated there is nothing to keep honest: a competition's
+    test set takes no image away from training.
+    """
+    if not os.path.isfile(test.ann_file) or not has_truth(test.ann_file):
+        return frozenset()
+    names = listed_images(test.ann_file)
+    if os.path.isfile(val.ann_file) and names == listed_images(val.ann_file):
+        return frozenset()
+    return names
+
+
+def _split(
+    train: Source, val: Source, test: Source | None, count: int, seed: int
+) -> str:
+    """Write the lists where the config looks for them."""
+    images = (val.settings.get('data_prefix') or {}).get('img')
+    is_coco = val.kind in COCO_KINDS
+    removed = os.path.join(val.root, REMOVED)
+    report = split_dataset(
+        val.root,
+        folds=count,
+        test_list=test.ann_file if test else None,
+        ignore_classes=as_names(val.settings.get('ignore_classes') or ()),
+        exclude=removed if os.path.isfile(removed) else None,
+        images=os.path.join(val.root, images) if is_coco and images else None,
+        seed=seed,
+    )
+    if _folds_of(train, val) != list(range(count)):
+        raise ConfigError(
+            f'{val.ann_file}: the lists of the folds are not beside it; let ann_file '
+            f'name a list where {SPLITTER} writes:\n{report}'
+        )
+    return report
+
+
+def _folds_of(*parts: Source) -> list[int]:
+    """List the folds of which at least one list is there."""
+    return [
+        fold
+        for fold in fold_numbers(os.path.dirname(parts[-1].ann_file))
+        if any(os.path.isfile(_fold_list(part.ann_file, fold)) for part in parts)
+    ]
+
+
+def _fold_list(path: str, fold: int) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, fold_folder(fold), name)
+
+
+def _image(source: Source, name: str) -> str:
+    prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
+    return os.path.realpath(os.path.join(source.root, prefix, name))

@@ -1,1 +1,0 @@
-"""From predictions to the file that a competition takes."""

@@ -1,0 +1,262 @@
+"""Hooks that every run of this package has."""
+
+import os
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, all_reduce
+from mmengine.hooks import Hook, LoggerHook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from torch import nn
+
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.training.facts import bare_model, iter_samples
+from custom_datasets.training.record import checkpoint_hook
+
+
+@HOOKS.register_module()
+class ClassCountHook(Hook):  # type: ignore[misc]
+    """Compare each head's ``num_classes`` with the data set's classes.
+
+    Every module with a ``num_classes`` is compared but region proposal heads,
+    which tell objects from background only, and backbones.
+
+    Raises:
+        ConfigError: Before the first iteration, if one differs.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Check against the training set."""
+        self._check(runner, runner.train_dataloader.dataset)
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Check against the validation set."""
+        self._check(runner, runner.val_dataloader.dataset)
+
+    def before_test_epoch(self, runner: Any) -> None:
+        """Check against the test set."""
+        self._check(runner, runner.test_dataloader.dataset)
+
+    def _check(self, runner: Any, dataset: Any) -> None:
+        classes = dataset.metainfo.get('classes')
+        if classes is None:
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for name, count in head_class_counts(model).items():
+            if count != len(classes):
+                raise ConfigError(
+                    f'model.{name} has num_classes={count}, but the data set has '
+                    f'{len(classes)}: {", ".join(classes)}; in the config, write '
+                    'num_classes=_base_.num_classes, or set classes=[...] for both'
+                )
+
+
+@HOOKS.register_module()
+class OneWriterLoggerHook(LoggerHook):  # type: ignore[misc]
+    """Write a test's metrics from the first process only.
+
+    mmengine's hook writes the same JSON file from every process at once, which
+    now and then leaves it broken.
+    """
+
+    def after_test_epoch(
+        self, runner: Any, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Log and write the metrics."""
+        if runner.rank == 0:
+            super().after_test_epoch(runner, metrics)
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):  # type: ignore[misc]
+    """Seed Python, NumPy and PyTorch from seed, epoch and rank.
+
+    A run that is resumed at the start of an epoch then draws the same numbers
+    as one that was never interrupted, in loader workers too, since PyTorch
+    seeds these from its own generator.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Seed for the epoch that begins."""
+        state = (runner.seed, runner.epoch, runner.rank)
+        seed = int(np.random.SeedSequence(state).generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+
+
+def keep_torch_seed(worker_id: int) -> None:
+    """Leave a loader worker with the seed that PyTorch gave it."""
+
+
+def head_class_counts(model: nn.Module) -> dict[str, int]:
+    """Return ``num_classes`` of each head, by the module's dotted name."""
+    counts = {}
+    for name, module in model.named_modules():
+        count = getattr(module, 'num_classes', None)
+        path = name.split('.')
+        if isinstance(count, int) and count > 0 and 'backbone' not in path:
+            if 'rpn_head' not in path and any('head' in part for part in path):
+                counts[name] = count
+    return counts
+
+
+Losses = Mapping[str, Any]
+Parse = Callable[[Losses], tuple[torch.Tensor, Mapping[str, Any]]]
+
+
+class NonFiniteError(UserError):
+    """A loss or a weight is infinite or no number."""
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):  # type: ignore[misc]
+    """Look at every loss before its gradient is taken.
+
+    A total that is not finite, on any process, stops all of them, so that no
+    step is taken with it. Gradients that overflow under ``AmpOptimWrapper``
+    stop nothing, since it skips their step and scales down. Weights are looked
+    at before each checkpoint: one that holds broken weights is not written,
+    and so removes no good one.
+
+    mmdet's ``CheckInvalidLossHook`` looks at one iteration in fifty, after the
+    step.
+
+    Raises:
+        NonFiniteError: With the batch's images, every loss, the learning rate
+            and what to try.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a batch."""
+        self._batch: Any = None
+
+    def before_train(self, runner: Any) -> None:
+        """Put the check where a model adds up its losses."""
+        model = bare_model(runner)
+        parse: Parse = model.parse_losses  # type: ignore[assignment]
+
+        def parse_and_check(losses: Losses) -> tuple[torch.Tensor, Mapping[str, Any]]:
+            total, terms = parse(losses)
+            if _on_any(~torch.isfinite(total.detach()).all()):
+                raise self._loss_error(runner, total, terms)
+            return total, terms
+
+        model.parse_losses = parse_and_check  # type: ignore[assignment]
+
+    def before_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Remember the batch."""
+        self._batch = data_batch
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Check the weights before a checkpoint that comes after iterations."""
+        saver = checkpoint_hook(runner)
+        if saver and not saver.by_epoch:
+            if self.every_n_train_iters(runner, saver.interval):
+                check_weights(runner)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Check the weights before a checkpoint that comes after epochs."""
+        check_weights(runner)
+
+    def after_train(self, runner: Any) -> None:
+        """Take the check out of the model."""
+        del bare_model(runner).parse_losses
+
+    def _loss_error(
+        self, runner: Any, total: torch.Tensor, terms: Losses
+    ) -> NonFiniteError:
+        broken = not bool(torch.isfinite(total.detach()).all())
+        mine = _describe_batch(self._batch, terms) if broken else None
+        said = [text for text in all_gather_object(mine) if text]
+        if runner.rank != 0:
+            return NonFiniteError('a loss is not finite; the first process says more')
+        where = f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}'
+        # Not the running means, which this very batch has changed.
+        bad = first_broken(dict(bare_model(runner).named_parameters()))
+        since = f'; {bad} has not been since an earlier step' if bad else ''
+        batches = '\n'.join(said)
+        return NonFiniteError(
+            f'{where}: the loss is not finite{since}\n{batches}\n{_what_to_do(runner)}'
+        )
+
+
+def check_weights(runner: Any) -> None:
+    """Stop a run whose weights are not finite.
+
+    Raises:
+        NonFiniteError: On every process, if they are not on one.
+    """
+    name = first_broken(bare_model(runner).state_dict())
+    if not _on_any(torch.tensor(name is not None)):
+        return
+    where = f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}'
+    raise NonFiniteError(
+        f'{where}: the weights are not finite any more ({name or "on another process"})'
+        f', so no checkpoint is written\n{_what_to_do(runner)}'
+    )
+
+
+def first_broken(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """Return the name of the first of some tensors that is not finite."""
+    state = {n: t for n, t in tensors.items() if t.is_floating_point()}
+    if not state:
+        return None
+    flags = torch.stack(
+        [torch.isfinite(each.detach()).all() for each in state.values()]
+    )
+    named = zip(state, flags.tolist(), strict=True)
+    return next((name for name, finite in named if not finite), None)
+
+
+def _on_any(flag: torch.Tensor) -> bool:
+    """Tell whether a flag is set on any process."""
+    number = flag.to(torch.float32)
+    all_reduce(number, 'max')
+    return bool(number > 0)
+
+
+def _describe_batch(batch: Any, terms: Losses) -> str:
+    values = {
+        name: float(torch.as_tensor(each).detach()) for name, each in terms.items()
+    }
+    said = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
+    lines = [f'  losses: {said}']
+    for sample in iter_samples(batch):
+        note = ' (it has a box without area)' if _has_empty_box(sample) else ''
+        lines.append(f'  image: {sample.img_path}{note}')
+    return '\n'.join(lines)
+
+
+def _has_empty_box(sample: Any) -> bool:
+    boxes = getattr(getattr(sample, 'gt_instances', None), 'bboxes', None)
+    corners = getattr(boxes, 'tensor', boxes)
+    if not isinstance(corners, torch.Tensor) or corners.ndim != 2:
+        return False
+    return corners.shape[1] == 4 and bool((corners[:, 2:] <= corners[:, :2]).any())
+
+
+def _what_to_do(runner: Any) -> str:
+    rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
+    tips = [
+        'a lower one (optim_wrapper.optimizer.lr)',
+        'a longer warm-up',
+        'optim_wrapper.clip_grad.max_norm=10',
+        'tools/check.py CONFIG, which finds boxes without area and broken images',
+    ]
+    if 'Amp' in type(runner.optim_wrapper).__name__:
+        tips.append('no --amp')
+    saved = (runner.message_hub.runtime_info.get('last_ckpt'), runner.resumed_from)
+    last = next((path for path in saved if path and os.path.exists(path)), None)
+    kept = f'{last} is kept' if last else 'none was saved yet'
+    return f'  learning rate: {rate:.4g}; try {", ".join(tips)}\n  checkpoint: {kept}'

@@ -1,0 +1,242 @@
+"""The runner of this package: mmengine's, less what ruins an evening.
+
+Configs name it by ``runner_type``, which the stock ``train.py`` and
+``test.py`` read, so that it works wherever those scripts run.
+"""
+
+import os
+from pickle import UnpicklingError
+from typing import Any
+from urllib.error import URLError
+
+import torch
+import torch.distributed
+from mmengine.config import Config
+from mmengine.dist import is_distributed
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.registry import RUNNERS, DefaultScope
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from custom_datasets.checkpoints import (
+    classes_of,
+    require_classes,
+    require_weights,
+    weights_of,
+)
+from custom_datasets.config import fold_folder, iter_dicts
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.settings import apply_overrides
+from custom_datasets.training.hooks import (
+    ClassCountHook,
+    EpochSeedHook,
+    FiniteLossHook,
+    keep_torch_seed,
+)
+from custom_datasets.training.progress import ProgressHook
+from custom_datasets.training.record import has_run
+from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
+from custom_datasets.training.tracking import apply_tracking
+
+_OFFLINE = 'start without weights by --cfg-options from_scratch=True'
+
+
+@RUNNERS.register_module()
+class PluginRunner(Runner):  # type: ignore[misc]
+    """A runner for small data sets on one GPU, many, or none.
+
+    - ``data_root``, ``fold``, ``classes``, ``ignore_classes`` and ``from_scratch``
+      reach the whole config (:mod:`custom_datasets.settings`). Each fold has its own
+      folder
+      under the default ``work_dir``. ``track`` shows its curves elsewhere
+      (:mod:`custom_datasets.training.tracking`).
+    - Each run leaves a record, shows one live line on a terminal, and stops at a
+      loss that is no number (:mod:`custom_datasets.runs`).
+    - A head whose class count differs from the data set's stops the run.
+    - Pretrained weights that can't be fetched give a sentence, and so does a test
+      of a checkpoint that is of another model or of other classes.
+    - Without a GPU, distributed runs go over ``gloo``.
+    - Randomness is a function of seed, epoch and rank, so that a resumed run
+      draws what an unbroken one would have drawn.
+
+    Attributes:
+        loaded_checkpoint: Path of the checkpoint whose weights were loaded.
+        resumed_from: Path of the checkpoint that the training goes on from.
+    """
+
+    loaded_checkpoint: str | None = None
+    resumed_from: str | None = None
+    _tests = False
+    _keeps_config = False
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'PluginRunner':
+        """Build a runner from a config, after its overrides are applied."""
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+            apply_overrides(cfg)
+        apply_tracking(cfg)
+        _give_fold_a_folder(cfg)
+        optimizer = cfg.get('optim_wrapper') or {}
+        if optimizer.get('type') == 'AmpOptimWrapper' and not torch.cuda.is_available():
+            raise ConfigError(
+                '--amp (AmpOptimWrapper) needs a GPU, and none is visible'
+            )
+        runner: PluginRunner = super().from_cfg(cfg)
+        return runner
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Start the process group over ``gloo`` where there is no GPU."""
+        if self.distributed and not torch.cuda.is_available() and not is_distributed():
+            if self._launcher != 'pytorch':
+                raise ConfigError(
+                    f'--launcher {self._launcher} needs a GPU; without one use '
+                    'tools/dist_train.sh'
+                )
+            torch.distributed.init_process_group('gloo')
+        super().setup_env(env_cfg)
+
+    def wrap_model(
+        self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module
+    ) -> nn.Module:
+        """Wrap for distributed training, and make a CPU's convolutions faster.
+
+        Without a GPU, weights are kept in the channels-last layout that CPU
+        kernels prefer (``benchmarks/cpu_step.py``), and no device is named.
+        """
+        if not torch.cuda.is_available():
+            layout = torch.channels_last
+            model = model.to(memory_format=layout)  # type: ignore[call-overload]
+            if self.distributed:
+                model_wrapper_cfg = {
+                    'broadcast_buffers': False,
+                    'find_unused_parameters': bool(
+                        self.cfg.get('find_unused_parameters')
+                    ),
+                    **(model_wrapper_cfg or {}),
+                    'device_ids': None,
+                }
+        wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+        return wrapped
+
+    def register_hooks(
+        self, default_hooks: Any = None, custom_hooks: Any = None
+    ) -> None:
+        """Register the config's hooks, and those that every run has."""
+        super().register_hooks(default_hooks, custom_hooks)
+        for hook in (
+            ClassCountHook(),
+            EpochSeedHook(),
+            FiniteLossHook(),
+            ProgressHook(),
+            RunRecordHook(),
+            RecordTestHook(),
+        ):
+            self.register_hook(hook)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader[Any]:
+        """Build a loader whose workers are seeded anew in each epoch.
+
+        mmengine's own seeding gives a worker the same numbers in every epoch
+        that it is started in, and so the same augmentations. Memory is pinned
+        only where there is a GPU to copy to.
+        """
+        if isinstance(dataloader, dict):
+            dataloader = {'worker_init_fn': {'type': keep_torch_seed}, **dataloader}
+            if not torch.cuda.is_available():
+                dataloader['pin_memory'] = False
+        loader: DataLoader[Any] = Runner.build_dataloader(
+            dataloader, seed, diff_rank_seed
+        )
+        return loader
+
+    def train(self) -> nn.Module:
+        """Train; ``from_scratch`` starts no run from ``load_from``.
+
+        Hooks that have an ``on_error`` are told of an error, Ctrl-C among them.
+        """
+        if self.cfg.get('from_scratch') and not self._resume:
+            self._load_from = None
+        if self._keeps_config:
+            super().dump_config()
+        try:
+            model: nn.Module = super().train()
+        except BaseException as error:
+            self.call_hook('on_error', error=error)
+            raise
+        return model
+
+    def test(self) -> Any:
+        """Test; a checkpoint has to be one of this model and these classes."""
+        self._tests = True
+        return super().test()
+
+    def dump_config(self) -> None:
+        """Write the config, unless that of a training is there: a test leaves it."""
+        self._keeps_config = has_run(self.work_dir)
+        if not self._keeps_config:
+            super().dump_config()
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a checkpoint."""
+        super().resume(filename, *args, **kwargs)
+        self.resumed_from = filename
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint; a missing one gets a sentence."""
+        try:
+            checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        except URLError as error:
+            raise _unreachable(filename, error) from error
+        except FileNotFoundError as error:
+            raise UserError(f'{filename}: no such checkpoint') from error
+        except (UnpicklingError, EOFError) as error:
+            raise UserError(
+                f'{filename}: not a whole checkpoint, or one that this mmengine '
+                'cannot read (0.10.7 resumes nothing with torch 2.6 or newer)'
+            ) from error
+        self.loaded_checkpoint = filename
+        if self._tests:
+            self._require_own(filename, checkpoint)
+        return checkpoint
+
+    def _require_own(self, path: str, checkpoint: Any) -> None:
+        """Raise where stock testing would go on with random weights."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        meta = getattr(self.test_dataloader.dataset, 'metainfo', None) or {}
+        if meta.get('classes'):
+            require_classes(path, classes_of(checkpoint), meta['classes'])
+        require_weights(path, weights_of(checkpoint), model.state_dict())
+
+    def _init_model_weights(self) -> None:
+        try:
+            super()._init_model_weights()
+        except URLError as error:
+            raise _unreachable(', '.join(self._pretrained()), error) from error
+        except FileNotFoundError as error:
+            path = error.filename or error
+            raise UserError(f'{path}: no such weights; {_OFFLINE}') from error
+
+    def _pretrained(self) -> list[str]:
+        return [
+            part['checkpoint']
+            for part in iter_dicts(self.cfg.model)
+            if part.get('type') == 'Pretrained'
+        ]
+
+
+def _give_fold_a_folder(cfg: Config) -> None:
+    """Keep the folds of a config apart where no ``--work-dir`` does it."""
+    name = os.path.splitext(os.path.basename(cfg.filename or ''))[0]
+    default = os.path.join('./work_dirs', name)
+    if cfg.get('fold') is not None and cfg.get('work_dir') == default:
+        cfg.work_dir = os.path.join(default, fold_folder(cfg.fold))
+
+
+def _unreachable(what: str, error: URLError) -> UserError:
+    return UserError(f'{what}: cannot be fetched ({error.reason}); {_OFFLINE}')

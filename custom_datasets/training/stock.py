@@ -1,0 +1,164 @@
+"""Running the stock scripts that ship inside mmdet and mmpretrain."""
+
+import argparse
+import atexit
+import importlib.util
+import os
+import runpy
+import sys
+from collections.abc import Sequence
+
+from custom_datasets.cli import add_cfg_options, find_config, run_command
+from custom_datasets.errors import INSTALL, ConfigError, UserError
+
+NO_CHECK = '--no-check'
+
+
+def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) -> int:
+    """Be the command line of a stock script.
+
+    Args:
+        script: ``train.py`` or ``test.py``.
+        argv: Arguments; those of the process if None.
+        usage: What to print where no config is named.
+
+    Returns:
+        0, 1 after an error that the user can mend, 2 for wrong usage.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    config = find_config(arguments)
+    if config is None:
+        asked = bool({'-h', '--help'} & set(arguments))
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    # Threads that spin while they wait stall a CPU run beside any other process
+    # (benchmarks/cpu_step.py). Read when torch loads, so it is set before.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    unchecked = NO_CHECK in arguments
+    arguments = [argument for argument in arguments if argument != NO_CHECK]
+
+    def action() -> None:
+        if script == 'train.py' and not unchecked and _is_first_process():
+            check_before_training(config, arguments)
+        run_stock(script, config, arguments)
+
+    return run_command(action)
+
+
+def check_before_training(config: str, argv: Sequence[str]) -> None:
+    """Run the part of ``tools/check.py`` that decodes no image.
+
+    Args:
+        config: Path of the config.
+        argv: Arguments of ``train.py``; ``--cfg-options`` counts, and
+            ``--auto-scale-lr``.
+
+    Raises:
+        UserError: It found errors outside of the test set; the message has them.
+    """
+    from custom_datasets.checks.check import check_config
+    from custom_datasets.checks.report import errors, format_findings, summary
+
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    parser.add_argument('--auto-scale-lr', action='store_true')
+    given = parser.parse_known_args(list(argv))[0]
+    options = given.cfg_options
+    if given.auto_scale_lr:
+        options = {**options, 'auto_scale_lr.enable': True}
+    ranks = int(os.environ.get('WORLD_SIZE') or os.environ.get('SLURM_NTASKS') or 1)
+    found = check_config(config, options, ranks=ranks, images=False).findings
+    # A training run does not open the test set.
+    grave = [finding for finding in errors(found) if finding.split != 'test']
+    if grave:
+        raise UserError(
+            f'{config}: stopped before training\n\n{format_findings(grave)}\n'
+            f'{NO_CHECK} trains nevertheless'
+        )
+    idle = [finding for finding in found if finding.code == 'no-effect']
+    if idle:
+        # The run would not show it: it trains, only not as was meant.
+        print(format_findings(idle, shown=len(idle)))
+    print(f'{config}: {summary(found)}; tools/check.py shows them')
+
+
+def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
+    """Run ``<package>/.mim/tools/<script>`` in this process.
+
+    The package is the one that the config's ``default_scope`` names.
+
+    Args:
+        script: ``train.py`` or ``test.py``.
+        config: Path of the config, which is also in ``argv``.
+        argv: The script's arguments, passed on as they are.
+
+    Raises:
+        ConfigError: The config can't be read or names no ``default_scope``.
+        UserError: The package is not installed, or has no such script.
+    """
+    package = package_of(config)
+    path = os.path.join(package_folder(package), '.mim', 'tools', script)
+    if not os.path.isfile(path):
+        raise UserError(f'{path}: missing; install {package} again from its wheel')
+    saved = sys.argv
+    sys.argv = [path, *argv]
+    try:
+        runpy.run_path(path, run_name='__main__')
+    finally:
+        sys.argv = saved
+    _leave_process_group()
+
+
+def _leave_process_group() -> None:
+    """End distributed work, and with it this process, in order.
+
+    The stock scripts leave that to the end of the process. PyTorch asks for it:
+    a thread that still runs then can abort a run that has succeeded. Over gloo
+    one can be left even so, and two of eight tests on three processes ended in
+    an abort behind all their work; so this process ends without unloading
+    libraries, once its output is written and what waits for its end has run.
+    """
+    torch = sys.modules.get('torch')
+    if torch and torch.distributed.is_available():
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
+
+def _is_first_process() -> bool:
+    return (os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '0') == '0'
+
+
+def package_of(config: str) -> str:
+    """Return the package whose scripts run a config: its ``default_scope``.
+
+    Raises:
+        ConfigError: The config can't be read or names none.
+    """
+    if not os.path.isfile(config):
+        raise ConfigError(f'{config}: no such config')
+    package_folder('mmengine')
+    from mmengine.config import Config
+
+    try:
+        scope = Config.fromfile(config).get('default_scope')
+    except ImportError as error:
+        raise ConfigError(f'{config}: {error}; {INSTALL}') from error
+    if not isinstance(scope, str):
+        raise ConfigError(f'{config}: no default_scope (mmdet or mmpretrain)')
+    return scope
+
+
+def package_folder(package: str) -> str:
+    """Return where a package is installed, without importing it.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UserError(f'{package} is not installed; {INSTALL}')
+    return os.path.dirname(spec.origin)

@@ -1,0 +1,217 @@
+import json
+
+import pytest
+
+from custom_datasets.data.convert import convert, read_source
+from custom_datasets.errors import AnnotationError, UserError
+from tests.data.drawing import coco_json, draw, objects, write
+
+ANT = [(1, [1, 2, 3, 4])]
+BOX = [('ant', (1.0, 2.0, 4.0, 6.0))]
+
+
+def test_roboflow_coco(tmp_path):
+    categories = (
+        {'id': 0, 'name': 'insects', 'supercategory': 'none'},
+        {'id': 1, 'name': 'ant', 'supercategory': 'insects'},
+        {'id': 2, 'name': 'unused', 'supercategory': 'insects'},
+    )
+    for split in ('train', 'valid', 'test'):
+        draw(tmp_path / split / '1_jpg.rf.ab.jpg')
+        text = coco_json({'1_jpg.rf.ab.jpg': ANT}, categories)
+        write(tmp_path / split / '_annotations.coco.json', text)
+    source = read_source(str(tmp_path))
+    assert source.classes == ('ant', 'unused')
+    assert objects(source) == {
+        s: {'1_jpg.rf.ab': BOX} for s in ('train', 'val', 'test')
+    }
+    assert source.splits['val'][0].image == str(tmp_path / 'valid/1_jpg.rf.ab.jpg')
+    assert source.notes == ('1 categories only group others and are left out: insects',)
+
+
+def test_a_group_with_boxes_is_a_class(tmp_path):
+    categories = (
+        {'id': 7, 'name': 'ant', 'supercategory': 'insect'},
+        {'id': 3, 'name': 'insect', 'supercategory': 'insect'},
+    )
+    draw(tmp_path / 'a.jpg')
+    text = coco_json({'a.jpg': [(3, [1, 2, 3, 4]), (7, [1, 2, 3, 4])]}, categories)
+    write(tmp_path / 'a.json', text)
+    source = read_source(str(tmp_path))
+    assert source.classes == ('insect', 'ant')
+    assert [name for name, _ in objects(source)['all']['a']] == ['insect', 'ant']
+
+
+def test_the_official_layout(tmp_path):
+    for split in ('train2017', 'val2017'):
+        draw(tmp_path / split / '0001.jpg')
+        text = coco_json({'0001.jpg': ANT})
+        write(tmp_path / f'annotations/instances_{split}.json', text)
+        captions = [{'id': 1, 'image_id': 1, 'caption': 'An ant.'}]
+        text = coco_json({'0001.jpg': []}, annotations=captions)
+        write(tmp_path / f'annotations/captions_{split}.json', text)
+    source = read_source(str(tmp_path))
+    assert objects(source) == {'train': {'0001': BOX}, 'val': {'0001': BOX}}
+    assert 'val2017' in source.splits['val'][0].image
+
+
+@pytest.mark.parametrize(
+    'claim',
+    [
+        'a.jpg',
+        'images/a.jpg',
+        'images\\a.jpg',
+        'C:\\Users\\me\\a.jpg',
+        '/home/me/set/images/a.jpg',
+        '../../label-studio/data/upload/1/a.jpg',
+        'a',
+        'a.png',
+    ],
+)
+def test_file_names_as_tools_write_them(tmp_path, claim):
+    draw(tmp_path / 'images/a.jpg')
+    draw(tmp_path / 'images/other/b.jpg')
+    write(tmp_path / 'result.json', '\ufeff' + coco_json({claim: ANT}))
+    source = read_source(str(tmp_path))
+    assert objects(source) == {'all': {'a': BOX}}
+    assert source.notes == (
+        '1 images that no JSON file names left out: images/other/b.jpg',
+    )
+
+
+def test_folders_decide_between_equal_names(tmp_path):
+    for folder in ('', 'x/', 'y/'):
+        draw(tmp_path / f'images/{folder}a.jpg')
+    write(tmp_path / 'annotations/all.json', coco_json({'y/a.jpg': ANT, 'a.jpg': []}))
+    assert objects(read_source(str(tmp_path))) == {'all': {'y/a': BOX, 'a': []}}
+    write(tmp_path / 'annotations/all.json', coco_json({'z/a.jpg': ANT}))
+    with pytest.raises(AnnotationError, match=r'z/a\.jpg: no such image'):
+        read_source(str(tmp_path))
+
+
+def test_ids_may_be_text_and_have_gaps(tmp_path):
+    draw(tmp_path / 'a.jpg')
+    data = json.loads(coco_json({'a.jpg': ANT}))
+    data['categories'] = [{'id': '90', 'name': 'bee'}, {'id': '5', 'name': 'ant'}]
+    data['images'][0]['id'] = 'x-1'
+    data['annotations'][0] |= {'image_id': 'x-1', 'category_id': '5'}
+    write(tmp_path / 'a.json', json.dumps(data))
+    source = read_source(str(tmp_path))
+    assert source.classes == ('ant', 'bee')
+    assert objects(source) == {'all': {'a': BOX}}
+
+
+def test_entries_of_one_file_are_joined(tmp_path):
+    draw(tmp_path / 'a.jpg')
+    text = coco_json({'a.jpg': ANT, './a.jpg': [(2, [5, 5, 1.5, 1])]})
+    write(tmp_path / 'a.json', text)
+    source = read_source(str(tmp_path))
+    assert objects(source) == {'all': {'a': [*BOX, ('bee', (5, 5, 6.5, 6))]}}
+    assert source.notes == (
+        '1 images have several entries in a.json, which were joined: a.jpg',
+    )
+
+
+def test_an_image_in_two_parts(tmp_path):
+    """With equal boxes it is one file, with others a copy of its own."""
+    raw, out = tmp_path / 'raw', tmp_path / 'out'
+    draw(raw / 'a.jpg')
+    write(raw / 'train.json', coco_json({'a.jpg': ANT}))
+    write(raw / 'val.json', coco_json({'a.jpg': ANT}))
+    write(raw / 'test.json', coco_json({'a.jpg': []}))
+    report = convert(str(raw), str(out))
+    assert sorted(path.name for path in (out / 'JPEGImages').iterdir()) == [
+        'a-2.jpg',
+        'a.jpg',
+    ]
+    assert 'a.jpg -> a-2.jpg' in report
+    assert objects(read_source(str(out))) == {
+        'train': {'a': BOX},
+        'val': {'a': BOX},
+        'test': {'a-2': []},
+    }
+
+
+def test_polygons_crowds_and_dirt(tmp_path):
+    draw(tmp_path / 'a.jpg')
+    data = json.loads(coco_json({'a.jpg': [(1, [60, 40, 30, 0])] * 3}))
+    first, crowd, _ = data['annotations']
+    del first['bbox']
+    first['segmentation'] = [[5, 9, 7.5, 1, 6, 2], [1, 3, 2, 4, 2, 3]]
+    crowd['iscrowd'] = 1
+    write(tmp_path / 'a.json', json.dumps(data))
+    source = read_source(str(tmp_path))
+    boxes = source.splits['all'][0].boxes
+    assert [box.box for box in boxes] == [
+        (1, 1, 7.5, 9),
+        (60, 40, 90, 40),
+        (60, 40, 90, 40),
+    ]
+    assert [box.difficult for box in boxes] == [False, True, False]
+    assert source.notes == ('a.json: 1 boxes are those around polygons',)
+
+
+def test_everything_that_is_broken_is_said_at_once(tmp_path):
+    for name in 'abcde':
+        draw(tmp_path / f'{name}.jpg')
+    names = ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'e.jpg', 'gone.jpg']
+    data = json.loads(coco_json(dict.fromkeys(names, ANT)))
+    found = data['annotations']
+    found[0]['category_id'] = 9
+    found[1]['bbox'] = [1, 2, 3]
+    del found[2]['bbox']
+    found[3]['image_id'] = 99
+    write(tmp_path / 'a.json', json.dumps(data))
+    with pytest.raises(AnnotationError) as error:
+        read_source(str(tmp_path))
+    assert error.value.problems == (
+        'a.json, object 0: no category has the id 9',
+        'a.json, object 1: no "bbox" of four finite numbers',
+        'a.json, object 2: no "bbox", and no polygon either',
+        'a.json, object 3: no image has the id 99',
+        'a.json: gone.jpg: no such image',
+    )
+    source = read_source(str(tmp_path), skip_broken=True)
+    assert objects(source) == {'all': {'d': [], 'e': BOX}}
+
+
+def test_an_image_in_two_files_of_a_part(tmp_path):
+    draw(tmp_path / 'a.jpg')
+    for name in ('instances_train', 'keypoints_train'):
+        write(tmp_path / f'{name}.json', coco_json({'a.jpg': ANT}))
+    with pytest.raises(AnnotationError, match=r'a is in instances_train\.json as well'):
+        read_source(str(tmp_path))
+
+
+def test_not_coco(tmp_path):
+    write(tmp_path / 'a.json', '{"images": []}')
+    with pytest.raises(UserError, match='no JSON file with images and categories'):
+        read_source(str(tmp_path), 'coco')
+
+
+def test_what_is_written(voc, tmp_path):
+    convert(str(voc), str(tmp_path / 'out'), to='coco')
+    data = json.loads((tmp_path / 'out/annotations/test.json').read_text())
+    assert data['categories'] == [
+        {'id': 1, 'name': 'zebra'},
+        {'id': 2, 'name': 'unused'},
+        {'id': 3, 'name': 'ant'},
+        {'id': 4, 'name': 'größe & höhe'},
+    ]
+    assert data['images'][0] == {
+        'id': 1,
+        'file_name': 'deep/a.jpg',
+        'width': 64,
+        'height': 48,
+    }
+    assert data['annotations'][0] == {
+        'id': 1,
+        'image_id': 1,
+        'category_id': 3,
+        'bbox': [6, 6, 14, 14.1],
+        'area': pytest.approx(197.4),
+        'iscrowd': 0,
+    }
+    from pycocotools.coco import COCO
+
+    assert len(COCO(str(tmp_path / 'out/annotations/train.json')).anns) == 5

@@ -1,0 +1,151 @@
+"""Folders of classes and the metal-surface JSON."""
+
+import json
+
+import pytest
+
+from custom_datasets.data.convert import convert, read_source
+from custom_datasets.errors import AnnotationError, UserError
+from tests.data.drawing import draw, objects, write
+
+
+@pytest.fixture
+def folders(tmp_path):
+    root = tmp_path / 'folders'
+    for name in ('dog/1.jpg', 'cat/1.jpg', 'cat/2.PNG'):
+        draw(root / name)
+    return root
+
+
+def test_class_folders_become_lists(folders, tmp_path):
+    draw(folders / 'cover.jpg')
+    report = convert(str(folders), str(tmp_path / 'out'))
+    assert (tmp_path / 'out/all.txt').read_text() == (
+        'cat/1.jpg\tcat\ncat/2.PNG\tcat\ndog/1.jpg\tdog\n'
+    )
+    assert (tmp_path / 'out/classes.txt').read_text() == 'cat\ndog\n'
+    assert '1 images that are in no folder of a class left out: cover.jpg' in report
+
+
+def test_lists_are_what_the_data_set_class_reads(folders, tmp_path):
+    from custom_datasets.datasets.class_list import ClassListDataset
+
+    convert(str(folders), str(tmp_path / 'out'))
+    dataset = ClassListDataset(
+        'all.txt',
+        data_root=str(tmp_path / 'out'),
+        metainfo={'classes': str(tmp_path / 'out/classes.txt')},
+    )
+    assert [int(label) for label in dataset.get_gt_labels()] == [0, 0, 1]
+
+
+@pytest.mark.parametrize('target', ['voc', 'coco', 'yolo'])
+def test_class_folders_become_whole_boxes_if_asked(folders, tmp_path, target):
+    report = convert(str(folders), str(tmp_path / 'out'), to=target)
+    assert "each image's class became one box over all of it" in report
+    whole = (0.0, 0.0, 64.0, 48.0)
+    assert objects(read_source(str(tmp_path / 'out'))) == {
+        'all': {
+            'cat/1': [('cat', whole)],
+            'cat/2': [('cat', whole)],
+            'dog/1': [('dog', whole)],
+        }
+    }
+
+
+def test_class_folders_with_an_unreadable_image(folders, tmp_path):
+    write(folders / 'cat/3.jpg', 'no image')
+    with pytest.raises(AnnotationError, match=r'  cat/3\.jpg: not a readable image'):
+        convert(str(folders), str(tmp_path / 'out'), to='voc')
+
+
+def test_what_is_no_image_and_empty_folders_are_told(folders, tmp_path):
+    write(folders / 'cat/logo.svg', '<svg/>')
+    write(folders / 'classes.csv', 'dog')
+    (folders / 'fish/none').mkdir(parents=True)
+    draw(folders / 'bird/wild/1.PPM')
+    report = convert(str(folders), str(tmp_path / 'out'))
+    assert (
+        '- 1 files in folders of classes are no images to read: cat/logo.svg' in report
+    )
+    assert '- 1 folders of classes without an image left out: fish\n' in report
+    assert (tmp_path / 'out/classes.txt').read_text() == 'bird\ncat\ndog\n'
+    assert (tmp_path / 'out/bird/wild/1.PPM').exists()
+
+
+def test_empty_folders_in_parts(tmp_path):
+    for name in ('train/cat/1.jpg', 'train/dog/1.jpg', 'val/cat/2.jpg'):
+        draw(tmp_path / 'in' / name)
+    (tmp_path / 'in/val/dog').mkdir()
+    report = convert(str(tmp_path / 'in'), str(tmp_path / 'out'))
+    assert 'without an image left out: val/dog\n' in report + '\n'
+
+
+def test_numbers_are_in_order_of_their_value(tmp_path):
+    for name in (*map(str, range(12)), '007', 'zebra', 'ant', '٣'):
+        draw(tmp_path / 'in' / name / '1.jpg')
+    named = ('ant', 'zebra', '٣')
+    numbers = ('0', '1', '2', '3', '4', '5', '6', '007', '7', '8', '9', '10', '11')
+    assert read_source(str(tmp_path)).classes == (*numbers, *named)
+    # What a list says stays.
+    listed = ('11', 'zebra', '2', '0', '1', '10')
+    write(tmp_path / 'in/classes.txt', '\n'.join(listed))
+    rest = tuple(name for name in (*numbers, *named) if name not in listed)
+    assert read_source(str(tmp_path / 'in')).classes == listed + rest
+
+
+def test_boxes_do_not_go_into_class_lists(voc, tmp_path):
+    with pytest.raises(UserError, match='has boxes, so class lists are not for it'):
+        convert(str(voc), str(tmp_path / 'out'), to='class-lists')
+
+
+def metal(root, entries):
+    for name in entries:
+        draw(root / 'images' / name)
+    data = {
+        name: {
+            'filename': name,
+            'width': 64,
+            'height': 48,
+            'anno': [{'label': label, 'bbox': box} for label, box in boxes],
+        }
+        for name, boxes in entries.items()
+    }
+    write(root / 'anno/annotation.json', json.dumps(data, indent='\t'))
+    return root
+
+
+def test_metal_surface(tmp_path):
+    root = metal(
+        tmp_path / 'metal',
+        {'b.jpg': [('rust', [1, 1, 64, 48]), ('dent', [5, 6, 5, 6])], 'a.jpg': []},
+    )
+    draw(root / 'images/c.jpg')
+    report = convert(str(root), str(tmp_path / 'out'))
+    source = read_source(str(tmp_path / 'out'))
+    assert objects(source) == {
+        'all': {'a': [], 'b': [('rust', (0, 0, 64, 48)), ('dent', (4, 5, 5, 6))]}
+    }
+    assert '1 images that the JSON lacks left out: images/c.jpg' in report
+
+
+def test_zero_based_metal_surface(tmp_path):
+    root = metal(tmp_path / 'metal', {'a.jpg': [('rust', [0, 3, 5, 6])]})
+    assert objects(read_source(str(root)))['all']['a'] == [('rust', (0, 3, 5, 6))]
+
+
+def test_broken_metal_surface(tmp_path):
+    root = metal(tmp_path / 'metal', {'a.jpg': [('rust', [1, 2, 3])], 'b.jpg': []})
+    (root / 'images/b.jpg').unlink()
+    with pytest.raises(AnnotationError) as error:
+        read_source(str(root))
+    assert error.value.problems == (
+        'anno/annotation.json, a.jpg: object 0 needs "label" and "bbox" of four '
+        'numbers',
+        'anno/annotation.json, b.jpg: b.jpg: no such image',
+    )
+    text = (root / 'anno/annotation.json').read_text()
+    twice = text.replace('"b.jpg": {', '"a.jpg": {')
+    write(root / 'anno/annotation.json', twice)
+    with pytest.raises(UserError, match=r'twice in one object: a\.jpg'):
+        read_source(str(root))

@@ -1,0 +1,213 @@
+"""The page: whole, safe and small, whatever is in the data."""
+
+import os
+import stat
+
+import cv2
+import numpy as np
+import pytest
+
+from custom_datasets.data.problems import Finding
+from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
+from custom_datasets.errors import UserError
+from custom_datasets.pages.data_numbers import Repeats, choose_examples, merge_splits
+from custom_datasets.pages.data_page import MOST_BYTES, Report, render, write_page
+from custom_datasets.pages.data_pipeline import Augmented
+from custom_datasets.pages.kit import class_colours
+from custom_datasets.pages.pictures import Outline, make_picture
+from tests.pages.parsing import Page
+
+EVIL = '<script>alert(1)</script>"\'&' + '\udcff' * 300
+EVERY = ['findings', 'classes', 'images', 'boxes', 'examples', 'pipeline', 'repeats']
+
+
+def report(splits=(), classes=('cat', 'dog'), **more):
+    parts = merge_splits(splits)
+    known = {
+        'config': 'config.py',
+        'dataset': 'PetDataset',
+        'is_detection': True,
+        'root': 'data/pets',
+        'parts': parts,
+        'classes': classes,
+        'colours': class_colours(len(classes)),
+        'sizes': {},
+        'findings': [],
+        'examples': choose_examples(parts, (), 12),
+        'no_pipeline': 'no reason',
+    }
+    return Report(**known | more)
+
+
+def split(name, images, classes=('cat', 'dog')):
+    return SplitRecords(name, tuple(classes), tuple(images))
+
+
+def test_an_empty_data_set_has_a_page():
+    html = render(report())
+    page = Page(html)
+    assert page.sections() == ['findings', 'classes', 'images', 'pipeline', 'repeats']
+    assert 'No image could be read.' in page.text
+    assert 'Not shown: no reason.' in page.text
+    assert html.startswith('<!DOCTYPE html><html lang="en">')
+
+
+def test_links_lead_to_sections():
+    page = Page(render(report()))
+    assert [link['href'] for link in page.all('a')] == [
+        f'#{name}' for name in page.sections()
+    ]
+
+
+def test_counts_and_unknown_classes_are_in_the_table():
+    boxes = (BoxRecord(0, 'cat', (0, 0, 9, 9)), BoxRecord(1, 'cow', (0, 0, 9, 9)))
+    image = ImageRecord('a', None, None, boxes, size=(90, 60))
+    text = Page(render(report([split('train', [image])]))).text
+    assert 'cownot a class of the config1' in text
+    assert 'All images have 90\N{MULTIPLICATION SIGN}60 pixels.' in text
+
+
+def test_findings_are_grouped_and_long_lists_folded():
+    findings = [
+        Finding(code='dark', severity='note', message=f'is dark {i}', hint='a lamp')
+        for i in range(100)
+    ]
+    findings.append(
+        Finding(
+            code='no-list',
+            severity='error',
+            message='is lost',
+            file=os.path.abspath('lists/train.txt'),
+            object=3,
+            split='train',
+        )
+    )
+    page = Page(render(report(findings=findings)))
+    marks = [mark['class'] for mark in page.all('span', 'mark')]
+    assert marks == ['mark error', 'mark note']
+    assert page.text.count('a lamp') == 1
+    assert 'train · lists/train.txt · object 3' in page.text
+    assert len(page.all('details')) == 1
+    assert '37 more' in page.text and 'and 60 more' in page.text
+    assert 'is dark 39' in page.text and 'is dark 40' not in page.text
+
+
+@pytest.fixture(scope='module')
+def monster(tmp_path_factory):
+    """Everything that can be large or evil, at once."""
+    root = tmp_path_factory.mktemp('monster')
+    rng = np.random.default_rng(0)
+    paths = []
+    for index in range(3):
+        paths.append(str(root / f'<img src=x>{index}.png'))
+        pixels = rng.integers(0, 256, (600, 800, 3), np.uint8)
+        cv2.imwrite(paths[-1], pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    classes = [f'{EVIL}{index}' for index in range(300)]
+    sizes = dict.fromkeys(paths, (800, 600))
+
+    def image(index):
+        boxes = tuple(
+            BoxRecord(
+                i, classes[(index + i) % 300], (i, i, i + 2.5 + index % 99, i + 9)
+            )
+            for i in range(500 if index < 60 else 2)
+        )
+        path = paths[index] if index < 3 else None
+        size = (300 + index, 9000 - index)
+        return ImageRecord(f'{EVIL}{index}', path, None, boxes, None, size)
+
+    images = [image(index) for index in range(10_000)]
+    parts = merge_splits([split('train', images, classes), split('val', images)])
+    known = choose_examples(parts, paths, 3) * 4
+    findings = [
+        Finding(
+            code=f'{EVIL}{kind}',
+            severity=('error', 'warning', 'note')[kind % 3],
+            message=EVIL * 9,
+            hint=EVIL * 9 + str(index),
+            split='train',
+            file=f'/{EVIL * 9}',
+            object=index,
+        )
+        for kind in range(80)
+        for index in range(100)
+    ]
+    outlines = [Outline((0, 0, 9, 9), EVIL, '')] * 500
+    picture = make_picture(rng.integers(0, 256, (999, 999, 3), np.uint8), outlines)
+    return report(
+        [split('train', images, classes), split('val', images, classes)],
+        classes=tuple(classes),
+        sizes=sizes,
+        config=EVIL,
+        dataset=EVIL,
+        root=EVIL,
+        findings=findings,
+        examples=known,
+        repeats=[Repeats(tuple(known[:6]), True, True, True)] * 50,
+        augmented=[Augmented(f'/{EVIL}', EVIL, picture, (picture, picture))] * 4,
+    )
+
+
+@pytest.fixture(scope='module')
+def monster_page(monster):
+    return render(monster)
+
+
+def test_the_page_does_not_grow_with_the_data(monster_page, tmp_path):
+    path = tmp_path / 'page.html'
+    assert write_page(str(path), monster_page) == path.stat().st_size < MOST_BYTES
+
+
+def test_nothing_in_the_data_becomes_markup(monster_page):
+    page = Page(monster_page)
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {'script', 'img', 'iframe', 'link', 'object', 'foreignobject'}
+    assert not page.outside
+    assert page.sections() == EVERY
+    assert 'http:' not in monster_page and 'https:' not in monster_page
+    assert not any(name.startswith('on') for _, attrs in page.tags for name in attrs)
+
+
+def test_pictures_charts_and_tables_have_words(monster_page):
+    page = Page(monster_page)
+    for drawing in page.all('svg'):
+        assert drawing.get('aria-hidden') or drawing['aria-label']
+    assert len(page.all('svg', 'picture')) == 12 + 12 + 8 * 4
+    assert len(page.all('caption')) == len(page.all('table'))
+    assert [tag for tag, _ in page.tags].count('h1') == 1
+
+
+def test_classification_has_labels_and_no_boxes():
+    images = [ImageRecord(f'{i}', None, label='cat', size=(9, 9)) for i in range(4)]
+    page = Page(render(report([split('train', images)], is_detection=False)))
+    assert 'boxes' not in page.sections()
+    assert 'objects' not in page.text
+    assert 'Images of each class.' in page.text
+
+
+def test_a_page_is_written_whole_and_readable_by_all(tmp_path):
+    path = tmp_path / 'new' / 'page.html'
+    assert write_page(str(path), 'é\udcff') == len('é'.encode()) + len('\\udcff')
+    assert path.read_text('utf-8') == 'é\\udcff'
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert os.listdir(path.parent) == ['page.html']
+
+
+def test_an_old_page_stays_where_writing_fails(tmp_path, monkeypatch):
+    path = tmp_path / 'page.html'
+    path.write_text('old')
+
+    def fail(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'replace', fail)
+    with pytest.raises(UserError, match=r'page\.html: cannot be written \(No space'):
+        write_page(str(path), 'new')
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['page.html']
+
+
+def test_a_file_in_the_way_gets_a_sentence(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match='cannot be written'):
+        write_page(str(tmp_path / 'file' / 'page.html'), '')

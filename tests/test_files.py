@@ -1,0 +1,141 @@
+import os
+import stat
+
+import cv2
+import numpy as np
+import pytest
+
+from custom_datasets.errors import UserError
+from custom_datasets.files import MARK, new_folder, read_mark, write_image, write_text
+
+
+def tree(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file()
+    }
+
+
+def make(path, text, overwrite=False):
+    with new_folder(str(path), overwrite) as work:
+        write_text(f'{work}/x/a.txt', text)
+
+
+@pytest.fixture(params=['made', 'foreign'])
+def full(request, tmp_path):
+    """A folder with a file in it, made here or by someone else."""
+    path = tmp_path / 'out'
+    if request.param == 'made':
+        make(path, 'old')
+    else:
+        write_text(str(path / 'x/a.txt'), 'old')
+    return path
+
+
+def test_new_folder_appears_whole(tmp_path):
+    with new_folder(str(tmp_path / 'deep/out')) as work:
+        write_text(f'{work}/a.txt', 'ü\n')
+        assert not (tmp_path / 'deep/out').exists()
+    assert tree(tmp_path) == {f'deep/out/{MARK}': b'', 'deep/out/a.txt': 'ü\n'.encode()}
+    mode = stat.S_IMODE((tmp_path / 'deep/out').stat().st_mode)
+    assert mode == 0o755
+
+
+@pytest.mark.parametrize('source', ['', '/data/größe 1', os.fsdecode(b'/caf\xe9')])
+def test_a_new_folder_says_what_it_is_made_of(tmp_path, source):
+    assert read_mark(str(tmp_path / 'out')) is None
+    with new_folder(str(tmp_path / 'out'), made_of=source):
+        pass
+    assert read_mark(str(tmp_path / 'out')) == source
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / 'out').mkdir()
+    make(tmp_path / 'out', 'new')
+    assert tree(tmp_path)['out/x/a.txt'] == b'new'
+    assert os.listdir(tmp_path) == ['out']
+
+
+@pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_an_interruption_leaves_what_was_there(tmp_path, error, overwrite):
+    if overwrite:
+        make(tmp_path / 'out', 'old')
+    before = tree(tmp_path)
+    with pytest.raises(error):
+        with new_folder(str(tmp_path / 'out'), overwrite) as work:
+            write_text(f'{work}/x/a.txt', 'new')
+            raise error
+    assert tree(tmp_path) == before
+    assert os.listdir(tmp_path) == ['out'] * overwrite
+
+
+def test_an_interruption_of_the_swap_puts_the_old_folder_back(tmp_path, monkeypatch):
+    make(tmp_path / 'out', 'old')
+    before = tree(tmp_path)
+    replace, calls = os.replace, []
+
+    def fail_once(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', fail_once)
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / 'out', 'new', overwrite=True)
+    assert len(calls) == 3
+    assert tree(tmp_path) == before
+    assert os.listdir(tmp_path) == ['out']
+
+
+def test_a_full_folder_is_not_replaced_unasked(full):
+    with pytest.raises(UserError, match='already there; remove it or give --overwrite'):
+        make(full, 'new')
+    assert tree(full)['x/a.txt'] == b'old'
+
+
+def test_overwrite_replaces_only_what_was_made_here(full):
+    if MARK in tree(full):
+        make(full, 'new', overwrite=True)
+        assert tree(full)['x/a.txt'] == b'new'
+    else:
+        with pytest.raises(UserError, match='not made by this command'):
+            make(full, 'new', overwrite=True)
+        assert tree(full) == {'x/a.txt': b'old'}
+    assert os.listdir(full.parent) == ['out']
+
+
+def test_overwrite_goes_through_a_link(tmp_path):
+    make(tmp_path / 'disk/out', 'old')
+    (tmp_path / 'link').symlink_to(tmp_path / 'disk/out')
+    make(tmp_path / 'link', 'new', overwrite=True)
+    assert (tmp_path / 'link').is_symlink()
+    assert tree(tmp_path / 'disk/out')['x/a.txt'] == b'new'
+    assert os.listdir(tmp_path / 'disk') == ['out']
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / 'out').write_text('mine')
+    with pytest.raises(UserError, match='a file is in the way'):
+        make(tmp_path / 'out', 'new', overwrite=True)
+    with pytest.raises(UserError, match='cannot be written'):
+        make(tmp_path / 'out/inside', 'new')
+    assert (tmp_path / 'out').read_text() == 'mine'
+
+
+def test_an_error_of_the_disk_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match=r'out: cannot be written .*No space left'):
+        with new_folder(str(tmp_path / 'out')):
+            raise OSError(28, 'No space left on device')
+    assert os.listdir(tmp_path) == []
+
+
+def test_write_image(tmp_path):
+    image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    write_image(str(tmp_path / 'deep/ü.png'), image)
+    assert np.array_equal(cv2.imread(str(tmp_path / 'deep/ü.png')), image)
+    (tmp_path / 'b.png').mkdir()
+    with pytest.raises(UserError, match=r'b\.png: cannot be written'):
+        write_image(str(tmp_path / 'b.png'), image)

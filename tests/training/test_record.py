@@ -1,0 +1,99 @@
+"""Reading and writing run.json."""
+
+import copy
+import json
+import logging
+
+import pytest
+
+from custom_datasets.errors import UserError
+from custom_datasets.training.record import (
+    RunRecord,
+    has_run,
+    read_run,
+    set_aside,
+    write_or_warn,
+    write_run,
+)
+from tests.runs.contents import content
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    folder = tmp_path / 'work' / 'fruit'
+    write_run(RunRecord(str(folder), content()))
+    read = read_run(str(folder))
+    assert read.content == content()
+    assert read.name == 'fruit'
+    assert read.config_file == str(folder / 'fruit.py')
+    assert read.classes == ('apple', 'pear')
+    assert sorted(path.name for path in folder.iterdir()) == ['run.json', 'run.md']
+    assert (folder / 'run.md').read_text().startswith('# fruit: finished\n')
+
+
+def test_what_json_cannot_hold_leaves_the_old_files(tmp_path):
+    record = RunRecord(str(tmp_path), content())
+    write_run(record)
+    before = (tmp_path / 'run.json').read_bytes()
+    with pytest.raises(ValueError, match='nan'):
+        write_run(RunRecord(str(tmp_path), content(wall_seconds=float('nan'))))
+    assert (tmp_path / 'run.json').read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (None, 'no such file; name the work directory'),
+        ('{"format": 1,', 'not a whole record'),
+        ('[]', 'its format is None, and this version reads 1'),
+        ('{"format": 2}', 'its format is 2, and this version reads 1'),
+        ('{"format": 1}', r'writes it \(status is missing\); read it with the v'),
+        ('{"format": 1, "seed": NaN}', r'not a whole record \(NaN is no JSON\)'),
+    ],
+)
+def test_what_is_no_record_is_said(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / 'run.json').write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        read_run(str(tmp_path))
+    assert str(caught.value).startswith(str(tmp_path / 'run.json'))
+
+
+def test_a_record_that_cannot_be_written_warns(tmp_path, caplog):
+    blocked = tmp_path / 'file'
+    blocked.write_text('in the way')
+    logger = logging.getLogger('run')
+    write_or_warn(RunRecord(str(blocked), content()), logger)
+    (message,) = caplog.messages
+    assert 'the run goes on without its record' in message
+    assert blocked.read_text() == 'in the way'
+
+
+def test_a_record_that_cannot_be_shown_warns(tmp_path, caplog):
+    """The training goes on whatever is wrong with what is written of it."""
+    broken = copy.deepcopy(content())
+    del broken['git']['changes']
+    write_or_warn(RunRecord(str(tmp_path), broken), logging.getLogger('run'))
+    (message,) = caplog.messages
+    assert "the run goes on without its record: KeyError: 'changes'" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_lacks_something_is_read_but_not_added_to(tmp_path):
+    older = copy.deepcopy(content())
+    del older['git']['changes']
+    (tmp_path / 'run.json').write_text(json.dumps(older))
+    assert read_run(str(tmp_path)).content == older
+    with pytest.raises(UserError, match=r'run\.json: .*\(git\.changes is missing\)'):
+        read_run(str(tmp_path), whole=True)
+
+
+def test_an_earlier_record_is_moved(tmp_path):
+    write_run(RunRecord(str(tmp_path), content(seed=7)))
+    log = tmp_path / 'log'
+    set_aside(str(tmp_path), str(log))
+    assert not has_run(str(tmp_path))
+    assert json.loads((log / 'previous_run.json').read_text())['seed'] == 7
+    assert (log / 'previous_run.md').exists()
+    set_aside(str(tmp_path), str(tmp_path / 'nothing'))
+    assert not (tmp_path / 'nothing').exists()

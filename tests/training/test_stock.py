@@ -1,0 +1,79 @@
+"""Finding and running the stock scripts."""
+
+import re
+import sys
+
+import pytest
+
+from custom_datasets.cli import find_config
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.training import stock
+from tests.leaves import LEAVES, SAMPLE
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'config'),
+    [
+        (['a.py'], 'a.py'),
+        (['--work-dir', 'w', 'c.yaml', '--amp'], 'c.yaml'),
+        (['--cfg-options', 'a=b.py'], None),
+        (['--amp'], None),
+    ],
+)
+def test_the_config_is_found_among_options(arguments, config):
+    assert find_config(arguments) == config
+
+
+@pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
+def test_the_default_scope_names_the_package(leaf):
+    detects = re.match('faster-rcnn|retinanet|rtmdet|ssd', leaf.stem)
+    expected = 'mmdet' if detects else 'mmpretrain'
+    assert stock.package_of(str(leaf)) == expected
+
+
+def test_a_config_without_scope_is_said(tmp_path):
+    (tmp_path / 'c.py').write_text('a = 1\n')
+    with pytest.raises(ConfigError, match='no default_scope'):
+        stock.package_of(str(tmp_path / 'c.py'))
+
+
+def test_a_missing_package_names_the_command(tmp_path):
+    with pytest.raises(UserError, match=r'no_such_mm is not installed.*\[onedl\]'):
+        stock.package_folder('no_such_mm')
+    config = tmp_path / 'c.py'
+    config.write_text("_base_ = 'mmyolo::_base_/default_runtime.py'\n")
+    with pytest.raises(ConfigError, match=r'mmyolo.*pip install -e'):
+        stock.package_of(str(config))
+
+
+def test_what_has_no_effect_is_shown_before_training(bccd_root, tmp_path, capsys):
+    leaf = tmp_path / 'leaf.py'
+    names = ('train_dataloder', 'max_epochs', 'lr', 'num_classes', 'train_pipeline')
+    text = ''.join(f'{name} = 1\n' for name in names)
+    leaf.write_text(f'_base_ = {str(SAMPLE)!r}\ndata_root = {str(bccd_root)!r}\n{text}')
+    arguments = [str(leaf), '--cfg-options', 'los=focal']
+    stock.check_before_training(str(leaf), arguments)
+    *shown, last = capsys.readouterr().out.splitlines()
+    for name in (*names, 'los'):
+        assert any(f'{name} is set in ' in line for line in shown)
+    assert "did you mean 'train_dataloader'?" in shown[4]
+    assert last.endswith('tools/check.py shows them')
+    leaf.write_text(f'_base_ = {str(SAMPLE)!r}\ndata_root = {str(bccd_root)!r}\n')
+    stock.check_before_training(str(leaf), [str(leaf)])
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize('script', ['train.py', 'test.py'])
+def test_the_stock_script_gets_the_arguments(script, tmp_path, monkeypatch):
+    tools = tmp_path / 'mmdet' / '.mim' / 'tools'
+    tools.mkdir(parents=True)
+    (tools / script).write_text('import sys\nsys.seen = sys.argv[:]\n')
+    monkeypatch.setattr(stock, 'package_folder', lambda name: str(tmp_path / 'mmdet'))
+    monkeypatch.setattr(stock, 'package_of', lambda config: 'mmdet')
+    before = list(sys.argv)
+    given = ['c.py', '--amp', '--no-check', 'a b']
+    assert stock.stock_command(script, given, usage='') == 0
+    assert sys.seen == [str(tools / script), 'c.py', '--amp', 'a b']
+    assert sys.argv == before
+    (tools / script).unlink()
+    assert stock.stock_command(script, ['c.py'], usage='') == 1
