@@ -1,4 +1,9 @@
-"""What a check finds: one thing, in one place."""
+"""What readers and checks have to say: one thing, in one place.
+
+A reader reports a :class:`Problem` and decides nothing. The data set raises what
+is not in :data:`TOLERATED`, the check grades it, split and convert print it, all
+with the same words.
+"""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -6,6 +11,37 @@ from typing import Any
 
 SEVERITIES = ('error', 'warning', 'note')
 """From what ruins a run to what is good to know."""
+
+
+TOLERATED = frozenset({'zero-area-box', 'outside-image', 'stray-text'})
+"""Codes with which what was read is of use all the same; any other is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong with a file, as its reader saw it.
+
+    Attributes:
+        code: What kind of thing, as in the catalogue of checks: ``zero-area-box``.
+        message: One sentence on this place, without the file.
+        file: The file to open.
+        object: The object in that file, counted from 0; None for all of it.
+    """
+
+    code: str
+    message: str
+    file: str
+    object: int | None = None
+
+    def __str__(self) -> str:
+        """Name the place and say what is wrong there."""
+        place = '' if self.object is None else f', object {self.object}'
+        return f'{self.file}{place}: {self.message}'
+
+
+def refused(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems with which a file cannot be used as it is."""
+    return [problem for problem in problems if problem.code not in TOLERATED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
