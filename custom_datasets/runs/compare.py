@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_files
@@ -39,6 +38,7 @@ from custom_datasets.runs.tables import (
     written_difference,
 )
 from custom_datasets.runs.verdicts import seed_groups, verdicts
+from custom_datasets.training.record import Points, counts_epochs, curves_of
 
 MOST_BYTES = 5_000_000
 _PEAK = 4  # Times the median: a first loss beyond that would flatten the rest.
@@ -72,7 +72,7 @@ def _told(comparison: Comparison) -> Section | None:
 
 def _curves(runs: Sequence[ComparedRun]) -> Section | None:
     names = dict.fromkeys(run.get('best', 'metric') for run in runs)
-    by_epoch = all(_has_epochs(run) for run in runs)
+    by_epoch = all(counts_epochs(run.record.content) for run in runs)
     charts = [_chart(runs, None, by_epoch)]
     charts += [_chart(runs, name, by_epoch) for name in names if name]
     drawn = [chart for chart in charts if chart]
@@ -88,7 +88,7 @@ def _chart(
     runs: Sequence[ComparedRun], metric: str | None, by_epoch: bool
 ) -> Html | None:
     """Draw the training loss, or a metric on validation, of all runs."""
-    points = [list(_points(run, metric, by_epoch)) for run in runs]
+    points = [_points(run, metric, by_epoch) for run in runs]
     if not any(points):
         return None
     curves = [
@@ -115,31 +115,18 @@ def _chart(
     return figure(name, text, lines(curves, across, up, f'{name} of each run', dots))
 
 
-def _points(
-    run: ComparedRun, metric: str | None, by_epoch: bool
-) -> Iterable[tuple[float, float]]:
-    for each in run.get('epochs') or ():
-        found: dict[str, Any] = (
-            each.get('losses' if metric is None else 'metrics') or {}
-        )
-        value = found.get(metric or 'loss')
-        if isinstance(value, (int, float)):
-            yield float(each['epoch' if by_epoch else 'iteration']), float(value)
+def _points(run: ComparedRun, metric: str | None, by_epoch: bool) -> Points:
+    curves = curves_of(run.record.content, by_epoch)
+    return curves.loss if metric is None else curves.metrics.get(metric, [])
 
 
 def _best_dots(
     runs: Sequence[ComparedRun], metric: str, by_epoch: bool
 ) -> Iterable[Dot]:
     for index, run in enumerate(runs):
-        best = run.get('best')
-        if best and best['metric'] == metric:
-            step = best['epoch' if by_epoch else 'iteration']
-            if step is not None:
-                yield Dot(run.label, f'c{index}', float(step), float(best['value']))
-
-
-def _has_epochs(run: ComparedRun) -> bool:
-    return all(each.get('epoch') is not None for each in run.get('epochs') or ())
+        curves = curves_of(run.record.content, by_epoch)
+        if curves.metric == metric and curves.best:
+            yield Dot(run.label, f'c{index}', *curves.best)
 
 
 def _tables(comparison: Comparison) -> list[Html]:

@@ -251,6 +251,75 @@ class RunRecord:
         return tuple(self.content['data']['train']['classes'] or ())
 
 
+Points = list[tuple[float, float]]
+"""Pairs of a step and the value there."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a run logged, one value per epoch or validation.
+
+    Attributes:
+        step: What the first number of a point counts: ``epoch`` or ``iteration``.
+        loss: The total training loss, a mean over the epoch.
+        rate: The learning rate at its end.
+        metrics: Each metric of the validations, by its name.
+        metric: The one that the best checkpoint is chosen by, if any.
+        best: Its value there.
+    """
+
+    step: str
+    loss: Points
+    rate: Points
+    metrics: dict[str, Points]
+    metric: str | None
+    best: tuple[float, float] | None
+
+
+def read_curves(folder: str) -> Curves:
+    """Read the curves of the run in a work directory.
+
+    Raises:
+        UserError: See :func:`read_run`.
+    """
+    return curves_of(read_run(folder).content)
+
+
+def counts_epochs(content: Mapping[str, Any]) -> bool:
+    """Tell whether a run's steps are epochs; otherwise they are iterations."""
+    return all(entry.get('epoch') is not None for entry in content.get('epochs') or ())
+
+
+def curves_of(content: Mapping[str, Any], by_epoch: bool | None = None) -> Curves:
+    """Return the curves of a record, by epoch where it counts epochs."""
+    if by_epoch is None:
+        by_epoch = counts_epochs(content)
+    step = 'epoch' if by_epoch else 'iteration'
+    loss: Points = []
+    rate: Points = []
+    metrics: dict[str, Points] = {}
+    for entry in content.get('epochs') or ():
+        for points, value in (
+            (loss, (entry.get('losses') or {}).get('loss')),
+            (rate, entry.get('lr')),
+        ):
+            if isinstance(value, (int, float)):
+                points.append((float(entry[step]), float(value)))
+        for name, value in (entry.get('metrics') or {}).items():
+            if isinstance(value, (int, float)):
+                metrics.setdefault(name, []).append((float(entry[step]), float(value)))
+    best = content.get('best') or {}
+    place = best.get(step)
+    return Curves(
+        step=step,
+        loss=loss,
+        rate=rate,
+        metrics=metrics,
+        metric=best.get('metric'),
+        best=None if place is None else (float(place), float(best['value'])),
+    )
+
+
 def read_run(folder: str, whole: bool = False) -> RunRecord:
     """Read the record in a run's work directory.
 

@@ -9,7 +9,9 @@ import pytest
 from custom_datasets.errors import UserError
 from custom_datasets.training.record import (
     RunRecord,
+    curves_of,
     has_run,
+    read_curves,
     read_run,
     set_aside,
     write_or_warn,
@@ -97,3 +99,27 @@ def test_an_earlier_record_is_moved(tmp_path):
     assert (log / 'previous_run.md').exists()
     set_aside(str(tmp_path), str(tmp_path / 'nothing'))
     assert not (tmp_path / 'nothing').exists()
+
+
+def test_curves_by_epoch(tmp_path):
+    write_run(RunRecord(str(tmp_path), content()))
+    curves = read_curves(str(tmp_path))
+    assert curves.step == 'epoch'
+    assert curves.loss == [(1, 1.5), (2, 0.75)]
+    assert curves.rate == [(1, 0.001), (2, 0.001)]
+    assert curves.metrics == {'voc/mAP': [(1, 0.5), (2, 0.25)]}
+    assert (curves.metric, curves.best) == ('voc/mAP', (1, 0.5))
+    assert curves_of(content(), by_epoch=False).best == (5, 0.5)
+
+
+def test_curves_by_iteration_leave_out_what_is_not_known():
+    first, second = (
+        {**entry, 'epoch': None, 'lr': None} for entry in content()['epochs']
+    )
+    first = {**first, 'losses': {'loss': None}, 'metrics': None}
+    curves = curves_of({'epochs': [first, second]})
+    assert curves.step == 'iteration'
+    assert curves.loss == [(10, 0.75)]
+    assert curves.rate == []
+    assert curves.metrics == {'voc/mAP': [(10, 0.25)]}
+    assert (curves.metric, curves.best) == (None, None)
