@@ -6,7 +6,36 @@ conversions and reports work on them. Nothing here needs mmdet or torch.
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 Box = tuple[float, float, float, float]
+
+
+def has_area(box: Box) -> bool:
+    """Say whether a box is wider and taller than nothing; an inverted one is not."""
+    return box[2] > box[0] and box[3] > box[1]
+
+
+def iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
+    """Return intersection over union; 0 where neither box has an area.
+
+    Args:
+        boxes: Shape (..., 4), ``xyxy`` edges.
+        others: Shape (..., 4), broadcast against ``boxes``: ``iou(a[:, None], b)``
+            compares each of ``a`` with each of ``b``.
+
+    Returns:
+        The broadcast shape without its last axis.
+    """
+    a, b = np.asarray(boxes, float), np.asarray(others, float)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = sides.clip(0).prod(-1)
+    areas = [(box[..., 2:] - box[..., :2]).clip(0).prod(-1) for box in (a, b)]
+    union = np.asarray(areas[0] + areas[1] - shared)
+    share: NDArray[np.float64] = np.zeros_like(union)
+    np.divide(shared, union, out=share, where=union > 0)
+    return share
 
 
 @dataclass(frozen=True, slots=True)
