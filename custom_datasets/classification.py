@@ -2,4 +2,4 @@
 
 import custom_datasets.evaluation.classification_metric
 import custom_datasets.models.alexnet
-import custom_datasets.training.runner  # noqa: F401
+import custom_datasets.training.runner

@@ -13,7 +13,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 
 
-_FOLD = re.compile(r'fold_(\d+)')
+FOLD = re.compile(r'fold_(\d+)')
 
 
 def fold_folder(fold: int) -> str:
@@ -24,7 +24,7 @@ def fold_folder(fold: int) -> str:
 def fold_numbers(folder: str) -> list[int]:
     """List the folds that have a folder in ``folder``, which may be absent."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted(int(match[1]) for match in map(_FOLD.fullmatch, names) if match)
+    return sorted(int(match[1]) for match in map(FOLD.fullmatch, names) if match)
 
 
 def iter_datasets(cfg: Config) -> Iterator[dict[str, Any]]:

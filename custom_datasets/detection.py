@@ -3,4 +3,4 @@
 import custom_datasets.evaluation.detection_metric
 import custom_datasets.models.ssd
 import custom_datasets.models.vgg
-import custom_datasets.training.runner  # noqa: F401
+import custom_datasets.training.runner

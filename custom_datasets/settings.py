@@ -14,8 +14,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from custom_datasets.config import (
-    _FOLD,
     EVALUATORS,
+    FOLD,
     LOADERS,
     fold_folder,
     fold_numbers,
@@ -294,13 +294,13 @@ def _is_apart(path: str, root: str = '') -> bool:
     """Say whether a list is there that has no folds beside it."""
     path = os.path.join(root, path)
     folder = os.path.dirname(path)
-    is_in_fold = _FOLD.fullmatch(os.path.basename(folder))
+    is_in_fold = FOLD.fullmatch(os.path.basename(folder))
     return os.path.isfile(path) and not is_in_fold and not fold_numbers(folder)
 
 
 def _in_fold(path: str, fold: int, root: str = '') -> str:
     folder, name = os.path.split(path)
-    if _FOLD.fullmatch(os.path.basename(folder)):
+    if FOLD.fullmatch(os.path.basename(folder)):
         folder = os.path.dirname(folder)
     lists = os.path.join(root, folder)
     moved = os.path.join(folder, fold_folder(fold), name)

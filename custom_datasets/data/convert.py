@@ -111,7 +111,7 @@ def read_source(
     """Read a folder in any of the :data:`FORMATS`. Nothing is changed.
 
     Args:
-        path: The folder; a zip is for :func:`custom_datasets.formats.convert`.
+        path: The folder; a zip is for :func:`custom_datasets.data.convert.convert`.
         format: A key of :data:`FORMATS`; by default it is recognised.
         counts_from: Whether VOC's or metal-surface coordinates count pixels
             from 0 or 1; by default from 0 if a box begins at 0.
@@ -225,11 +225,11 @@ def convert(
     Args:
         source: The folder or zip, which is only read.
         destination: The folder to make.
-        source_format: A key of :data:`custom_datasets.formats.FORMATS`; by
+        source_format: A key of :data:`custom_datasets.data.convert.FORMATS`; by
             default it is recognised.
         to: A key of :data:`TARGETS`; by default lists for folders of classes
             and VOC for all others.
-        counts_from: See :func:`~custom_datasets.formats.read_source`.
+        counts_from: See :func:`~custom_datasets.data.convert.read_source`.
         skip_broken: Leave out what can't be read, and say so.
         overwrite: Replace a destination that an earlier conversion made.
 

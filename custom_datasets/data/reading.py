@@ -23,7 +23,7 @@ class Source:
     """A data set, whatever it is stored as.
 
     Attributes:
-        format: One of :data:`custom_datasets.formats.FORMATS`.
+        format: A key of :data:`custom_datasets.data.convert.FORMATS`.
         root: The folder that was read.
         classes: Class names in the order that numbers them, unused ones too.
         splits: Images of each part: ``train``, ``val`` and ``test``, as the

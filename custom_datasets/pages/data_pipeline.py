@@ -115,10 +115,10 @@ def _output(packed: Any, classes: Sequence[str], styles: Mapping[str, str]) -> P
             labels = instances.labels.tolist()
             boxes += zip(corners.reshape(-1, 4).tolist(), labels, strict=True)
     pixels = np.asarray(inputs).transpose(1, 2, 0)
-    return make_picture(_as_bytes(pixels), _outlines(boxes, classes, styles))
+    return make_picture(as_bytes(pixels), _outlines(boxes, classes, styles))
 
 
-def _as_bytes(pixels: np.ndarray[Any, Any]) -> Pixels:
+def as_bytes(pixels: np.ndarray[Any, Any]) -> Pixels:
     """Return packed pixels as BGR bytes; normalised ones are stretched."""
     if pixels.shape[2] != 3:
         pixels = np.repeat(pixels[..., :1], 3, axis=2)

@@ -28,7 +28,6 @@ from custom_datasets.evaluation.results import (
     write_samples,
 )
 from custom_datasets.predicting import fusion
-from custom_datasets.predicting import fusion as pooling
 from custom_datasets.predicting.fusion import ModelBoxes
 
 
@@ -381,7 +380,7 @@ def _alternatives(recipe: Recipe, freedom: Freedom, change: int) -> Iterator[Rec
                 yield recipe.with_weights(weights)
 
 
-METHODS = (*fusion.METHODS, *pooling.METHODS)
+METHODS = (*fusion.METHODS, *fusion.POOLINGS)
 
 
 @dataclass(frozen=True)
@@ -510,7 +509,7 @@ def _kind(results: Results) -> str:
 def _start(request: Request, results: Results) -> tuple[Recipe, Freedom]:
     """Return what to begin with, and what is left to be searched for."""
     detects = isinstance(results, DetectionResults)
-    known = fusion.METHODS if detects else pooling.METHODS
+    known = fusion.METHODS if detects else fusion.POOLINGS
     if request.method is not None and request.method not in known:
         raise UserError(
             f'--method {request.method}: the files are of {_kind(results)}; choose '
@@ -534,7 +533,7 @@ def _apply(recipe: Recipe, members: Members) -> Results:
     first, weights = members.results[0], np.array(recipe.weights)
     if isinstance(first, ClassificationResults):
         scores = stack_scores(members.results)
-        pooled = pooling.pool_scores(scores, weights, recipe.method)
+        pooled = fusion.pool_scores(scores, weights, recipe.method)
         return replace(first, scores=pooled)
     boxes = stack_boxes(members.results)
     # As many an image as the heads kept, where that is more than usual.

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from custom_datasets.data.config_sources import read_declaration
 from custom_datasets.files import Image as Pixels
 
 
@@ -50,9 +51,9 @@ def draw_waste(root: str, count: int = 20, seed: int = 0) -> None:
         count: How many images a class.
         seed: Another seed draws other images.
     """
-    from custom_datasets.datasets.waste import WasteDataset
-
-    classes = WasteDataset.METAINFO['classes']
+    module = 'custom_datasets.datasets.waste'
+    waste = read_declaration('WasteDataset', [module], 'mmpretrain')
+    classes = waste.metainfo['classes']
     draw_class_folders(root, classes, count, (80, 160), ['.jpg'], seed)
     one, other = (os.path.join(root, name) for name in classes[:2])
     shutil.copy(os.path.join(one, '000.jpg'), os.path.join(one, 'copy.jpg'))

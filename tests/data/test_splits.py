@@ -13,7 +13,8 @@ from custom_datasets.errors import UserError
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 CONVERT = """
 import sys
-from custom_datasets.converters import face_mask, metal_surface
+from custom_datasets.data import face_mask
+from custom_datasets.data import defect_crops as metal_surface
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.conftest import FACE_CLASSES
 faces, metal, out = sys.argv[1:]

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.pages.data_pipeline import _as_bytes, run_pipeline
+from custom_datasets.pages.data_pipeline import as_bytes, run_pipeline
 
 CLASSES = ('RBC', 'WBC', 'Platelets')
 STYLES = {name: f'c{index}' for index, name in enumerate(CLASSES)}
@@ -123,8 +123,8 @@ def test_nothing_is_printed(bccd_root, capfd):
 
 def test_normalised_pixels_are_stretched_and_gray_ones_tripled():
     normal = np.array([[[-2.0] * 3, [2.0] * 3]], np.float32)
-    assert _as_bytes(normal).tolist() == [[[0] * 3, [255] * 3]]
+    assert as_bytes(normal).tolist() == [[[0] * 3, [255] * 3]]
     floats = np.array([[[-0.4] * 3, [300.0] * 3]], np.float32)
-    assert _as_bytes(floats).tolist() == [[[0] * 3, [255] * 3]]
+    assert as_bytes(floats).tolist() == [[[0] * 3, [255] * 3]]
     gray = np.full((2, 2, 1), 7, np.uint8)
-    assert _as_bytes(gray).tolist() == np.full((2, 2, 3), 7).tolist()
+    assert as_bytes(gray).tolist() == np.full((2, 2, 3), 7).tolist()

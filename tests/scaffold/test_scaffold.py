@@ -193,11 +193,13 @@ def test_boxes_that_count_from_zero_say_so(bccd_root, tmp_path, xmin, said):
 
 
 def test_a_file_in_the_way_leaves_nothing_behind(bccd_root, tmp_path):
-    (tmp_path / 'tests').mkdir()
-    (tmp_path / 'tests/test_cells.py').write_text('mine\n')
-    with pytest.raises(UserError, match=r'tests/test_cells\.py: already there'):
+    (tmp_path / 'tests/datasets').mkdir(parents=True)
+    (tmp_path / 'tests/datasets/test_cells.py').write_text('mine\n')
+    with pytest.raises(
+        UserError, match=r'tests/datasets/test_cells\.py: already there'
+    ):
         create_dataset('cells', str(bccd_root), str(tmp_path))
-    assert files_under(tmp_path) == {'tests/test_cells.py'}
+    assert files_under(tmp_path) == {'tests/datasets/test_cells.py'}
     assert not (tmp_path / 'data').exists()
 
 
