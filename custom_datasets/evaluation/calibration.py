@@ -7,12 +7,12 @@ Probabilities Using Bayesian Binning", AAAI 2015.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
 from custom_datasets.evaluation.classification import Decisions, share_estimate
-from custom_datasets.evaluation.intervals import Estimate, bootstrap
+from custom_datasets.evaluation.intervals import Estimate, Interval, bootstrap
 from custom_datasets.evaluation.results import (
     ClassificationResults,
     Flags,
@@ -31,6 +31,93 @@ TEMPERATURES = 0.05, 20.0
 """Between these a temperature is looked for."""
 
 _STEPS = 40  # Halvings of the interval: 1e-12 of it is left.
+
+
+class Bin(TypedDict):
+    """One bin of the reliability curve; ``confidence`` is the mean of its images."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float | None
+    accuracy: Interval
+
+
+class Chance(TypedDict):
+    """The calibration error by chance alone: its mean and its 95th percentile."""
+
+    mean: float
+    high: float
+
+
+class CalibrationMeasures(TypedDict):
+    """How well confidence fits accuracy.
+
+    ``ece`` is the expected calibration error, ``nll`` the negative log likelihood
+    of a test image.
+    """
+
+    confidence: float
+    ece: Interval
+    chance: Chance
+    nll: Interval
+    curve: list[Bin]
+
+
+class Temperature(TypedDict):
+    """The fitted temperature, if there is one, and how much it changes the ``nll``."""
+
+    value: float | None
+    note: str
+    change: Interval | None
+
+
+class Calibration(TypedDict):
+    """Calibration before and after the temperature.
+
+    ``zeros`` counts images whose true class has probability 0, which counts as
+    ``lowest``. ``after`` is None without a temperature.
+    """
+
+    bins: int
+    lowest: float
+    zeros: int
+    temperature: Temperature
+    before: CalibrationMeasures
+    after: CalibrationMeasures | None
+
+
+class _Goal(TypedDict):
+    goal: float
+    threshold: float | None
+
+
+class Goal(_Goal, total=False):
+    """An accuracy to reach, and the threshold that does; None where none does.
+
+    With a threshold, on the test set: how many images are answered, their share
+    and how many of the answers are right.
+    """
+
+    images: int
+    coverage: Interval
+    accuracy: Interval
+
+
+class CoveragePoint(TypedDict):
+    """How many images are answered from a threshold on, and how many rightly."""
+
+    threshold: float
+    coverage: float
+    accuracy: float
+
+
+class AnswerThresholds(TypedDict):
+    """Thresholds to answer from; chosen on validation, measured on the test set."""
+
+    chosen_on: Literal['validation'] | None
+    goals: list[Goal]
+    curve: list[CoveragePoint]
 
 
 class Reliability(NamedTuple):
@@ -202,7 +289,7 @@ def calibration(
     val: ClassificationResults | None,
     resamples: int,
     seed: int,
-) -> dict[str, Any]:
+) -> Calibration:
     """Compare confidence with accuracy, before and after a temperature.
 
     Args:
@@ -210,9 +297,6 @@ def calibration(
         val: Where the temperature is fitted; without it there is none.
         resamples: How often to resample images.
         seed: The same seed draws the same resamples.
-
-    Returns:
-        ``calibration`` of :mod:`custom_datasets.evaluation.classification_report`.
     """
     temperature, note = _fit(val)
     logs = log_probabilities(test.scores)
@@ -259,7 +343,7 @@ def _fit(val: ClassificationResults | None) -> tuple[float | None, str]:
 
 def _measure(
     scores: Floats, logs: Floats, truth: Integers, resamples: int, seed: int
-) -> dict[str, Any]:
+) -> CalibrationMeasures:
     confidence: Floats = scores.max(axis=1)
     correct: Flags = scores.argmax(axis=1) == truth
 
@@ -290,7 +374,7 @@ def _mean(values: Floats, resamples: int, seed: int) -> Estimate:
     return bootstrap(metric, len(values), resamples, seed)[0]
 
 
-def _bins(curve: Reliability, accuracy: list[Estimate]) -> list[dict[str, Any]]:
+def _bins(curve: Reliability, accuracy: list[Estimate]) -> list[Bin]:
     return [
         {
             'low': round(index / BINS, 6),
@@ -311,7 +395,7 @@ _POINTS = 100
 
 def thresholds(
     decisions: Decisions, chosen_on: Decisions | None, resamples: int, seed: int
-) -> dict[str, Any]:
+) -> AnswerThresholds:
     """Choose thresholds on one set and try them on another.
 
     Args:
@@ -319,16 +403,13 @@ def thresholds(
         chosen_on: On the validation set; None chooses none.
         resamples: How often to resample images.
         seed: The same seed draws the same resamples.
-
-    Returns:
-        ``thresholds`` of :mod:`custom_datasets.evaluation.classification_report`.
     """
     confidence, correct = decisions.confidence, decisions.correct
-    goals: list[dict[str, Any]] = []
+    goals: list[Goal] = []
     for goal in GOALS if chosen_on else ():
         assert chosen_on
         threshold = lowest_threshold(chosen_on.confidence, chosen_on.correct, goal)
-        row: dict[str, Any] = {'goal': goal, 'threshold': threshold}
+        row: Goal = {'goal': goal, 'threshold': threshold}
         if threshold is not None:
             metric = partial(answered, confidence, correct, threshold)
             both = bootstrap(metric, len(confidence), resamples, seed)
@@ -397,18 +478,16 @@ def answered(
     return np.array([total / weights.sum(), accuracy])
 
 
-def coverage_curve(confidence: Floats, correct: Flags) -> list[dict[str, float]]:
+def coverage_curve(confidence: Floats, correct: Flags) -> list[CoveragePoint]:
     """Return the accuracy of the answers as fewer and fewer images are answered.
 
-    Returns:
-        At most 101 points, from one image to all: ``threshold``, ``coverage``
-        and ``accuracy``.
+    At most 101 points, from one image to all.
     """
     ranked = -np.sort(-confidence)
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
     chosen = np.unique(np.linspace(0, len(ends) - 1, _POINTS + 1).round().astype(int))
     even = np.ones(len(confidence))
-    points = []
+    points: list[CoveragePoint] = []
     for end in ends[chosen]:
         threshold = float(ranked[end])
         coverage, accuracy = answered(confidence, correct, threshold, even)

@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.intervals import LEVEL, RESAMPLES, Estimate, bootstrap
+from custom_datasets.evaluation.intervals import (
+    LEVEL,
+    RESAMPLES,
+    Estimate,
+    Interval,
+    bootstrap,
+)
 from custom_datasets.evaluation.results import (
     ClassificationResults,
     Flags,
@@ -41,6 +47,33 @@ class Decisions:
     def correct(self) -> Flags:
         """Shape (images,), whether the decision is the true class."""
         return np.equal(self.truth, self.predicted)
+
+
+class Confused(TypedDict):
+    """A class that is taken for another; ``share`` is of the true class's images."""
+
+    true: str
+    predicted: str
+    images: int
+    share: float
+
+
+class _Attribute(TypedDict):
+    name: str
+    accuracy: Interval
+
+
+class AttributeRow(_Attribute, total=False):
+    """How far an attribute is right; what follows only where values are numbers.
+
+    ``within_one`` is the share of images that are off by at most 1. Errors are in
+    the unit of the values: the mean absolute one, and that of the mean of all
+    values, each weighted by the probability of its class.
+    """
+
+    within_one: Interval
+    mean_absolute_error: Interval
+    expected_error: Interval
 
 
 def decide(results: ClassificationResults) -> Decisions:
@@ -150,13 +183,8 @@ def confusion_matrix(decisions: Decisions) -> Integers:
 
 def frequent_confusions(
     matrix: Integers, classes: Sequence[str], most: int
-) -> list[dict[str, Any]]:
-    """List which class is taken for which, the most frequent first.
-
-    Returns:
-        For each ``true`` and ``predicted`` (names), ``images`` (how many) and
-        ``share`` (of the true class's images).
-    """
+) -> list[Confused]:
+    """List which class is taken for which, the most frequent first."""
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind='stable')[:most]
@@ -200,7 +228,7 @@ def attribute_report(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> list[dict[str, Any]]:
+) -> list[AttributeRow]:
     """Evaluate each attribute.
 
     Args:
@@ -211,15 +239,9 @@ def attribute_report(
             attribute is that of the most probable class.
         resamples: How often to resample images for the intervals.
         seed: The same seed draws the same resamples.
-
-    Returns:
-        For each attribute ``name``, and estimates (``value``, ``low``, ``high``):
-        ``accuracy``; of numbers also ``within_one``, the share of images that
-        are off by at most 1, ``mean_absolute_error``, and ``expected_error``,
-        that of the mean of the values, each as probable as its class.
     """
     predicted = scores.argmax(axis=1)
-    rows = []
+    rows: list[AttributeRow] = []
     for name, values in attributes.items():
         of_class = [values[one] for one in classes]
         ordered = all(isinstance(value, (int, float)) for value in of_class)
@@ -230,12 +252,14 @@ def attribute_report(
             expected = abs(scores @ codes - codes[truth])
             columns += [off <= 1, off, expected]
         table = np.stack(columns, axis=1).astype(float)
-        known = bootstrap(partial(_means, table), len(truth), resamples, seed)
-        known[:2] = [share_estimate(one, len(truth)) for one in known[:2]]
-        known[2:] = [_spread(one) for one in known[2:]]
-        items = ('accuracy', 'within_one', 'mean_absolute_error', 'expected_error')
-        named = zip(items[: len(known)], known, strict=True)
-        rows.append({'name': name, **{key: one.as_json() for key, one in named}})
+        estimates = bootstrap(partial(_means, table), len(truth), resamples, seed)
+        shares = [share_estimate(one, len(truth)).as_json() for one in estimates[:2]]
+        row: AttributeRow = {'name': name, 'accuracy': shares[0]}
+        if ordered:
+            row['within_one'] = shares[1]
+            row['mean_absolute_error'] = _error(estimates[2]).as_json()
+            row['expected_error'] = _error(estimates[3]).as_json()
+        rows.append(row)
     return rows
 
 
@@ -249,6 +273,6 @@ def _means(table: Floats, weights: Floats) -> Floats:
     return means
 
 
-def _spread(error: Estimate) -> Estimate:
+def _error(error: Estimate) -> Estimate:
     """Leave out the interval where there is no error to resample."""
     return Estimate(0.0, np.nan, np.nan) if error.value == 0 else error

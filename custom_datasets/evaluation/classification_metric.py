@@ -17,6 +17,7 @@ from custom_datasets.evaluation.classification import (
     attribute_report,
     usable_attributes,
 )
+from custom_datasets.evaluation.intervals import Interval
 
 ITEMS = ('precision', 'recall', 'f1-score')
 
@@ -158,15 +159,19 @@ class AttributeMetric(SingleLabelMetric):  # type: ignore[misc]
             [np.asarray(result['pred_score'], float) for result in results]
         )
         truth = np.array([int(result['gt_label']) for result in results])
-        metrics = {}
+        metrics: dict[str, float | None] = {}
         for row in attribute_report(attributes, classes, truth, scores):
             name = row['name']
-            for item in ('accuracy', 'within_one'):
-                if item in row:
-                    metrics[f'{name}_{item}'] = 100 * row[item]['value']
-            if 'mean_absolute_error' in row:
-                for end, value in row['mean_absolute_error'].items():
-                    suffix = '' if end == 'value' else f'_{end}'
-                    metrics[f'{name}_error{suffix}'] = value
+            metrics[f'{name}_accuracy'] = _percent(row['accuracy'])
+            if 'within_one' in row:
+                metrics[f'{name}_within_one'] = _percent(row['within_one'])
+                error = row['mean_absolute_error']
+                metrics[f'{name}_error'] = error['value']
+                metrics[f'{name}_error_low'] = error['low']
+                metrics[f'{name}_error_high'] = error['high']
                 metrics[f'{name}_expected_error'] = row['expected_error']['value']
         return {key: value for key, value in metrics.items() if value is not None}
+
+
+def _percent(share: Interval) -> float | None:
+    return None if share['value'] is None else 100 * share['value']

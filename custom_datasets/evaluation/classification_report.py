@@ -1,57 +1,20 @@
-"""All there is to say about a classifier's predictions, as one JSON-able dictionary.
-
-Shares are 0 to 1, labels are names, and an *estimate* is ``{'value', 'low',
-'high'}``: a metric and its 95 % interval from resampling images, None where it
-is not defined.
-
-==================  =========================================================
-``task``            ``'classification'``
-``classes``         names, in order
-``images``          how many test images
-``validation``      ``{'images'}``, or None without predictions on validation
-``interval``        ``{'level', 'resamples', 'seed'}``
-``overall``         estimates ``top1``, ``balanced_accuracy``, ``macro_f1``
-``per_class``       a list: ``name``, ``images``, ``predicted`` (counts),
-                    estimates ``precision``, ``recall``, ``f1``
-``confusion``       ``counts`` (rows are true classes, columns predicted ones)
-                    and ``frequent``: ``true``, ``predicted``, ``images``,
-                    ``share`` of the true class
-``calibration``     ``bins``; ``zeros``, images whose true class has
-                    probability 0 and counts as ``lowest``; ``before`` and
-                    ``after`` (None without a temperature);
-                    ``temperature``: ``value`` (or None), ``note``,
-                    estimate ``change`` of the likelihood (after - before)
-``... before``      ``confidence`` (mean), estimates ``ece`` (expected
-                    calibration error) and ``nll`` (negative log likelihood a
-                    test image); ``chance``: ``mean`` and ``high`` (95th
-                    percentile), the error by chance alone;
-                    ``curve``, a list of bins: ``low``, ``high``,
-                    ``images``, ``confidence``, estimate ``accuracy``
-``thresholds``      ``chosen_on``, ``'validation'`` or None;
-                    ``goals``, a list: ``goal``, ``threshold`` (None where
-                    none reaches the goal), and on the test set ``images``
-                    (answered), estimates ``coverage`` and ``accuracy`` (of
-                    the answers); ``curve``, a list:
-                    ``threshold``, ``coverage``, ``accuracy`` on the test set
-``mistakes``        ``count``, and ``confident``: the images of the surest,
-                    these first
-``unsure``          images that are right, the least sure first
-``typical``         the surest image of each class that is right
-image               ``image`` (key), ``path``, ``index`` in the test set,
-                    ``true``, ``predicted``, ``confidence``,
-                    ``probability`` of the true class
-==================  =========================================================
-"""
+"""All that is measured of a classifier: the report behind its page and report.json."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
 
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.calibration import calibration, thresholds
+from custom_datasets.evaluation.calibration import (
+    AnswerThresholds,
+    Calibration,
+    calibration,
+    thresholds,
+)
 from custom_datasets.evaluation.classification import (
+    Confused,
     Decisions,
     class_scores,
     confusion_matrix,
@@ -61,11 +24,96 @@ from custom_datasets.evaluation.classification import (
     overall_scores,
     share_estimate,
 )
-from custom_datasets.evaluation.intervals import LEVEL, RESAMPLES, Estimate, bootstrap
+from custom_datasets.evaluation.intervals import (
+    LEVEL,
+    RESAMPLES,
+    Estimate,
+    Interval,
+    Resampling,
+    bootstrap,
+)
 from custom_datasets.evaluation.results import ClassificationResults, Floats, Integers
 
 _MOST_IMAGES = 24
 _MOST_CONFUSIONS = 10
+
+
+class Validation(TypedDict):
+    """How many validation images there are."""
+
+    images: int
+
+
+class OverallScores(TypedDict):
+    """Scores of all classes together."""
+
+    top1: Interval
+    balanced_accuracy: Interval
+    macro_f1: Interval
+
+
+class ClassifiedClass(TypedDict):
+    """One class: how many images it has, and how many are taken for it."""
+
+    name: str
+    images: int
+    predicted: int
+    precision: Interval
+    recall: Interval
+    f1: Interval
+
+
+class ConfusedClasses(TypedDict):
+    """A row of ``counts`` for each true class, a column for each predicted one."""
+
+    counts: list[list[int]]
+    frequent: list[Confused]
+
+
+class ClassifiedImage(TypedDict):
+    """An image, by its key, its path and its place in the test set.
+
+    ``confidence`` is the probability of the predicted class, ``probability`` that
+    of the true one.
+    """
+
+    image: str
+    path: str
+    index: int
+    true: str
+    predicted: str
+    confidence: float
+    probability: float
+
+
+class Mistakes(TypedDict):
+    """How many images are wrong, and those of them that it is surest of."""
+
+    count: int
+    confident: list[ClassifiedImage]
+
+
+class ClassificationReport(TypedDict):
+    """Everything that is measured of a classifier on a test set, ready for JSON.
+
+    Shares are 0 to 1, labels are names. ``unsure`` are images that are right, the
+    least sure first; ``typical`` has the surest image of each class that is right.
+    ``validation`` is None without such a set.
+    """
+
+    task: Literal['classification']
+    classes: list[str]
+    images: int
+    validation: Validation | None
+    interval: Resampling
+    overall: OverallScores
+    per_class: list[ClassifiedClass]
+    confusion: ConfusedClasses
+    calibration: Calibration
+    thresholds: AnswerThresholds
+    mistakes: Mistakes
+    unsure: list[ClassifiedImage]
+    typical: list[ClassifiedImage]
 
 
 def classification_report(
@@ -74,7 +122,7 @@ def classification_report(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> ClassificationReport:
     """Evaluate a classifier.
 
     Args:
@@ -83,9 +131,6 @@ def classification_report(
             the thresholds are chosen. Without it there are none.
         resamples: How often to resample images for the intervals.
         seed: The same seed draws the same resamples.
-
-    Returns:
-        The layout is at the top of this module.
 
     Raises:
         UserError: Scores are no probabilities, or the two sets have different
@@ -99,6 +144,13 @@ def classification_report(
     decisions = decide(test)
     chosen_on = None if val is None else decide(val)
     matrix = confusion_matrix(decisions)
+    wrong = np.flatnonzero(~decisions.correct)
+    right = np.flatnonzero(decisions.correct)
+    surest = wrong[np.argsort(-decisions.confidence[wrong], kind='stable')]
+    unsure = right[np.argsort(decisions.confidence[right], kind='stable')]
+    # The first of each class, counted from the surest.
+    _, first = np.unique(decisions.truth[unsure[::-1]], return_index=True)
+    typical = unsure[::-1][first[:_MOST_IMAGES]]
     return {
         'task': 'classification',
         'classes': list(test.classes),
@@ -113,13 +165,16 @@ def classification_report(
         },
         'calibration': calibration(test, val, resamples, seed),
         'thresholds': thresholds(decisions, chosen_on, resamples, seed),
-        **_notable(test, decisions),
+        'mistakes': {
+            'count': len(wrong),
+            'confident': _images(test, decisions, surest[:_MOST_IMAGES]),
+        },
+        'unsure': _images(test, decisions, unsure[:_MOST_IMAGES]),
+        'typical': _images(test, decisions, typical),
     }
 
 
-def overall_estimates(
-    decisions: Decisions, resamples: int, seed: int
-) -> dict[str, Any]:
+def overall_estimates(decisions: Decisions, resamples: int, seed: int) -> OverallScores:
     """Return the estimates of ``overall``, by name."""
     images = len(decisions.truth)
     metric = partial(overall_scores, decisions)
@@ -145,12 +200,12 @@ def _per_class(
     matrix: Integers,
     resamples: int,
     seed: int,
-) -> list[dict[str, Any]]:
+) -> list[ClassifiedClass]:
     def metric(weights: Floats) -> Floats:
         return class_scores(decisions, weights).ravel()
 
     found = bootstrap(metric, len(decisions.truth), resamples, seed)
-    rows = []
+    rows: list[ClassifiedClass] = []
     for index, name in enumerate(classes):
         precision, recall, f1 = found[index :: len(classes)]
         images = int(matrix[index].sum())
@@ -169,27 +224,9 @@ def _per_class(
     return rows
 
 
-def _notable(test: ClassificationResults, decisions: Decisions) -> dict[str, Any]:
-    wrong = np.flatnonzero(~decisions.correct)
-    right = np.flatnonzero(decisions.correct)
-    surest = wrong[np.argsort(-decisions.confidence[wrong], kind='stable')]
-    unsure = right[np.argsort(decisions.confidence[right], kind='stable')]
-    # The first of each class, counted from the surest.
-    _, first = np.unique(decisions.truth[unsure[::-1]], return_index=True)
-    typical = unsure[::-1][first[:_MOST_IMAGES]]
-    return {
-        'mistakes': {
-            'count': len(wrong),
-            'confident': _images(test, decisions, surest[:_MOST_IMAGES]),
-        },
-        'unsure': _images(test, decisions, unsure[:_MOST_IMAGES]),
-        'typical': _images(test, decisions, typical),
-    }
-
-
 def _images(
     test: ClassificationResults, decisions: Decisions, chosen: Integers
-) -> list[dict[str, Any]]:
+) -> list[ClassifiedImage]:
     return [
         {
             'image': test.images[index].key,

@@ -1,7 +1,7 @@
-"""All that is measured of a detector, as one dictionary for a page and a file."""
+"""All that is measured of a detector: the report behind its page and report.json."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,22 @@ from custom_datasets.evaluation.average_precision import (
 )
 from custom_datasets.evaluation.detection_errors import (
     BACKGROUND_NAME,
+    BoxErrors,
+    LabelDoubt,
+    RankedImages,
     box_errors,
     confusion_matrix,
     judge,
     label_doubts,
     rank_images,
 )
-from custom_datasets.evaluation.intervals import LEVEL, RESAMPLES, bootstrap
+from custom_datasets.evaluation.intervals import (
+    LEVEL,
+    RESAMPLES,
+    Interval,
+    Resampling,
+    bootstrap,
+)
 from custom_datasets.evaluation.matching import (
     IOU,
     RANGES,
@@ -36,12 +45,133 @@ from custom_datasets.evaluation.thresholds import (
     SIZES,
     Choice,
     Choices,
+    Curves,
     choose,
     count,
     count_sizes,
     curves,
     rates,
 )
+
+
+class ObjectCounts(TypedDict):
+    """``ignored`` objects are annotated, but count neither as found nor as missed."""
+
+    objects: int
+    ignored: int
+    predictions: int
+
+
+class SetCounts(ObjectCounts):
+    """What a set holds."""
+
+    images: int
+
+
+class Overall(TypedDict):
+    """Mean average precision; ``coco`` has the names of ``COCO_METRICS``."""
+
+    area_ap50: Interval
+    coco: dict[str, Interval]
+
+
+class DetectedClass(ObjectCounts):
+    """Average precision of one class."""
+
+    name: str
+    area_ap50: Interval
+    coco_ap: Interval
+
+
+class OperatingPoint(TypedDict):
+    """What is found on the test set, each class matched by itself."""
+
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    found: int
+    false: int
+    missed: int
+
+
+class ChosenPoint(OperatingPoint):
+    """The same at one threshold.
+
+    ``chosen_f1`` is F1 on the set that it was chosen on; None where a class had
+    to take the overall threshold.
+    """
+
+    threshold: float
+    chosen_f1: float | None
+
+
+class Thresholds(TypedDict):
+    """The thresholds to deploy.
+
+    ``chosen_on`` is ``'default'`` where nothing is found. ``together`` are all
+    classes, each at its own threshold.
+    """
+
+    chosen_on: Literal['validation', 'test', 'default']
+    iou: float
+    rule: str
+    overall: ChosenPoint
+    per_class: list[ChosenPoint]
+    together: OperatingPoint
+
+
+class Confusion(TypedDict):
+    """A row of ``counts`` for each true class, a column for each predicted one.
+
+    The last of ``names`` is background: its row holds false alarms, its column
+    missed objects.
+    """
+
+    threshold: float
+    iou: float
+    names: list[str]
+    counts: list[list[int]]
+
+
+class SizeRow(TypedDict):
+    """COCO's ``ap`` of a range of sizes, and ``recall`` at the overall threshold."""
+
+    objects: int
+    ap: Interval
+    recall: Interval
+
+
+class Sizes(TypedDict):
+    """Small, medium and large objects; ``ranges`` are areas in square pixels."""
+
+    threshold: float
+    ranges: dict[str, list[float | None]]
+    overall: dict[str, SizeRow]
+    per_class: list[dict[str, SizeRow]]
+
+
+class DetectionReport(SetCounts):
+    """Everything that is measured of a detector on a test set, ready for JSON.
+
+    Scores, IoUs and shares are 0 to 1, boxes zero-based ``xyxy`` in pixels; numbers
+    are rounded to six digits. Lists called ``per_class`` have the order of
+    ``classes``. ``validation`` is None without such a set.
+    """
+
+    task: Literal['detection']
+    classes: list[str]
+    validation: SetCounts | None
+    interval: Resampling
+    overall: Overall
+    per_class: list[DetectedClass]
+    thresholds: Thresholds
+    curves: Curves
+    confusion: Confusion
+    sizes: Sizes
+    errors: BoxErrors
+    images_ranked: RankedImages
+    label_doubts: list[LabelDoubt]
+
 
 Metrics = Callable[[Floats], dict[str, Floats]]
 """Maps weights of images, of shape (images,), to arrays of metrics by name."""
@@ -90,9 +220,7 @@ def metrics(
     return measure
 
 
-def estimates(
-    measure: Metrics, images: int, resamples: int, seed: int
-) -> dict[str, Any]:
+def estimates(measure: Metrics, images: int, resamples: int, seed: int) -> 'Estimates':
     """Put intervals around all metrics.
 
     Args:
@@ -128,7 +256,7 @@ def detection_report(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> DetectionReport:
     """Measure everything.
 
     Args:
@@ -137,49 +265,6 @@ def detection_report(
             test set, which flatters them.
         resamples: How often images are drawn anew for intervals.
         seed: Of the drawing.
-
-    Returns:
-        What ``json`` can write, with None for what is not defined, rounded to
-        six digits. Lists ``per_class`` have the order of ``classes``. An
-        *estimate* is a dictionary of ``value``, ``low`` and ``high`` (95 %
-        interval). Scores, IoUs and shares are 0 to 1, boxes zero-based ``xyxy``
-        in pixels, ``index`` counts the images of the test set.
-
-        - ``task``: ``'detection'``; ``classes``: names.
-        - ``images``, ``objects``, ``ignored`` (annotated, but not counted) and
-          ``predictions`` of the test set; ``validation``: the same, or None.
-        - ``interval``: ``level``, ``resamples``, ``seed``.
-        - ``overall``: estimates ``area_ap50`` and ``coco``, for each of ``AP``,
-          ``AP50``, ``AP75``, ``small``, ``medium``, ``large``.
-        - ``per_class``: ``name``, counts as above, estimates ``area_ap50`` and
-          ``coco_ap``.
-        - ``thresholds``: ``chosen_on`` (``'validation'``, ``'test'`` or
-          ``'default'``, where nothing is found), ``iou``, ``rule``, ``overall``
-          and ``per_class``: ``threshold``, ``chosen_f1`` (F1 on the set that it
-          was chosen on; None where the class had to take the overall one), and
-          on the test set the counts ``found``, ``false`` and ``missed`` and the
-          estimates ``precision``, ``recall``, ``f1``; ``together``: these of all
-          classes, each at its own threshold. Each class is matched by itself.
-        - ``curves``: ``thresholds``, and along them for ``overall`` and
-          ``per_class`` the lists ``f1``, ``precision`` and ``recall``; a class
-          has ``pr`` too: ``recall``, ``precision``, ``score``
-          (:func:`~custom_datasets.evaluation.thresholds.precision_recall`).
-        - ``confusion``: at the overall ``threshold`` and ``iou``: ``names``,
-          the classes and background; ``counts``, a row for each true class
-          (:func:`~custom_datasets.evaluation.detection_errors.confusion_matrix`).
-        - ``sizes``: ``threshold``; ``ranges`` of areas in square pixels;
-          ``overall`` and ``per_class``: for each size ``objects`` and the
-          estimates ``ap`` (COCO's) and ``recall`` (IoU 0.5, overall threshold).
-        - ``errors``: :func:`~custom_datasets.evaluation.detection_errors.box_errors`.
-        - ``images_ranked``: ``threshold``, ``worst`` and ``best``, each image with
-          ``image``, ``path``, ``index``, ``size``, the counts ``correct``,
-          ``missed``, ``false`` and ``confused``, ``f1``, and its boxes: ``truth``
-          (``label``, ``box``, ``verdict``: found, missed, confused or ignored)
-          and ``predicted`` (``score`` as well; correct, confused, false or
-          ignored).
-        - ``label_doubts``: ``kind``, the image as above, ``box``, ``sure``,
-          ``score``, ``predicted``, ``annotated``, ``annotated_box``, ``sentence``
-          (:func:`~custom_datasets.evaluation.detection_errors.label_doubts`).
 
     Raises:
         UserError: The sets have different classes.
@@ -201,12 +286,13 @@ def detection_report(
     threshold = choices.overall.threshold
     same = np.full(len(test.classes), threshold)
     verdicts = judge(test, overlaps, threshold)
-    set_name = 'test' if val is None else 'validation'
-    report = {
+    all_counts = count(test, matching, same).sum(axis=(0, 2))
+    class_counts = count(test, matching, choices.of_classes).sum(axis=0)
+    report: DetectionReport = {
         'task': 'detection',
         'classes': list(test.classes),
-        **_contents(test),
-        'validation': None if val is None else _contents(val),
+        **_set_counts(test),
+        'validation': None if val is None else _set_counts(val),
         'interval': {'level': LEVEL, 'resamples': resamples, 'seed': seed},
         'overall': {
             'area_ap50': known['area_ap50'][0],
@@ -215,83 +301,91 @@ def detection_report(
         'per_class': [
             {
                 'name': name,
-                **_contents(test, label),
+                **_object_counts(test, label),
                 'area_ap50': known['area_ap50'][1 + label],
                 'coco_ap': known['coco_ap'][0, label],
             }
             for label, name in enumerate(test.classes)
         ],
         'thresholds': {
-            'chosen_on': set_name if choices.chosen else 'default',
+            'chosen_on': _chosen_on(choices, val),
             'iou': IOU,
             'rule': RULE,
-            **_points(
-                choices,
-                known,
-                count(test, matching, same).sum(axis=(0, 2)),
-                count(test, matching, choices.of_classes).sum(axis=0),
-            ),
+            'overall': _chosen_point(choices.overall, known['overall'], all_counts),
+            'per_class': [
+                _chosen_point(
+                    choice, known['per_class'][:, label], class_counts[:, label]
+                )
+                for label, choice in enumerate(choices.per_class)
+            ],
+            'together': _point(known['together'], class_counts.sum(axis=1)),
         },
-        'curves': {'iou': IOU, **curves(test, matching)},
+        'curves': curves(test, matching),
         'confusion': {
             'threshold': threshold,
             'iou': IOU,
             'names': [*test.classes, BACKGROUND_NAME],
             'counts': confusion_matrix(test, verdicts).tolist(),
         },
-        'sizes': {'threshold': threshold, **_sizes(test, known)},
+        'sizes': _sizes(test, known, threshold),
         'errors': box_errors(test, overlaps, matching, threshold),
-        'images_ranked': {'threshold': threshold, **rank_images(test, verdicts)},
+        'images_ranked': rank_images(test, verdicts),
         'label_doubts': label_doubts(test, overlaps, matching, choices.of_classes),
     }
-    plain: dict[str, Any] = _plain(report)
-    return plain
+    return cast(DetectionReport, _plain(report))
 
 
-def _contents(results: DetectionResults, label: int | None = None) -> dict[str, int]:
+def _object_counts(results: DetectionResults, label: int | None = None) -> ObjectCounts:
     truth, predicted = results.truth, results.predicted
-    own = slice(None) if label is None else truth.label == label
-    ignored = int(truth.ignore[own].sum())
+    true = slice(None) if label is None else truth.label == label
+    pred = slice(None) if label is None else predicted.label == label
+    ignored = int(truth.ignore[true].sum())
     return {
-        **({'images': len(results.images)} if label is None else {}),
-        'objects': len(truth.ignore[own]) - ignored,
+        'objects': len(truth.label[true]) - ignored,
         'ignored': ignored,
-        'predictions': len(predicted.label)
-        if label is None
-        else int((predicted.label == label).sum()),
+        'predictions': len(predicted.label[pred]),
     }
 
 
-def _points(
-    choices: Choices, known: Estimates, overall: Integers, per_class: Integers
-) -> dict[str, Any]:
+def _set_counts(results: DetectionResults) -> SetCounts:
+    return {'images': len(results.images), **_object_counts(results)}
+
+
+def _chosen_on(
+    choices: Choices, val: DetectionResults | None
+) -> Literal['validation', 'test', 'default']:
+    if not choices.chosen:
+        return 'default'
+    return 'test' if val is None else 'validation'
+
+
+def _chosen_point(
+    choice: Choice, rates: NDArray[np.object_], counts: Integers
+) -> ChosenPoint:
     return {
-        'overall': _point(known['overall'], overall, choices.overall),
-        'per_class': [
-            _point(known['per_class'][:, label], per_class[:, label], choice)
-            for label, choice in enumerate(choices.per_class)
-        ],
-        'together': _point(known['together'], per_class.sum(axis=1)),
+        'threshold': choice.threshold,
+        'chosen_f1': choice.f1,
+        **_point(rates, counts),
     }
 
 
-def _point(
-    rates: NDArray[np.object_], counts: Integers, choice: Choice | None = None
-) -> dict[str, Any]:
-    found, false, objects = counts
-    chosen = {'threshold': choice.threshold, 'chosen_f1': choice.f1} if choice else {}
-    counted = {'found': found, 'false': false, 'missed': objects - found}
+def _point(rates: NDArray[np.object_], counts: Integers) -> OperatingPoint:
+    precision, recall, f1 = rates
+    found, false, objects = map(int, counts)
     return {
-        **chosen,
-        **dict(zip(('precision', 'recall', 'f1'), rates, strict=True)),
-        **{name: int(value) for name, value in counted.items()},
+        'precision': precision,
+        'recall': recall,
+        'f1': f1,
+        'found': found,
+        'false': false,
+        'missed': objects - found,
     }
 
 
-def _sizes(results: DetectionResults, known: Estimates) -> dict[str, Any]:
+def _sizes(results: DetectionResults, known: Estimates, threshold: float) -> Sizes:
     truth = results.truth
     area = areas(truth.box)
-    rows: list[dict[str, Any]] = [{} for _ in range(1 + len(results.classes))]
+    rows: list[dict[str, SizeRow]] = [{} for _ in range(1 + len(results.classes))]
     for size, name in enumerate(SIZES):
         low, high = RANGES[name]
         there = ~truth.ignore & (area >= low) & (area <= high)
@@ -304,6 +398,7 @@ def _sizes(results: DetectionResults, known: Estimates) -> dict[str, Any]:
         ):
             row[name] = {'objects': number, 'ap': ap, 'recall': recall}
     return {
+        'threshold': threshold,
         'ranges': {name: _range(*RANGES[name]) for name in SIZES},
         'overall': rows[0],
         'per_class': rows[1:],

@@ -8,7 +8,7 @@ area-AP50, with the matching of that.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -38,6 +38,96 @@ repaired.
 CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND = range(5)
 
 
+class ErrorCost(TypedDict):
+    """How often a kind of mistake occurs, and the AP that repairing it gains.
+
+    ``dap`` is the gain of the (mean) area-AP50; None without objects.
+    """
+
+    count: int
+    dap: float | None
+
+
+class ErrorKind(ErrorCost):
+    """One of ``KINDS``, at any score and (``deployed``) from the threshold on."""
+
+    kind: str
+    deployed: int
+    per_class: list[ErrorCost]
+
+
+class BoxErrors(TypedDict):
+    """What each kind of mistake costs."""
+
+    iou_foreground: float
+    iou_background: float
+    area_ap50: float | None
+    types: list[ErrorKind]
+
+
+class ImagePlace(TypedDict):
+    """An image: its key, its path, its place in the set, its size (width, height)."""
+
+    image: str
+    path: str
+    index: int
+    size: list[int] | None
+
+
+class TrueBox(TypedDict):
+    """An annotated box: found, missed, confused or ignored."""
+
+    label: str
+    box: list[float]
+    verdict: str
+
+
+class PredictedBox(TypedDict):
+    """A predicted box: correct, confused, false or ignored."""
+
+    label: str
+    box: list[float]
+    score: float
+    verdict: str
+
+
+class RankedImage(ImagePlace):
+    """What goes right and wrong on an image."""
+
+    correct: int
+    missed: int
+    false: int
+    confused: int
+    f1: float
+    truth: list[TrueBox]
+    predicted: list[PredictedBox]
+
+
+class RankedImages(TypedDict):
+    """The images with the most mistakes, and those with the fewest."""
+
+    threshold: float
+    worst: list[RankedImage]
+    best: list[RankedImage]
+
+
+class LabelDoubt(ImagePlace):
+    """An annotation to look at: unlabelled, other-class or unsupported.
+
+    ``sure`` is the score of the prediction that speaks against it, or the share
+    of the class that is found.
+    """
+
+    kind: str
+    box: list[float]
+    sure: float
+    score: float | None
+    predicted: str | None
+    annotated: str | None
+    annotated_box: list[float] | None
+    sentence: str
+
+
 class _Best(NamedTuple):
     iou: Floats  # Shape (predictions,); 0 where nothing overlaps.
     truth: Integers  # Shape (predictions,); -1 there.
@@ -55,7 +145,7 @@ def box_errors(
     overlaps: Overlaps,
     matching: Matching,
     threshold: float,
-) -> dict[str, Any]:
+) -> BoxErrors:
     """Sort the mistakes into kinds and repair each kind alone.
 
     Where a prediction fits several kinds, localisation goes before class and
@@ -125,9 +215,7 @@ def box_errors(
     }
 
 
-def _as_json(
-    kind: str, counts: Integers, deployed: int, gains: Floats
-) -> dict[str, Any]:
+def _as_json(kind: str, counts: Integers, deployed: int, gains: Floats) -> ErrorKind:
     return {
         'kind': kind,
         'count': int(counts.sum()),
@@ -211,6 +299,7 @@ class Verdicts:
     """What each box turned out to be, whatever its class.
 
     Attributes:
+        threshold: Predictions of a lower score are dropped.
         correct: Shape (predictions,), on an object of its class.
         confused: Shape (predictions,), on an object of another class.
         false: Shape (predictions,), on no object.
@@ -220,6 +309,7 @@ class Verdicts:
         truth: Shape (predictions,), index of the object that each is on; -1: none.
     """
 
+    threshold: float
     correct: Flags
     confused: Flags
     false: Flags
@@ -244,6 +334,7 @@ def judge(results: DetectionResults, overlaps: Overlaps, threshold: float) -> Ve
     missed[matching.truth[matching.found]] = False
     mistaken[matching.truth[confused]] = True
     return Verdicts(
+        threshold=threshold,
         correct=matching.found & same,
         confused=confused,
         false=kept & ~matching.found & ~matching.ignored,
@@ -281,7 +372,7 @@ SHOWN = 12
 """Images of either end of the ranking."""
 
 
-def rank_images(results: DetectionResults, verdicts: Verdicts) -> dict[str, Any]:
+def rank_images(results: DetectionResults, verdicts: Verdicts) -> RankedImages:
     """List the images with most mistakes, and those with fewest.
 
     Mistakes are missed objects, false alarms and confused classes. Of as many
@@ -312,20 +403,27 @@ def rank_images(results: DetectionResults, verdicts: Verdicts) -> dict[str, Any]
     worst = worst[mistakes[worst] > 0]
     best = np.lexsort((-right, -f1, mistakes))
     best = best[(right[best] > 0) & ~np.isin(best, worst)][:SHOWN]
-    rows = [
+    rows: list[RankedImage] = [
         {
-            **place(results, index),
-            **{key: int(values[index]) for key, values in count.items()},
+            **_place(results, index),
+            'correct': int(count['correct'][index]),
+            'missed': int(count['missed'][index]),
+            'false': int(count['false'][index]),
+            'confused': int(count['confused'][index]),
             'f1': float(f1[index]),
-            **_boxes(results, verdicts, index),
+            'truth': _true_boxes(results, verdicts, index),
+            'predicted': _predicted_boxes(results, verdicts, index),
         }
         for index in (*worst, *best)
     ]
-    return {'worst': rows[: len(worst)], 'best': rows[len(worst) :]}
+    return {
+        'threshold': verdicts.threshold,
+        'worst': rows[: len(worst)],
+        'best': rows[len(worst) :],
+    }
 
 
-def place(results: DetectionResults, index: int) -> dict[str, Any]:
-    """Tell which image it is."""
+def _place(results: DetectionResults, index: int) -> ImagePlace:
     image = results.images[index]
     return {
         'image': image.key,
@@ -335,41 +433,43 @@ def place(results: DetectionResults, index: int) -> dict[str, Any]:
     }
 
 
-def _boxes(results: DetectionResults, verdicts: Verdicts, index: int) -> dict[str, Any]:
-    truth, predicted = results.truth, results.predicted
-    true = np.flatnonzero(truth.image == index)
-    own = np.flatnonzero((predicted.image == index) & ~verdicts.dropped)
-    return {
-        'truth': [
-            {
-                'label': results.classes[truth.label[row]],
-                'box': truth.box[row].tolist(),
-                'verdict': 'ignored'
-                if truth.ignore[row]
-                else 'missed'
-                if verdicts.missed[row]
-                else 'confused'
-                if verdicts.mistaken[row]
-                else 'found',
-            }
-            for row in true
-        ],
-        'predicted': [
-            {
-                'label': results.classes[predicted.label[row]],
-                'box': predicted.box[row].tolist(),
-                'score': float(predicted.score[row]),
-                'verdict': 'correct'
-                if verdicts.correct[row]
-                else 'confused'
-                if verdicts.confused[row]
-                else 'false'
-                if verdicts.false[row]
-                else 'ignored',
-            }
-            for row in own
-        ],
-    }
+def _true_boxes(
+    results: DetectionResults, verdicts: Verdicts, index: int
+) -> list[TrueBox]:
+    truth = results.truth
+    verdict = np.select(
+        [truth.ignore, verdicts.missed, verdicts.mistaken],
+        ['ignored', 'missed', 'confused'],
+        default='found',
+    )
+    return [
+        {
+            'label': results.classes[truth.label[row]],
+            'box': truth.box[row].tolist(),
+            'verdict': str(verdict[row]),
+        }
+        for row in np.flatnonzero(truth.image == index)
+    ]
+
+
+def _predicted_boxes(
+    results: DetectionResults, verdicts: Verdicts, index: int
+) -> list[PredictedBox]:
+    predicted = results.predicted
+    verdict = np.select(
+        [verdicts.correct, verdicts.confused, verdicts.false],
+        ['correct', 'confused', 'false'],
+        default='ignored',
+    )
+    return [
+        {
+            'label': results.classes[predicted.label[row]],
+            'box': predicted.box[row].tolist(),
+            'score': float(predicted.score[row]),
+            'verdict': str(verdict[row]),
+        }
+        for row in np.flatnonzero((predicted.image == index) & ~verdicts.dropped)
+    ]
 
 
 DOUBTS_SHOWN = 12
@@ -384,7 +484,7 @@ def label_doubts(
     overlaps: Overlaps,
     matching: Matching,
     thresholds: Floats,
-) -> list[dict[str, Any]]:
+) -> list[LabelDoubt]:
     """List annotations to look at, the surest doubts first.
 
     ``unlabelled``: a prediction where no annotated box of any class, not even
@@ -416,7 +516,7 @@ def label_doubts(
 
 def _unlabelled(
     results: DetectionResults, overlaps: Overlaps, confident: Floats
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[LabelDoubt]:
     predicted = results.predicted
     alone = np.ones(len(predicted.score), dtype=bool)
     alone[overlaps.predicted] = False
@@ -438,7 +538,7 @@ def _unlabelled(
 
 def _other_class(
     results: DetectionResults, overlaps: Overlaps, confident: Floats
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[LabelDoubt]:
     truth, predicted = results.truth, results.predicted
     near = overlaps.keep(overlaps.iou >= IOU)
     same = predicted.label[near.predicted] == truth.label[near.truth]
@@ -469,7 +569,7 @@ def _other_class(
 
 def _unsupported(
     results: DetectionResults, overlaps: Overlaps, matching: Matching
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[LabelDoubt]:
     truth = results.truth
     classes = len(results.classes)
     there = np.bincount(truth.label[~truth.ignore], minlength=classes)
@@ -485,7 +585,7 @@ def _unsupported(
         name, sure = results.classes[label], float(recall[label])
         yield {
             'kind': 'unsupported',
-            **place(results, truth.image[row]),
+            **_place(results, truth.image[row]),
             'box': truth.box[row].tolist(),
             'sure': sure,
             'score': None,
@@ -503,12 +603,12 @@ def _against(
     kind: str,
     sentence: str,
     annotated: int | None,
-) -> dict[str, Any]:
+) -> LabelDoubt:
     truth, predicted = results.truth, results.predicted
     score, none = float(predicted.score[row]), annotated is None
     return {
         'kind': kind,
-        **place(results, predicted.image[row]),
+        **_place(results, predicted.image[row]),
         'box': predicted.box[row].tolist(),
         'sure': score,
         'score': score,

@@ -8,7 +8,7 @@ matched and sorted only once.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -18,6 +18,22 @@ RESAMPLES = 1000
 LEVEL = 0.95
 
 
+class Interval(TypedDict):
+    """An estimate in a report: 95 % interval, None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Resampling(TypedDict):
+    """How a report's intervals came about: ``level`` is their share of resamples."""
+
+    level: float
+    resamples: int
+    seed: int
+
+
 class Estimate(NamedTuple):
     """A metric and the interval that it is in; NaN where it is not defined."""
 
@@ -25,12 +41,18 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
-    def as_json(self) -> dict[str, float | None]:
+    def as_json(self) -> Interval:
         """Return it for a JSON file, which knows no NaN."""
-        return {
-            name: None if np.isnan(value) else round(float(value), 6)
-            for name, value in self._asdict().items()
-        }
+        value, low, high = (
+            None if np.isnan(part) else round(float(part), 6) for part in self
+        )
+        return {'value': value, 'low': low, 'high': high}
+
+    @classmethod
+    def from_json(cls, interval: Interval) -> 'Estimate':
+        """Read what :meth:`as_json` returned."""
+        value, low, high = interval['value'], interval['low'], interval['high']
+        return cls(*(np.nan if part is None else part for part in (value, low, high)))
 
 
 def resample(images: int, count: int = RESAMPLES, seed: int = 0) -> Iterator[Integers]:

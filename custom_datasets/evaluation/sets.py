@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
 
@@ -10,7 +10,12 @@ from custom_datasets.data.origins import find_sources
 from custom_datasets.evaluation.average_precision import ap_tables
 from custom_datasets.evaluation.classification import decide
 from custom_datasets.evaluation.classification_report import overall_estimates
-from custom_datasets.evaluation.intervals import RESAMPLES, Estimate, bootstrap
+from custom_datasets.evaluation.intervals import (
+    RESAMPLES,
+    Estimate,
+    Interval,
+    bootstrap,
+)
 from custom_datasets.evaluation.results import ClassificationResults, Results
 
 FAR = 2.0
@@ -20,12 +25,32 @@ FEWEST = 20
 """Images of a set from which on its interval is worth a judgement."""
 
 
+class SetRow(TypedDict):
+    """The estimate on a set, or on one source of it.
+
+    The first row of a set is all of it; others follow where it has several
+    sources. ``sources`` names all that are in it, from ``sources.txt``.
+    """
+
+    set: str
+    sources: list[str]
+    images: int
+    estimate: Interval
+
+
+class SetComparison(TypedDict):
+    """One metric on each set and each source."""
+
+    metric: Literal['top1', 'area_ap50']
+    rows: list[SetRow]
+
+
 def compare_sets(
     sets: Mapping[str, Results | None],
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> SetComparison:
     """Measure each set, and each source in it.
 
     Args:
@@ -33,18 +58,11 @@ def compare_sets(
         resamples: How often to resample images for the intervals.
         seed: The same seed draws the same resamples.
 
-    Returns:
-        ``metric`` (``'top1'`` or ``'area_ap50'``) and ``rows``, with ``set``;
-        ``sources``, the names of all that are in it, from ``sources.txt``;
-        ``images``, how many; and ``estimate``: ``value``, ``low``, ``high``. The
-        first row of a set is all of it; others follow where it has several
-        sources.
-
     Raises:
         UserError: A list of sources can't be read.
     """
-    metric = 'top1'
-    rows = []
+    metric: Literal['top1', 'area_ap50'] = 'top1'
+    rows: list[SetRow] = []
     for name, results in sets.items():
         if results is None:
             continue
@@ -67,7 +85,7 @@ def compare_sets(
     return {'metric': metric, 'rows': rows}
 
 
-def disagree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def disagree(one: SetRow, other: SetRow) -> bool:
     """Tell whether two rows are apart far beyond the intervals of their estimates.
 
     What chance explains of their difference, at the level of the intervals, is the
@@ -80,25 +98,21 @@ def disagree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         one: A row of :func:`compare_sets`.
         other: Of other images.
     """
-    known = [one['estimate'], other['estimate']]
-    if min(one['images'], other['images']) < FEWEST or any(
-        None in estimate.values() for estimate in known
-    ):
+    estimates = [Estimate.from_json(row['estimate']) for row in (one, other)]
+    if min(one['images'], other['images']) < FEWEST or np.isnan(estimates).any():
         return False
-    less, more = sorted(known, key=lambda estimate: estimate['value'])
-    halves = less['high'] - less['value'], more['value'] - more['low']
-    return bool(more['value'] - less['value'] > FAR * math.hypot(*halves))
+    less, more = sorted(estimates)
+    halves = less.high - less.value, more.value - more.low
+    return more.value - less.value > FAR * math.hypot(*halves)
 
 
 def _of_source(results: Results, found: Sequence[str | None], name: str) -> Results:
     return results.take([index for index, one in enumerate(found) if one == name])
 
 
-def _estimate(results: Results, resamples: int, seed: int) -> dict[str, float | None]:
+def _estimate(results: Results, resamples: int, seed: int) -> Interval:
     if isinstance(results, ClassificationResults):
-        top1: dict[str, float | None]
-        top1 = overall_estimates(decide(results), resamples, seed)['top1']
-        return top1
+        return overall_estimates(decide(results), resamples, seed)['top1']
     tables = ap_tables(results)
     images = len(results.images)
     (found,) = bootstrap(

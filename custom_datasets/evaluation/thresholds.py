@@ -1,11 +1,11 @@
 """The score to deploy: which predictions to believe."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from custom_datasets.evaluation.matching import RANGES, Matching, areas
+from custom_datasets.evaluation.matching import IOU, RANGES, Matching, areas
 from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
 
 THRESHOLDS = np.linspace(0, 0.995, 200)
@@ -13,6 +13,40 @@ THRESHOLDS = np.linspace(0, 0.995, 200)
 
 POINTS = 200
 """Most points of a precision-recall curve."""
+
+
+class PrecisionRecall(TypedDict):
+    """The interpolated curve, whose area is area-AP50: a point per true positive.
+
+    ``precision`` is the best from that recall on; no more than ``POINTS`` points.
+    """
+
+    recall: list[float]
+    precision: list[float]
+    score: list[float]
+
+
+class Curve(TypedDict):
+    """What is kept from each of ``THRESHOLDS`` on; None where nothing is left."""
+
+    f1: list[float | None]
+    precision: list[float | None]
+    recall: list[float | None]
+
+
+class ClassCurve(Curve):
+    """The curves of one class."""
+
+    pr: PrecisionRecall
+
+
+class Curves(TypedDict):
+    """The curves of all classes together and of each, along ``thresholds``."""
+
+    iou: float
+    thresholds: list[float]
+    overall: Curve
+    per_class: list[ClassCurve]
 
 
 class Rates(NamedTuple):
@@ -62,30 +96,30 @@ def rates(found: Floats, false: Floats, objects: Floats) -> Rates:
     )
 
 
-def curve(ranking: Ranked) -> dict[str, list[float]]:
+def curve(ranking: Ranked) -> Curve:
     """Return F1, precision and recall of what scores at least each threshold."""
     kept = np.searchsorted(-ranking.score, -THRESHOLDS, side='right')
     found = np.append(0, np.cumsum(ranking.found))[kept].astype(float)
     objects = np.full(len(kept), float(ranking.objects))
     values = rates(found, kept - found, objects)
     return {
-        name: getattr(values, name).tolist() for name in ('f1', 'precision', 'recall')
+        'f1': values.f1.tolist(),
+        'precision': values.precision.tolist(),
+        'recall': values.recall.tolist(),
     }
 
 
-def precision_recall(ranking: Ranked) -> dict[str, list[float]]:
-    """Return the interpolated curve, whose area is area-AP50.
-
-    Returns:
-        ``recall``, ``precision`` (the best from that recall on) and ``score``
-        at no more than ``POINTS`` of the true positives.
-    """
+def precision_recall(ranking: Ranked) -> PrecisionRecall:
+    """Return the interpolated curve, whose area is area-AP50."""
     recall, precision = interpolated(ranking)
     steps = np.unique(np.linspace(0, len(recall) - 1, POINTS).round().astype(int))
     steps = steps[: len(recall)]
     score = ranking.score[ranking.found]
-    lists = {'recall': recall, 'precision': precision, 'score': score}
-    return {name: values[steps].tolist() for name, values in lists.items()}
+    return {
+        'recall': recall[steps].tolist(),
+        'precision': precision[steps].tolist(),
+        'score': score[steps].tolist(),
+    }
 
 
 def interpolated(ranking: Ranked) -> tuple[Floats, Floats]:
@@ -101,12 +135,13 @@ def area_under(ranking: Ranked) -> float:
     return float(interpolated(ranking)[1].sum() / ranking.objects)
 
 
-def curves(results: DetectionResults, matching: Matching) -> dict[str, Any]:
+def curves(results: DetectionResults, matching: Matching) -> Curves:
     """Return the curves of all classes together and of each."""
     per_class = [
         ranked(results, matching, label) for label in range(len(results.classes))
     ]
     return {
+        'iou': IOU,
         'thresholds': THRESHOLDS.tolist(),
         'overall': curve(ranked(results, matching)),
         'per_class': [{**curve(one), 'pr': precision_recall(one)} for one in per_class],

@@ -297,8 +297,7 @@ def _evaluate(
             'attributes': attribute_report(used, names, test.truth, test.scores),
         }
     assert not isinstance(validation, ClassificationResults)
-    report: dict[str, Any] = detection_report(test, validation)
-    return report
+    return {**detection_report(test, validation)}
 
 
 def _shared_images(test: Results, validation: Results | None) -> int:
