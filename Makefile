@@ -8,6 +8,8 @@ LINE ?= onedl
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# Processes of the suite.
+JOBS ?= 2
 
 # mmcv must not compile, whatever is installed: custom_datasets brings the operators.
 export MMCV_WITH_OPS := 0
@@ -24,7 +26,7 @@ demo: install
 install: $(VENV)/.installed
 
 test: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 # torch 2.1.2 exists for Python 3.10 and 3.11.
 test-openmmlab:

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import utils as config_utils
 from mmengine.visualization import Visualizer
 
@@ -20,11 +21,26 @@ FACE_CLASSES = ('with_mask', 'without_mask', 'mask_weared_incorrect')
 
 
 def pytest_configure():
-    """Read upstream's model index once.
+    """Read upstream's model index once, and take one core for each process.
 
-    mmengine reads it, a hundred YAML files, for each ``mmdet::`` base of a config.
+    mmengine reads the index, a hundred YAML files, for each ``mmdet::`` base of a
+    config.
     """
     config_utils.load = functools.cache(config_utils.load)
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        torch.set_num_threads(1)
+        os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a command in one process.
+
+    Most of them share a run, which a second process would train again; and those
+    that are distributed are processes enough.
+    """
+    for item in items:
+        if item.path.parent.name == 'tools':
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(autouse=True)
