@@ -30,11 +30,13 @@ class Outline(NamedTuple):
         box: Zero-based ``xyxy`` in pixels of the image.
         name: Its class.
         style: Class of the style sheet that colours it.
+        score: How sure a model is, 0 to 1; None for an annotation.
     """
 
     box: Box
     name: str
     style: str
+    score: float | None = None
 
 
 class Picture(NamedTuple):
@@ -135,7 +137,7 @@ def draw_picture(picture: Picture, label: str) -> Html:
             height=max(float(y2 - y1) * scale, 0.0),
             class_=style or None,
         )
-        for (x1, y1, x2, y2), name, style in picture.outlines
+        for (x1, y1, x2, y2), name, style, _ in picture.outlines
     ]
     return element(
         'svg',

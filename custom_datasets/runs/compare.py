@@ -23,51 +23,46 @@ from custom_datasets.pages.kit import (
     table,
 )
 from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
-from custom_datasets.runs.settings_diff import Differences, differences
+from custom_datasets.runs.settings_diff import differences
 from custom_datasets.runs.tables import (
     SEEDS,
     Rows,
+    Tables,
     as_csv,
     as_markdown,
     as_text,
-    class_rows,
-    equal_settings,
-    overview,
-    seed_rows,
-    setting_rows,
-    written_difference,
+    build_tables,
+    write_cell,
 )
-from custom_datasets.runs.verdicts import seed_groups, verdicts
 from custom_datasets.training.record import Points, counts_epochs, curves_of
 
 MOST_BYTES = 5_000_000
 _PEAK = 4  # Times the median: a first loss beyond that would flatten the rest.
 
 
-def comparison_page(comparison: Comparison, found: Differences) -> str:
+def comparison_page(comparison: Comparison, tables: Tables) -> str:
     """Return the page."""
     runs = comparison.runs
     heading = f'{plural(len(runs), "run")} compared'
     folders = ' · '.join(run.record.folder for run in runs)
     origin = element('p', folders, class_='source')
     sections = [
-        _told(comparison),
+        _told(tables),
         _curves(runs),
-        Section('runs', 'Runs', section('runs', 'Runs', *_tables(comparison))),
-        _settings(comparison, found),
+        Section('runs', 'Runs', section('runs', 'Runs', *_tables(comparison, tables))),
+        _settings(tables),
     ]
     present = [part for part in sections if part]
     colours = class_colours(len(runs))
     return frame_page(heading, 'comparison', origin, present, colours, 1.0)
 
 
-def _told(comparison: Comparison) -> Section | None:
-    said = [*verdicts(comparison), *comparison.notes]
-    if not said:
+def _told(tables: Tables) -> Section | None:
+    if not tables.sentences:
         return None
-    title = 'What can be told'
-    body = section('told', title, *(element('p', line) for line in said))
-    return Section('told', title, body)
+    title = 'Verdict'
+    body = section('verdict', title, *(element('p', line) for line in tables.sentences))
+    return Section('verdict', title, body)
 
 
 def _curves(runs: Sequence[ComparedRun]) -> Section | None:
@@ -129,40 +124,30 @@ def _best_dots(
             yield Dot(run.label, f'c{index}', *curves.best)
 
 
-def _tables(comparison: Comparison) -> list[Html]:
-    drawn = [_table('Each run', overview(comparison))]
-    seeds = seed_rows(seed_groups(comparison.runs))
-    drawn += [_table(SEEDS, seeds)] if seeds else []
-    classes = class_rows(comparison)
-    if len(classes) > 1:
-        drawn.append(_table('Each class on the test set, with intervals', classes))
-    less = _class_differences(comparison)
-    if len(less) > 1 and comparison.base:
+def _tables(comparison: Comparison, tables: Tables) -> list[Html]:
+    drawn = [_table('Each run', tables.overview)]
+    drawn += [_table(SEEDS, tables.seeds)] if tables.seeds else []
+    if tables.classes:
+        caption = 'Each class on the test set, with intervals'
+        drawn.append(_table(caption, tables.classes))
+    if tables.differences and comparison.base:
         caption = f'Differences to {comparison.base.label}, paired, with intervals'
-        drawn.append(_table(caption, less))
+        drawn.append(_table(caption, tables.differences))
     return drawn
 
 
-def _class_differences(comparison: Comparison) -> Rows:
-    pairs = [run for run in comparison.runs if run.against]
-    rows = [['', *(run.label for run in pairs)]]
-    for index, metric in enumerate(comparison.metrics if pairs else ()):
-        cells = (written_difference(run.against[index]) for run in pairs if run.against)
-        rows.append([metric.text, *cells])
-    return rows
-
-
-def _settings(comparison: Comparison, found: Differences) -> Section:
+def _settings(tables: Tables) -> Section:
     title = 'Settings'
-    rows = setting_rows(comparison, found)
-    drawn = _table('Settings that differ', rows) if found.rows else None
-    body = section('settings', title, drawn, element('p', equal_settings(found)))
+    rows = tables.settings
+    drawn = _table('Settings that differ', rows) if rows else None
+    body = section('settings', title, drawn, element('p', tables.equal))
     return Section('settings', title, body)
 
 
 def _table(caption: str, rows: Rows) -> Html:
-    body = [[name, *map(number, cells)] for name, *cells in rows[1:]]
-    return table(caption, rows[0], body)
+    written = [[write_cell(cell) for cell in row] for row in rows]
+    body = [[name, *map(number, cells)] for name, *cells in written[1:]]
+    return table(caption, written[0], body)
 
 
 PAGE = os.path.join('work_dirs', 'compare.html')
@@ -175,15 +160,14 @@ def compare(
     csv: str | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """Compare runs, and write the page and what else is asked for.
+    """Compare runs, and write the page and the other files that are named.
 
     Args:
-        folders: Their work directories, or files of predictions on the test set;
-            two at least.
-        page: The HTML file; one that is there is replaced.
+        folders: At least two work directories, or files of predictions.
+        page: The HTML file; an existing one is replaced.
         markdown: A file for the tables as Markdown.
-        csv: A file with one line a run.
-        notes: What a reader has to know besides, a sentence each.
+        csv: A file with one line per run.
+        notes: What a reader has to know besides, in sentences.
 
     Returns:
         The tables, and what can be told from them.
@@ -193,26 +177,28 @@ def compare(
             can't be written, or would replace something else.
     """
     if len(folders) < 2:
-        raise UserError(f'{"".join(folders)}: one run alone; name two or more')
-    _require_names({'.html': page, '.md': markdown, '.csv': csv})
+        raise UserError(f'{"".join(folders)}: only one run; name at least two')
+    _require_suffixes({'.html': page, '.md': markdown, '.csv': csv})
     comparison = read_comparison(folders)
     comparison = replace(comparison, notes=(*notes, *comparison.notes))
-    found = differences([run.settings for run in comparison.configured])
-    texts = {page: comparison_page(comparison, found)}
+    settings = differences([run.settings for run in comparison.configured])
+    tables = build_tables(comparison, settings)
+    texts = {page: comparison_page(comparison, tables)}
     if markdown:
-        texts[markdown] = as_markdown(comparison, found)
+        texts[markdown] = as_markdown(tables)
     if csv:
         texts[csv] = as_csv(comparison)
     for path, text in texts.items():
         folder, name = os.path.split(os.path.abspath(path))
         write_files(folder, {name: encode_page(text, MOST_BYTES)})
-    return f'{as_text(comparison, found)}\n\nwritten: {", ".join(texts)}'
+    return f'{as_text(tables)}\n\nwritten: {", ".join(texts)}'
 
 
-def _require_names(files: Mapping[str, str | None]) -> None:
+def _require_suffixes(files: Mapping[str, str | None]) -> None:
     """Raise where a file has another suffix than its kind: it may be a run's."""
     for suffix, path in files.items():
         if path and not path.lower().endswith(suffix):
             raise UserError(
-                f'{path}: would be replaced; call what is to be written *{suffix}'
+                f'{path}: is not written, because it could replace another file; '
+                f'choose a name that ends in {suffix}'
             )

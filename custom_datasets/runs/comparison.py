@@ -29,14 +29,18 @@ from custom_datasets.evaluation.results import (
 )
 from custom_datasets.training.record import RunRecord, read_run
 
+PREDICTIONS = 'test_predictions.pkl'
+
+_NOISE = frozenset(
+    """
+    cfg experiment_name launcher log_level log_processor resume visualizer work_dir
+    """.split()
+)
+"""What a runner reads and what does not change the result."""
+
 
 class Metric(NamedTuple):
-    """A metric, 0 to 1, more is better.
-
-    Attributes:
-        name: What it is called.
-        of: The class that it is of; None for all of them.
-    """
+    """A metric, 0 to 1, more is better; ``of`` one class, or of all where None."""
 
     name: str
     of: str | None
@@ -65,10 +69,7 @@ class Measured:
 
     def estimates(self) -> list[Estimate]:
         """Return each metric with its interval."""
-        return [
-            estimate(float(value), column)
-            for value, column in zip(self.values, self.draws.T, strict=True)
-        ]
+        return _estimates(self.values, self.draws)
 
     def minus(self, other: 'Measured') -> list[Estimate]:
         """Return the paired differences to another run on the same images.
@@ -76,23 +77,113 @@ class Measured:
         Both runs were measured on the same draws, so what makes an image hard
         for both is in both, and falls out of the difference.
         """
-        differences = (self.values - other.values, (self.draws - other.draws).T)
-        return [
-            estimate(float(value), column)
-            for value, column in zip(*differences, strict=True)
-        ]
+        return _estimates(self.values - other.values, self.draws - other.draws)
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run.
+
+    Attributes:
+        label: As few of the last parts of its folder as tell it from the others.
+        record: What it wrote about itself; next to nothing where predictions were
+            named alone.
+        settings: What of its config a runner reads; empty for predictions alone.
+        measured: Its metrics on its test set; None without predictions.
+        against: The differences to the run that comes first, one per metric;
+            None where that can't be paired.
+    """
+
+    label: str
+    record: RunRecord
+    settings: dict[str, Any]
+    measured: Measured | None
+    against: tuple[Estimate, ...] | None
+
+    def get(self, *path: str) -> Any:
+        """Look a value up in the record; None where it is not known."""
+        node: Any = self.record.content
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+        return node
+
+    @property
+    def finished(self) -> bool:
+        """Whether its predictions are final: it came to its end, or is none."""
+        return self.get('status') in ('finished', None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several runs.
+
+    Attributes:
+        runs: In the order in which they were named.
+        base: The first that has predictions, to which the others are compared.
+        metrics: Those that the runs with predictions have in common.
+        notes: What a reader has to know, in sentences.
+        ranks: Of each run by the first metric, counted from 1; empty where
+            runs can't be ranked.
+    """
+
+    runs: tuple[ComparedRun, ...]
+    base: ComparedRun | None
+    metrics: tuple[Metric, ...]
+    notes: tuple[str, ...]
+    ranks: tuple[int | None, ...]
+
+    @property
+    def configured(self) -> tuple[ComparedRun, ...]:
+        """The runs, without predictions that were named alone."""
+        return tuple(run for run in self.runs if run.settings)
+
+
+def read_comparison(folders: Sequence[str]) -> Comparison:
+    """Read runs and measure them on the same resamples.
+
+    Args:
+        folders: At least two work directories, or files of predictions on the
+            test set (an ensemble's, say).
+
+    Raises:
+        UserError: A folder is named twice, has no record, or its config or
+            predictions can't be read.
+    """
+    paths = [os.path.realpath(folder) for folder in folders]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise UserError(f'{twice}: named twice; name each run once')
+    records = [_record(folder) for folder in folders]
+    labels = image_keys(paths)
+    notes = [
+        note for pair in zip(labels, records, strict=True) for note in _state(*pair)
+    ]
+    classes = next((record.classes for record in records if record.classes), ())
+    results = [_predictions(record, classes, notes) for record in records]
+    measured = _measure_all(labels, results, notes)
+    runs = tuple(
+        ComparedRun(label, record, _settings(record), *pair)
+        for label, record, pair in zip(labels, records, measured, strict=True)
+    )
+    apart = _data_notes(runs)
+    tested = [run for run in runs if run.measured]
+    paired = all(run.against for run in tested[1:])
+    kinds = {run.measured.metrics for run in tested if run.measured}
+    return Comparison(
+        runs=runs,
+        base=tested[0] if tested else None,
+        metrics=kinds.pop() if len(kinds) == 1 else (),
+        notes=(*notes, *apart),
+        ranks=_ranks(runs) if paired and not apart else (),
+    )
 
 
 def measure(results: Results, count: int = RESAMPLES, seed: int = 0) -> Measured:
     """Compute the metrics of a run on its test set, and on resamples of it.
 
     Detection: area-AP50 and COCO AP, mean and of each class. Classification:
-    top-1, balanced accuracy, macro F1, and F1 of each class.
-
-    Args:
-        results: What the run predicts, and the truth.
-        count: How many resamples.
-        seed: The same seed draws the same images of equally many.
+    top-1, balanced accuracy, macro F1, and F1 of each class. The same seed draws
+    the same images from sets of equal length.
     """
     metrics, value_of = (
         _detection(results)
@@ -140,135 +231,34 @@ def _classification(results: ClassificationResults) -> _Metrics:
     return (*metrics, *(Metric('F1', of) for of in results.classes)), value_of
 
 
-PREDICTIONS = 'test_predictions.pkl'
-
-_NOISE = frozenset(
-    """
-    cfg experiment_name launcher log_level log_processor resume visualizer work_dir
-    """.split()
-)
-"""What a runner reads and what does not change the result."""
-
-
-@dataclass(frozen=True)
-class ComparedRun:
-    """One run.
-
-    Attributes:
-        label: As few of the last parts of its folder as tell it from the others.
-        record: What it wrote about itself; next to nothing where predictions were
-            named alone.
-        settings: What of its config a runner reads; empty for predictions alone.
-        measured: Its metrics on its test set; None without predictions.
-        against: The differences to the run that comes first, a metric each;
-            None where that can't be paired.
-    """
-
-    label: str
-    record: RunRecord
-    settings: dict[str, Any]
-    measured: Measured | None
-    against: tuple[Estimate, ...] | None
-
-    def get(self, *path: str) -> Any:
-        """Look a value up in the record; None where it could not be had."""
-        node: Any = self.record.content
-        for name in path:
-            node = node.get(name) if isinstance(node, dict) else None
-        return node
-
-    @property
-    def finished(self) -> bool:
-        """Whether its predictions are final: it came to its end, or is none."""
-        return self.get('status') in ('finished', None)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Several runs.
-
-    Attributes:
-        runs: In the order in which they were named.
-        base: The first that has predictions, to which the others are compared.
-        metrics: Those that the runs with predictions have in common.
-        notes: What a reader has to know, a sentence each.
-        ranks: Of each run by the first metric, counted from 1; empty where
-            runs can't be ranked.
-    """
-
-    runs: tuple[ComparedRun, ...]
-    base: ComparedRun | None
-    metrics: tuple[Metric, ...]
-    notes: tuple[str, ...]
-    ranks: tuple[int | None, ...]
-
-    @property
-    def configured(self) -> tuple[ComparedRun, ...]:
-        """The runs, without predictions that were named alone."""
-        return tuple(run for run in self.runs if run.settings)
-
-
-def read_comparison(folders: Sequence[str]) -> Comparison:
-    """Read runs and measure them on the same resamples.
-
-    Args:
-        folders: Their work directories, or files of predictions on the test
-            set, say an ensemble's; two at least.
-
-    Raises:
-        UserError: A folder is named twice, has no record, or its config or
-            predictions can't be read.
-    """
-    paths = [os.path.realpath(folder) for folder in folders]
-    if len(set(paths)) < len(paths):
-        twice = next(path for path in paths if paths.count(path) > 1)
-        raise UserError(f'{twice}: named twice')
-    records = [_record(folder) for folder in folders]
-    labels = image_keys(paths)
-    notes = [
-        note for pair in zip(labels, records, strict=True) for note in _state(*pair)
+def _estimates(values: Floats, draws: Floats) -> list[Estimate]:
+    return [
+        estimate(float(value), column)
+        for value, column in zip(values, draws.T, strict=True)
     ]
-    classes = next((record.classes for record in records if record.classes), ())
-    results = [_predictions(record, classes, notes) for record in records]
-    measured = _measure(labels, results, notes)
-    runs = tuple(
-        ComparedRun(label, record, _settings(record), *each)
-        for label, record, each in zip(labels, records, measured, strict=True)
-    )
-    apart = _data_notes(runs)
-    known = [run for run in runs if run.measured]
-    paired = all(run.against for run in known[1:])
-    kinds = {run.measured.metrics for run in known if run.measured}
-    return Comparison(
-        runs=runs,
-        base=known[0] if known else None,
-        metrics=kinds.pop() if len(kinds) == 1 else (),
-        notes=(*notes, *apart),
-        ranks=_ranks(runs) if paired and not apart else (),
-    )
 
 
-def _measure(
+def _measure_all(
     labels: Sequence[str], results: Sequence[Results | None], notes: list[str]
 ) -> list[tuple[Measured | None, tuple[Estimate, ...] | None]]:
     """Measure each run, and its differences to the first that has predictions."""
     measured: list[tuple[Measured | None, tuple[Estimate, ...] | None]] = []
-    first: tuple[str, Results, Measured] | None = None
-    for label, found in zip(labels, results, strict=True):
-        if found is None:
+    base: tuple[str, Results, Measured] | None = None
+    for label, own in zip(labels, results, strict=True):
+        if own is None:
             measured.append((None, None))
-        elif first is None:
-            first = label, found, measure(found)
-            measured.append((first[2], None))
+        elif base is None:
+            base = label, own, measure(own)
+            measured.append((base[2], None))
         else:
             try:
-                here = measure(align(first[1], found)[1])
-                measured.append((here, tuple(here.minus(first[2]))))
+                metrics = measure(align(base[1], own)[1])
+                measured.append((metrics, tuple(metrics.minus(base[2]))))
             except UserError as error:
-                measured.append((measure(found), None))
+                measured.append((measure(own), None))
                 notes.append(
-                    f'{label} and {first[0]} were not tested on the same, so they are '
-                    f'not ranked, and no difference is computed: {error}.'
+                    f'{label} and {base[0]} were not tested on the same data, so they '
+                    f'are not ranked and no difference is computed: {error}.'
                 )
     return measured
 
@@ -277,6 +267,10 @@ def _record(path: str) -> RunRecord:
     if not path.endswith('.pkl'):
         return read_run(path)
     return RunRecord(path, {'status': None, 'data': {'train': {'classes': None}}})
+
+
+def _is_predictions(record: RunRecord) -> bool:
+    return record.content['status'] is None
 
 
 def _state(label: str, record: RunRecord) -> list[str]:
@@ -293,7 +287,7 @@ def _state(label: str, record: RunRecord) -> list[str]:
     }.get(status, str(status))
     because = f' ({reason})' if reason else ''
     return [
-        f'{label} {what}{because}, after {epochs} epochs: its numbers are not final.'
+        f'{label} {what}{because} after {epochs} epochs: its numbers are not final.'
     ]
 
 
@@ -301,41 +295,37 @@ def _predictions(
     record: RunRecord, classes: tuple[str, ...], notes: list[str]
 ) -> Results | None:
     """Read a run's predictions on the test set, or note how to make them."""
-    if _is_alone(record):
+    if _is_predictions(record):
         return read_results(record.folder, classes or None)
     path = os.path.join(record.folder, PREDICTIONS)
     best = (record.content.get('best') or {}).get('checkpoint')
     names = [
         name for name in (best, *(record.content.get('checkpoints') or ())) if name
     ]
+    checkpoints = [os.path.join(record.folder, name) for name in names]
     checkpoint = os.path.join(record.folder, names[0] if names else 'CHECKPOINT')
-    how = (
+    command = (
         f'python tools/analysis_tools/report.py {record.config_file} {checkpoint} '
-        f'makes them (or tools/test.py with --out {path})'
+        f'(or tools/test.py with --out {path})'
     )
     if not os.path.isfile(path):
-        notes.append(f'{path}: no such file, so no metrics with intervals; {how}.')
+        notes.append(
+            f'{path} does not exist, so there are no metrics with intervals; it is '
+            f'written by {command}.'
+        )
         return None
-    newest = max(
-        (
-            os.path.getmtime(os.path.join(record.folder, name))
-            for name in names
-            if os.path.isfile(os.path.join(record.folder, name))
-        ),
-        default=0.0,
-    )
-    if os.path.getmtime(path) < newest:
-        notes.append(f'{path}: older than a checkpoint beside it; {how} anew.')
+    written = [os.path.getmtime(file) for file in checkpoints if os.path.isfile(file)]
+    if os.path.getmtime(path) < max(written, default=0.0):
+        notes.append(
+            f'{path} is older than a checkpoint beside it; write it again with '
+            f'{command}.'
+        )
     return read_results(path, record.classes or None)
-
-
-def _is_alone(record: RunRecord) -> bool:
-    return record.content['status'] is None
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
     """Return what of a run's config a runner reads: no variables of bases."""
-    if _is_alone(record):
+    if _is_predictions(record):
         return {}
     try:
         cfg = Config.fromfile(record.config_file, import_custom_modules=False)
@@ -356,18 +346,18 @@ def _data_notes(runs: Sequence[ComparedRun]) -> list[str]:
             if ours.get('sha256') is None or theirs.get('sha256') is None:
                 if ours or theirs:
                     notes.append(
-                        f'No record tells whether {run.label} and {first.label} were '
-                        f'{verb} on the same, so they are not ranked.'
+                        f'The records do not say whether {run.label} and {first.label} '
+                        f'were {verb} on the same data, so they are not ranked.'
                     )
             elif ours['sha256'] != theirs['sha256']:
                 notes.append(
                     f'{run.label} was {verb} on other data than {first.label}, so they '
-                    f'are not ranked: {_told(theirs)} against {_told(ours)}.'
+                    f'are not ranked: {_data(theirs)} against {_data(ours)}.'
                 )
     return notes
 
 
-def _told(data: dict[str, Any]) -> str:
+def _data(data: dict[str, Any]) -> str:
     return f'{data.get("list") or data.get("dataset")} ({data.get("images")} images)'
 
 

@@ -15,7 +15,7 @@ class Differences(NamedTuple):
 
     Attributes:
         rows: For each setting that differs, its text in each config;
-            :data:`ABSENT` where a config has none.
+            :data:`ABSENT` where a config does not set it.
         equal: How many settings are the same in all.
     """
 
@@ -26,18 +26,18 @@ class Differences(NamedTuple):
 def flatten(tree: Any, name: str = '') -> Settings:
     """Write every leaf of a tree of dictionaries and lists under a dotted name.
 
-    A list without dictionaries is a leaf.
+    A list without dictionaries or lists in it is a leaf.
     """
     if isinstance(tree, Mapping) and tree:
-        items = [(str(key), value) for key, value in tree.items()]
+        branches = [(str(key), value) for key, value in tree.items()]
     elif _is_branching(tree):
-        items = [(str(index), value) for index, value in enumerate(tree)]
+        branches = [(str(index), value) for index, value in enumerate(tree)]
     else:
         return {name: _text(tree)}
-    found: Settings = {}
-    for key, value in items:
-        found.update(flatten(value, f'{name}.{key}' if name else key))
-    return found
+    settings: Settings = {}
+    for key, value in branches:
+        settings.update(flatten(value, _join(name, key)))
+    return settings
 
 
 def differences(configs: Sequence[Mapping[str, Any]]) -> Differences:
@@ -47,9 +47,7 @@ def differences(configs: Sequence[Mapping[str, Any]]) -> Differences:
     and otherwise as a whole, so that one more step does not move all others.
     """
     rows: dict[str, tuple[str, ...]] = {}
-    if not configs:
-        return Differences(rows, 0)
-    equal = _compare('', list(configs), rows)
+    equal = _compare('', list(configs), rows) if configs else 0
     return Differences(rows, equal)
 
 
@@ -63,23 +61,26 @@ _ABSENT = _Absent()
 def _compare(name: str, nodes: list[Any], rows: dict[str, tuple[str, ...]]) -> int:
     """Add what differs to ``rows``; return how many settings are equal."""
     if all(isinstance(node, Mapping) for node in nodes):
-        keys = list(dict.fromkeys(str(key) for node in nodes for key in node))
-        children = {key: [node.get(key, _ABSENT) for node in nodes] for key in keys}
+        keys = dict.fromkeys(str(key) for node in nodes for key in node)
+        branches = {key: [node.get(key, _ABSENT) for node in nodes] for key in keys}
     elif all(map(_is_branching, nodes)) and len(set(map(_types, nodes))) == 1:
-        columns = zip(*nodes, strict=True)
-        children = {str(index): list(each) for index, each in enumerate(columns)}
+        steps = zip(*nodes, strict=True)
+        branches = {str(index): list(step) for index, step in enumerate(steps)}
     else:
-        children = {}
-    if children:
+        branches = {}
+    if branches:
         return sum(
-            _compare(f'{name}.{key}' if name else key, each, rows)
-            for key, each in children.items()
+            _compare(_join(name, key), values, rows) for key, values in branches.items()
         )
-    written = [None if node is _ABSENT else flatten(node) for node in nodes]
-    if all(each == written[0] for each in written):
-        return len(written[0] or ())
+    settings = [None if node is _ABSENT else flatten(node) for node in nodes]
+    if all(other == settings[0] for other in settings):
+        return len(settings[0] or ())
     rows[name] = tuple(ABSENT if node is _ABSENT else _short(node) for node in nodes)
     return 0
+
+
+def _join(name: str, key: str) -> str:
+    return f'{name}.{key}' if name else key
 
 
 def _is_branching(node: Any) -> bool:

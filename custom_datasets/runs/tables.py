@@ -1,10 +1,10 @@
-"""The table of runs: for a terminal, as Markdown, as CSV."""
+"""The tables of a comparison: rows once, for a terminal, as Markdown, as CSV."""
 
 import csv
 import io
 import shutil
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.box import SIMPLE
@@ -17,119 +17,117 @@ from custom_datasets.runs.settings_diff import Differences
 from custom_datasets.runs.verdicts import SeedGroup, seed_groups, verdicts
 from custom_datasets.training.run_md import duration
 
-
-def _best(run: ComparedRun) -> str | None:
-    best = run.get('best')
-    return best and f'{best["metric"]} {best["value"]:.4g}'
-
-
-def _best_epoch(run: ComparedRun) -> str | None:
-    last, best = run.get('schedule', 'epochs'), run.get('best', 'epoch')
-    return None if best is None else f'{best} of {last}'
+NOTHING = '-'
+SEEDS = 'Mean ± sample standard deviation (n - 1) over seeds'
+_WIDE = 500  # Columns where there is no terminal: a file needs no line breaks.
+_MOST_SETTINGS = 30
 
 
-def _batch(run: ComparedRun) -> str | None:
-    batch = run.get('batch') or {}
-    total = batch.get('total')
-    ranks, steps = batch.get('ranks', 1), batch.get('accumulated', 1)
-    how = [f'{ranks} GPUs'] if ranks > 1 else []
-    how += [f'{steps} steps'] if steps > 1 else []
-    return f'{total} ({", ".join(how)})' if total and how else total
+class Difference(Estimate):
+    """The paired difference of two runs, with its interval."""
 
 
-def _parameters(run: ComparedRun) -> str | None:
-    count = run.get('model', 'parameters')
-    return count and f'{count / 1e6:.2f} M'
+Cell = str | Estimate | None
+"""A text, a metric, or nothing known."""
+
+Rows = list[list[Cell]]
+"""The first row holds the heads, the first cell of each names it."""
 
 
-def _time(run: ComparedRun) -> str | None:
-    seconds = run.get('wall_seconds')
-    return None if seconds is None else duration(seconds)
+class Tables(NamedTuple):
+    """What a comparison shows; a table without anything to show is empty.
+
+    Attributes:
+        overview: Rank, metrics and facts, one column per run.
+        seeds: Mean and deviation over seeds, one column per config.
+        classes: Metrics of each class, one column per run with predictions.
+        differences: Those of each class and all, one column per run that is
+            paired with the first.
+        settings: Those that differ, one column per run that has settings.
+        equal: How many settings are the same, as a sentence.
+        sentences: Verdicts, and what a reader has to know.
+    """
+
+    overview: Rows
+    seeds: Rows
+    classes: Rows
+    differences: Rows
+    settings: Rows
+    equal: str
+    sentences: tuple[str, ...]
 
 
-def _speed(run: ComparedRun) -> str | None:
-    speed = run.get('speed', 'images_per_second')
-    return None if speed is None else f'{speed:.1f}'
+def build_tables(comparison: Comparison, settings: Differences) -> Tables:
+    """Put a comparison into tables."""
+    return Tables(
+        overview=_overview(comparison),
+        seeds=_seed_rows(seed_groups(comparison.runs)),
+        classes=_class_rows(comparison),
+        differences=_difference_rows(comparison),
+        settings=_setting_rows(comparison, settings),
+        equal=_equal_settings(settings),
+        sentences=(*verdicts(comparison), *comparison.notes),
+    )
 
 
-def _memory(run: ComparedRun) -> str | None:
-    size = run.get('speed', 'peak_memory_mb')
-    return None if size is None else f'{size / 1000:.2f} GB'
+def as_text(tables: Tables) -> str:
+    """Draw the tables for a terminal."""
+    hidden = len(tables.settings) - 1 - _MOST_SETTINGS
+    parts = [
+        _drawn(tables.overview),
+        *([f'{SEEDS}:', _drawn(tables.seeds)] if tables.seeds else []),
+        _listed(tables.sentences),
+        _drawn(tables.settings[: _MOST_SETTINGS + 1]) if tables.settings else '',
+        (f'{hidden} more settings differ. ' if hidden > 0 else '') + tables.equal,
+    ]
+    return '\n'.join(part for part in parts if part)
 
 
-def _hardware(run: ComparedRun) -> str | None:
-    hardware = run.get('hardware') or {}
-    gpus = hardware.get('gpus')
-    if gpus:
-        first = gpus[0]
-        name = first.get('name') if isinstance(first, dict) else first
-        return f'{len(gpus)} x {name}'
-    cores = hardware.get('cores')
-    return cores and f'CPU, {cores} cores'
+def as_markdown(tables: Tables) -> str:
+    """Write the tables as Markdown."""
+    overview, seeds, classes, settings = (
+        markdown_table([list(map(write_cell, row)) for row in rows]) if rows else ''
+        for rows in (tables.overview, tables.seeds, tables.classes, tables.settings)
+    )
+    parts = [
+        overview,
+        *([f'{SEEDS}:', seeds] if seeds else []),
+        _listed(tables.sentences),
+        classes,
+        settings,
+        tables.equal,
+    ]
+    return '\n\n'.join(part for part in parts if part) + '\n'
 
 
-def _commit(run: ComparedRun) -> str | None:
-    commit = run.get('git', 'commit')
-    if commit is None:
-        return None
-    return f'{commit[:7]}{" and changes" if run.get("git", "dirty") else ""}'
-
-
-FACTS: dict[str, Callable[[ComparedRun], Any]] = {
-    'status': lambda run: run.get('status'),
-    'best on validation': _best,
-    'best epoch': _best_epoch,
-    'learning rate': lambda run: run.get('optimizer', 'lr'),
-    'batch': _batch,
-    'seed': lambda run: run.get('seed'),
-    'parameters': _parameters,
-    'wall time': _time,
-    'images/s': _speed,
-    'peak memory': _memory,
-    'hardware': _hardware,
-    'commit': _commit,
-}
-"""Writes each fact of a run for people; None where it is not known."""
-PLAIN: dict[str, tuple[str, ...]] = {
-    'status': ('status',),
-    'validation metric': ('best', 'metric'),
-    'best on validation': ('best', 'value'),
-    'best epoch': ('best', 'epoch'),
-    'learning rate': ('optimizer', 'lr'),
-    'batch': ('batch', 'total'),
-    'seed': ('seed',),
-    'parameters': ('model', 'parameters'),
-    'wall seconds': ('wall_seconds',),
-    'images/s': ('speed', 'images_per_second'),
-    'peak memory MB': ('speed', 'peak_memory_mb'),
-    'commit': ('git', 'commit'),
-    'dirty': ('git', 'dirty'),
-}
-"""Where each plain number of a run is in its record, for a file of such numbers."""
-
-
-def written(value: float) -> str:
-    """Write a metric, 0 to 1."""
-    return '-' if np.isnan(value) else f'{value:.3f}'
-
-
-def written_estimate(known: Estimate) -> str:
-    """Write a metric with its interval."""
-    if np.isnan(known.low):
-        return written(known.value)
-    return f'{written(known.value)} ({written(known.low)} to {written(known.high)})'
-
-
-def written_difference(difference: Estimate) -> str:
-    """Write a difference and its interval, each with a sign."""
-    if np.isnan(difference.low):
-        return '-'
-    value, low, high = (f'{number:+.3f}' for number in difference)
-    return f'{value} ({low} to {high})'
+def as_csv(comparison: Comparison) -> str:
+    """Write one line per run: plain numbers, intervals in columns of their own."""
+    ranks = comparison.ranks or [None] * len(comparison.runs)
+    lines: list[list[tuple[str, Any]]] = []
+    for run, rank in zip(comparison.runs, ranks, strict=True):
+        line: list[tuple[str, Any]] = [
+            ('run', run.label),
+            ('folder', run.record.folder),
+            ('rank', rank),
+        ]
+        estimates = run.measured.estimates() if run.measured else []
+        for index, metric in enumerate(comparison.metrics):
+            own = estimates[index].as_json() if estimates else {}
+            difference = run.against[index].as_json() if run.against else {}
+            for end, key in (('', 'value'), (' low', 'low'), (' high', 'high')):
+                line.append((f'{metric.text}{end}', own.get(key)))
+            for end, key in (('difference', 'value'), ('from', 'low'), ('to', 'high')):
+                line.append((f'{metric.text} {end}', difference.get(key)))
+        lines.append([*line, *((name, run.get(*path)) for name, path in _PLAIN)])
+    file = io.StringIO()
+    heads = [head for head, _ in lines[0]]
+    rows = ([value for _, value in line] for line in lines)
+    csv.writer(file, lineterminator='\n').writerows([heads, *rows])
+    return file.getvalue()
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Draw rows, the first of them heads, in columns of equal width."""
+    """Write rows, the first of them heads, in columns of equal width."""
     rows = [[cell.replace('|', '\\|') for cell in row] for row in rows]
     widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
     rule = ['-' * widths[0], *(f'{"-" * (width - 1)}:' for width in widths[1:])]
@@ -140,63 +138,59 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(lines)
 
 
-Rows = list[list[str]]
-"""Cells; the first row has the heads."""
-
-NOTHING = '-'
-SEEDS = 'Mean ± sample standard deviation (n - 1) over seeds'
-_WIDE = 500  # Columns where there is no terminal: a file needs no line breaks.
-_MOST_SETTINGS = 30
+def written(value: float) -> str:
+    """Write a metric, 0 to 1."""
+    return NOTHING if np.isnan(value) else f'{value:.3f}'
 
 
-def overview(comparison: Comparison) -> Rows:
-    """Return one row a fact and one column a run."""
+def written_estimate(estimate: Estimate) -> str:
+    """Write a metric with its interval."""
+    value, low, high = map(written, estimate)
+    return value if low == NOTHING else f'{value} ({low} to {high})'
+
+
+def write_cell(cell: Cell) -> str:
+    """Write a cell of a table of text."""
+    if isinstance(cell, Difference):
+        if np.isnan(cell.low):
+            return NOTHING
+        value, low, high = (f'{number:+.3f}' for number in cell)
+        return f'{value} ({low} to {high})'
+    if isinstance(cell, Estimate):
+        return written_estimate(cell)
+    return NOTHING if cell is None else cell
+
+
+def _overview(comparison: Comparison) -> Rows:
     runs = comparison.runs
-    rows = [['', *(run.label for run in runs)]]
+    rows: Rows = [['', *(run.label for run in runs)]]
     if comparison.ranks:
-        ranks = [NOTHING if rank is None else str(rank) for rank in comparison.ranks]
+        ranks = (None if rank is None else str(rank) for rank in comparison.ranks)
         rows.append([f'rank by {comparison.metrics[0].text}', *ranks])
-    known = [i for i, metric in enumerate(comparison.metrics) if metric.of is None]
-    paired = any(run.against for run in runs)
-    for index in known:
-        cells = [
-            written_estimate(run.measured.estimates()[index])
-            if run.measured
-            else NOTHING
-            for run in runs
-        ]
-        rows.append([f'test {comparison.metrics[index].text}', *cells])
-        if paired and comparison.base:
-            cells = [
-                written_difference(run.against[index]) if run.against else NOTHING
-                for run in runs
-            ]
-            rows.append([f'  less that of {comparison.base.label}', *cells])
-    for name, fact in FACTS.items():
-        facts = [fact(run) for run in runs]
-        rows.append([name, *(NOTHING if f is None else str(f) for f in facts)])
-    return rows
-
-
-def class_rows(comparison: Comparison) -> Rows:
-    """Return the metrics of each class, with intervals, one column a run."""
-    known = [run for run in comparison.runs if run.measured]
-    rows = [['', *(run.label for run in known)]]
-    columns = [run.measured.estimates() for run in known if run.measured]
+    estimates = [run.measured.estimates() if run.measured else [] for run in runs]
     for index, metric in enumerate(comparison.metrics):
-        if metric.of is not None:
-            cells = (written_estimate(column[index]) for column in columns)
-            rows.append([metric.text, *cells])
+        if metric.of is None:
+            cells = (own[index] if own else None for own in estimates)
+            rows.append([f'test {metric.text}', *cells])
+            if comparison.base and any(run.against for run in runs):
+                differences = (_difference(run, index) for run in runs)
+                rows.append([f'  difference to {comparison.base.label}', *differences])
+    rows += ([name, *map(fact, runs)] for name, fact in _FACTS.items())
     return rows
 
 
-def seed_rows(groups: Sequence[SeedGroup]) -> Rows:
-    """Return mean and standard deviation over seeds, one column a config."""
+def _difference(run: ComparedRun, metric: int) -> Difference | None:
+    return Difference(*run.against[metric]) if run.against else None
+
+
+def _seed_rows(groups: Sequence[SeedGroup]) -> Rows:
     if not groups:
         return []
-    rows = [['', *(_config_name(group.runs[0]) for group in groups)]]
     seeds = (', '.join(str(run.get('seed')) for run in group.runs) for group in groups)
-    rows.append(['seeds', *seeds])
+    rows: Rows = [
+        ['', *(_config_name(group.runs[0]) for group in groups)],
+        ['seeds', *seeds],
+    ]
     assert groups[0].runs[0].measured
     for index, metric in enumerate(groups[0].runs[0].measured.metrics):
         if metric.of is None:
@@ -207,99 +201,141 @@ def seed_rows(groups: Sequence[SeedGroup]) -> Rows:
     return rows
 
 
-def setting_rows(comparison: Comparison, found: Differences) -> Rows:
-    """Return the settings that differ, one column a run that has settings."""
-    heads = ['', *(run.label for run in comparison.configured)]
-    return [heads, *([name, *texts] for name, texts in found.rows.items())]
+def _config_name(run: ComparedRun) -> str:
+    overrides = run.get('config', 'overrides') or {}
+    others = [f'{key}={value}' for key, value in overrides.items() if 'seed' not in key]
+    return ' '.join([str(run.get('config', 'path')).rpartition('/')[2], *others])
 
 
-def equal_settings(found: Differences) -> str:
-    """Say how many settings are the same."""
-    if not found.rows and not found.equal:
-        return 'Of no run the settings are known.'
-    if not found.rows:
-        return f'All {found.equal} settings are the same.'
-    return f'{found.equal} other settings are the same.'
+def _class_rows(comparison: Comparison) -> Rows:
+    tested = [run for run in comparison.runs if run.measured]
+    columns = [run.measured.estimates() for run in tested if run.measured]
+    rows: Rows = [
+        [metric.text, *(column[index] for column in columns)]
+        for index, metric in enumerate(comparison.metrics)
+        if metric.of is not None
+    ]
+    return [['', *(run.label for run in tested)], *rows] if rows else []
 
 
-def as_text(comparison: Comparison, found: Differences) -> str:
-    """Draw everything for a terminal."""
-    settings = setting_rows(comparison, found)
-    parts = [_drawn(overview(comparison))]
-    parts += _seeds_text(comparison)
-    parts += [_listed([*verdicts(comparison), *comparison.notes])]
-    if len(settings) > 1:
-        parts.append(_drawn(settings[: _MOST_SETTINGS + 1]))
-    more = len(settings) - 1 - _MOST_SETTINGS
-    hidden = f'{more} more settings differ. ' if more > 0 else ''
-    parts.append(hidden + equal_settings(found))
-    return '\n'.join(part for part in parts if part)
-
-
-def as_markdown(comparison: Comparison, found: Differences) -> str:
-    """Write everything as Markdown."""
-    parts = [markdown_table(overview(comparison))]
-    seeds = seed_rows(seed_groups(comparison.runs))
-    if seeds:
-        parts += [f'{SEEDS}:', markdown_table(seeds)]
-    said = [*verdicts(comparison), *comparison.notes]
-    parts += ['\n'.join(f'- {line}' for line in said)] if said else []
-    if len(class_rows(comparison)) > 1:
-        parts.append(markdown_table(class_rows(comparison)))
-    if found.rows:
-        parts.append(markdown_table(setting_rows(comparison, found)))
-    parts.append(equal_settings(found))
-    return '\n\n'.join(parts) + '\n'
-
-
-def as_csv(comparison: Comparison) -> str:
-    """Write one line a run: plain numbers, intervals in columns of their own."""
-    heads = ['run', 'folder', 'rank']
-    lines: list[list[Any]] = []
-    for index, run in enumerate(comparison.runs):
-        rank = comparison.ranks[index] if comparison.ranks else None
-        lines.append([run.label, run.record.folder, rank])
+def _difference_rows(comparison: Comparison) -> Rows:
+    pairs = [run for run in comparison.runs if run.against]
+    if not pairs or not comparison.metrics:
+        return []
+    rows: Rows = [['', *(run.label for run in pairs)]]
     for index, metric in enumerate(comparison.metrics):
-        heads += [metric.text, f'{metric.text} low', f'{metric.text} high']
-        heads += [f'{metric.text} {name}' for name in ('difference', 'from', 'to')]
-        for run, line in zip(comparison.runs, lines, strict=True):
-            known = run.measured.estimates()[index] if run.measured else None
-            less = run.against[index] if run.against else None
-            for each in (known, less):
-                line.extend(each.as_json().values() if each else [None] * 3)
-    for name, path in PLAIN.items():
-        heads.append(name)
-        for run, line in zip(comparison.runs, lines, strict=True):
-            line.append(run.get(*path))
-    file = io.StringIO()
-    csv.writer(file, lineterminator='\n').writerows([heads, *lines])
-    return file.getvalue()
+        rows.append([metric.text, *(_difference(run, index) for run in pairs)])
+    return rows
 
 
-def _seeds_text(comparison: Comparison) -> list[str]:
-    rows = seed_rows(seed_groups(comparison.runs))
-    return [f'{SEEDS}:', _drawn(rows)] if rows else []
+def _setting_rows(comparison: Comparison, settings: Differences) -> Rows:
+    if not settings.rows:
+        return []
+    rows: Rows = [['', *(run.label for run in comparison.configured)]]
+    rows += ([name, *texts] for name, texts in settings.rows.items())
+    return rows
 
 
-def _listed(lines: Sequence[str]) -> str:
-    return '\n'.join(f'- {line}' for line in lines)
+def _equal_settings(settings: Differences) -> str:
+    if not settings.rows and not settings.equal:
+        return 'The settings of no run are known.'
+    if not settings.rows:
+        return f'All {settings.equal} settings are the same.'
+    return f'{settings.equal} other settings are the same.'
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return '\n'.join(f'- {sentence}' for sentence in sentences)
 
 
 def _drawn(rows: Rows) -> str:
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
-    first, *others = rows[0]
+    first, *others = map(write_cell, rows[0])
     table.add_column(first, overflow='fold')
     for head in others:
         table.add_column(head, justify='right', overflow='fold')
     for row in rows[1:]:
-        table.add_row(*row)
+        table.add_row(*map(write_cell, row))
     width = shutil.get_terminal_size((_WIDE, 24)).columns
     file = io.StringIO()
     Console(file=file, width=width, markup=False, highlight=False).print(table)
     return '\n'.join(line.rstrip() for line in file.getvalue().splitlines())
 
 
-def _config_name(run: ComparedRun) -> str:
-    overrides = run.get('config', 'overrides') or {}
-    others = [f'{key}={value}' for key, value in overrides.items() if 'seed' not in key]
-    return ' '.join([str(run.get('config', 'path')).rpartition('/')[2], *others])
+Fact = Callable[[ComparedRun], str | None]
+
+
+def _fact(write: Callable[[Any], str | None], *path: str) -> Fact:
+    """Write what stands at a place of the record, where it is known."""
+
+    def fact(run: ComparedRun) -> str | None:
+        value = run.get(*path)
+        return None if value is None else write(value)
+
+    return fact
+
+
+def _best_epoch(run: ComparedRun) -> str | None:
+    last, best = run.get('schedule', 'epochs'), run.get('best', 'epoch')
+    return None if best is None else f'{best} of {last}'
+
+
+def _batch(batch: Mapping[str, Any]) -> str | None:
+    total = batch.get('total')
+    ranks, steps = batch.get('ranks', 1), batch.get('accumulated', 1)
+    how = [f'{ranks} GPUs'] if ranks > 1 else []
+    how += [f'{steps} steps'] if steps > 1 else []
+    more = f' ({", ".join(how)})' if how else ''
+    return None if total is None else f'{total}{more}'
+
+
+def _hardware(hardware: Mapping[str, Any]) -> str | None:
+    gpus, cores = hardware.get('gpus'), hardware.get('cores')
+    if gpus:
+        first = gpus[0]
+        name = first.get('name') if isinstance(first, dict) else first
+        return f'{len(gpus)} x {name}'
+    return f'CPU, {cores} cores' if cores else None
+
+
+def _commit(git: Mapping[str, Any]) -> str | None:
+    commit = git.get('commit')
+    return commit and f'{commit[:7]}{" and changes" if git.get("dirty") else ""}'
+
+
+_FACTS: dict[str, Fact] = {
+    'status': _fact(str, 'status'),
+    'best on validation': _fact(
+        lambda best: f'{best["metric"]} {best["value"]:.4g}', 'best'
+    ),
+    'best epoch': _best_epoch,
+    'learning rate': _fact(str, 'optimizer', 'lr'),
+    'batch': _fact(_batch, 'batch'),
+    'seed': _fact(str, 'seed'),
+    'parameters': _fact(lambda count: f'{count / 1e6:.2f} M', 'model', 'parameters'),
+    'wall time': _fact(duration, 'wall_seconds'),
+    'images/s': _fact('{:.1f}'.format, 'speed', 'images_per_second'),
+    'peak memory': _fact(
+        lambda size: f'{size / 1000:.2f} GB', 'speed', 'peak_memory_mb'
+    ),
+    'hardware': _fact(_hardware, 'hardware'),
+    'commit': _fact(_commit, 'git'),
+}
+"""Facts of a run as people read them."""
+
+_PLAIN = (
+    ('status', ('status',)),
+    ('validation metric', ('best', 'metric')),
+    ('best on validation', ('best', 'value')),
+    ('best epoch', ('best', 'epoch')),
+    ('learning rate', ('optimizer', 'lr')),
+    ('batch', ('batch', 'total')),
+    ('seed', ('seed',)),
+    ('parameters', ('model', 'parameters')),
+    ('wall seconds', ('wall_seconds',)),
+    ('images/s', ('speed', 'images_per_second')),
+    ('peak memory MB', ('speed', 'peak_memory_mb')),
+    ('commit', ('git', 'commit')),
+    ('dirty', ('git', 'dirty')),
+)
+"""Facts of a run as plain numbers: where the record has them."""

@@ -9,23 +9,23 @@ from custom_datasets.evaluation.intervals import LEVEL, Estimate
 from custom_datasets.runs.comparison import ComparedRun, Comparison
 from custom_datasets.runs.settings_diff import differences
 
-CAVEAT = (
+_CAVEAT = (
     'The intervals cover which images were drawn for the test set, not the seed of the '
-    'training: another seed moves a result too. Train each config with several seeds '
-    'to see how far.'
+    'training: another seed changes a result too. Train each config with several seeds '
+    'to see by how much.'
 )
-SEVERAL = (
-    'Each interval is for itself: the more runs are compared, the likelier one of '
-    'them leaves 0 out by chance.'
+_SEVERAL = (
+    'Each interval stands on its own: the more runs are compared, the more likely one '
+    'of them excludes 0 by chance.'
 )
 _SEED = 'randomness.seed'
 
 
 class SeedGroup(NamedTuple):
-    """Runs of one config on the same data that differ in their seed only.
+    """At least two runs of one config on the same data that differ in their seed only.
 
     Attributes:
-        runs: Two at least.
+        runs: In the order of the comparison.
         mean: Mean of each metric.
         std: Sample standard deviation (n - 1) of each metric.
     """
@@ -35,11 +35,8 @@ class SeedGroup(NamedTuple):
     std: tuple[float, ...]
 
 
-def is_told(difference: Estimate) -> bool:
-    """Tell whether a difference is more than the draw of images explains.
-
-    It is if 0 lies outside of its interval.
-    """
+def is_beyond_chance(difference: Estimate) -> bool:
+    """Tell whether 0 lies outside the interval of a difference."""
     return bool(difference.low > 0 or difference.high < 0)
 
 
@@ -49,9 +46,9 @@ def verdicts(comparison: Comparison) -> list[str]:
     pairs = [run for run in comparison.runs if run.against]
     if base is None or not pairs:
         return []
-    said = [_verdict(base, run) for run in pairs]
-    said += [SEVERAL] if len(pairs) > 1 else []
-    return [*said, CAVEAT, *map(_spread, seed_groups(comparison.runs))]
+    sentences = [_verdict(base, run) for run in pairs]
+    sentences += [_SEVERAL] if len(pairs) > 1 else []
+    return [*sentences, _CAVEAT, *map(_spread, seed_groups(comparison.runs))]
 
 
 def seed_groups(runs: Sequence[ComparedRun]) -> list[SeedGroup]:
@@ -73,7 +70,7 @@ def _verdict(base: ComparedRun, run: ComparedRun) -> str:
     assert base.measured and run.measured and run.against
     difference = run.against[0]
     name = run.measured.metrics[0].text
-    now, then = (each.measured.values[0] for each in (run, base) if each.measured)
+    now, then = run.measured.values[0], base.measured.values[0]
     if np.isnan(difference.low):
         return f'{name} of {run.label} or {base.label} is not defined.'
     images = f'{run.measured.images} test images'
@@ -91,19 +88,18 @@ def _verdict(base: ComparedRun, run: ComparedRun) -> str:
         f'({now:.3f} against {then:.3f}; {LEVEL:.0%} interval of the difference '
         f'{difference.low:+.3f} to {difference.high:+.3f}, {images})'
     )
-    if is_told(difference):
+    if is_beyond_chance(difference):
         return f'{head}: more than the draw of test images explains.'
     return f'{head}: it cannot be told from noise.'
 
 
 def _spread(group: SeedGroup) -> str:
-    known = [(float(run.measured.values[0]), run) for run in group.runs if run.measured]
-    low, high = (pick(known, key=lambda each: each[0]) for pick in (min, max))
-    assert low[1].measured
+    measured = [run.measured for run in group.runs if run.measured]
+    values = [float(run.values[0]) for run in measured]
     return (
-        f'{", ".join(run.label for run in group.runs)} differ in their seed only, '
-        f'and that alone moves {low[1].measured.metrics[0].text} from {low[0]:.3f} to '
-        f'{high[0]:.3f}.'
+        f'{", ".join(run.label for run in group.runs)} differ in their seed only, and '
+        f'that alone moves {measured[0].metrics[0].text} from {min(values):.3f} to '
+        f'{max(values):.3f}.'
     )
 
 

@@ -59,16 +59,7 @@ def test_two_seeds(runs, tmp_path, monkeypatch, capsys):
 def test_without_a_second_run(runs, capsys):
     assert tool.main([str(runs[0])]) == 1
     error = capsys.readouterr().err
-    assert error == f'error: {runs[0]}: one run alone; name two or more\n'
-
-
-@pytest.mark.parametrize('option', ['--html', '--markdown', '--csv'])
-def test_what_is_no_page_or_table_is_not_replaced(runs, tmp_path, capsys, option):
-    predictions = tmp_path / 'a.pkl'
-    predictions.write_bytes(b'years of work')
-    assert tool.main([*map(str, runs), option, str(predictions)]) == 1
-    assert 'a.pkl: would be replaced; call what is' in capsys.readouterr().err
-    assert predictions.read_bytes() == b'years of work'
+    assert error == f'error: {runs[0]}: only one run; name at least two\n'
 
 
 def test_a_folder_that_is_no_run(runs, tmp_path, capsys):

@@ -55,5 +55,6 @@ def test_a_list_and_a_tuple_of_the_same_are_the_same():
 
 
 def test_three_configs():
-    found = differences([{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 4, 'b': 2}])
-    assert found.rows == {'a': ('1', '1', '4'), 'b': ('2', '3', '2')}
+    configs = [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 4, 'b': 2}]
+    assert differences(configs).rows == {'a': ('1', '1', '4'), 'b': ('2', '3', '2')}
+    assert differences([]) == ({}, 0)
