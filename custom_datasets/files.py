@@ -1,11 +1,13 @@
-"""Writing results so that an interruption leaves nothing half-written."""
+"""Writing results: a file or a folder appears whole, or not at all."""
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from errno import EISDIR
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -20,86 +22,81 @@ MARK = '.custom_datasets'
 
 
 @contextmanager
-def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterator[str]:
-    """Fill a folder beside ``path`` and rename it to ``path`` at the end.
+def replace_file(path: str) -> Iterator[IO[bytes]]:
+    """Open a file beside ``path``, which takes its place at the end of the block.
 
-    Args:
-        path: The folder to make.
-        overwrite: Replace a folder that an earlier call made; otherwise only
-            an empty one is.
-        made_of: The content of :data:`MARK`: the path of the source.
-
-    Yields:
-        The folder to write into. It is removed if an error leaves the block.
+    Folders that lead to it are made. An error inside the block leaves what was there.
 
     Raises:
-        UserError: ``path`` is there and not to be replaced, or can't be
-            written.
+        OSError: It can't be written.
     """
-    path = os.path.realpath(path)
-    _require_replaceable(path, overwrite)
-    with _swapped(path) as work:
-        yield work
-        # A path may have what is not UTF-8.
-        with open(os.path.join(work, MARK), 'wb') as file:
-            file.write(os.fsencode(made_of))
-
-
-def read_mark(folder: str) -> str | None:
-    """Return what a folder was made of; empty if unknown, None if not made here."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(EISDIR, 'a folder of that name exists', path)
+    folder = os.path.dirname(path) or '.'
+    os.makedirs(folder, exist_ok=True)
+    # Of a name that is short, since that of the file may have all 255 bytes.
+    handle, work = tempfile.mkstemp(prefix='.', dir=folder)
     try:
-        with open(os.path.join(folder, MARK), 'rb') as file:
-            return os.fsdecode(file.read())
-    except OSError:
-        return None
+        with os.fdopen(handle, 'wb') as file:
+            yield file
+        os.chmod(work, 0o644)
+        os.replace(work, path)
+    except BaseException:
+        _remove(work)
+        raise
 
 
-def require_apart(out: str, sources: Iterable[str]) -> None:
-    """Raise a UserError if a folder to make is, or holds, one that is read."""
-    made = os.path.realpath(out)
-    for source in map(os.path.realpath, sources):
-        if os.path.commonpath([made, source]) == made:
-            raise UserError(f'{out}: holds the raw data; name another folder')
+def write_text(path: str, text: str) -> None:
+    """Write a text file in UTF-8; raises OSError as :func:`replace_file` does."""
+    with replace_file(path) as file:
+        file.write(text.encode())
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:
-    """Write files, all of them or none, and the folders that lead to them.
-
-    Args:
-        folder: Where.
-        files: What is in each, by name. One of that name is replaced.
+    """Write files by their paths in a folder, all of them or none.
 
     Raises:
         UserError: They can't be written.
     """
     path = folder
-    with ExitStack() as stack:
-        try:
-            os.makedirs(folder, exist_ok=True)
-            ready = {}
-            for name, data in files.items():
-                path = os.path.join(folder, name)
-                if os.path.isdir(path):
-                    raise IsADirectoryError(EISDIR, 'a folder of that name is there')
-                with tempfile.NamedTemporaryFile(
-                    dir=folder, prefix='.', delete=False
-                ) as file:
-                    stack.callback(_remove, file.name)
-                    file.write(data)
-                os.chmod(file.name, 0o644)
-                ready[path] = file.name
-            # Nothing can run out of room any more.
-            for path, work in ready.items():
-                os.replace(work, path)
-        except OSError as error:
-            raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+    ready: dict[str, str] = {}
+    try:
+        for name, data in files.items():
+            path = os.path.join(folder, name)
+            if os.path.isdir(path):
+                raise IsADirectoryError(EISDIR, 'a folder of that name exists')
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            handle, ready[path] = tempfile.mkstemp(
+                prefix='.', dir=os.path.dirname(path)
+            )
+            with os.fdopen(handle, 'wb') as file:
+                file.write(data)
+            os.chmod(ready[path], 0o644)
+        # Nothing can run out of room any more.
+        for path, work in ready.items():
+            os.replace(work, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        for work in ready.values():
+            _remove(work)
 
 
-def write_text(path: str, text: str) -> None:
-    """Write a text file in UTF-8, and the folders that lead to it."""
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    with open(path, 'w', encoding='utf-8', newline='\n') as file:
-        file.write(text)
+def write_json(path: str, content: Any) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Raises:
+        UserError: It can't be written.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    write_files(folder, {name: json_bytes(content)})
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return a JSON file's bytes: indented by one, without NaN, which JSON lacks."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # A path may have what is not UTF-8.
+    return f'{text}\n'.encode(errors='backslashreplace')
 
 
 def write_image(path: str, image: Image) -> None:
@@ -116,45 +113,140 @@ def write_image(path: str, image: Image) -> None:
         )
 
 
-def _remove(path: str) -> None:
-    with suppress(OSError):
-        os.remove(path)
+def replace_texts(folder: str, texts: Mapping[str, str | None]) -> None:
+    """Write texts and remove others, all of them or none.
+
+    All old ones go first: a process that is killed here leaves files missing, but
+    never old ones beside new ones.
+
+    Args:
+        folder: Made if it doesn't exist.
+        texts: By path in ``folder``; None for a file to remove.
+
+    Raises:
+        UserError: They can't be written. Then everything is as it was.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        work = tempfile.mkdtemp(prefix='.new.', dir=folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    new, old = os.path.join(work, 'new'), os.path.join(work, 'old')
+    moved: list[tuple[str, str]] = []
+
+    def move(start: str, end: str) -> None:
+        os.makedirs(os.path.dirname(end), exist_ok=True)
+        moved.append((start, end))
+        os.replace(start, end)
+
+    try:
+        written = {name: text for name, text in texts.items() if text is not None}
+        for name, text in written.items():
+            write_text(os.path.join(new, name), text)
+        for name in texts:
+            if os.path.lexists(os.path.join(folder, name)):
+                move(os.path.join(folder, name), os.path.join(old, name))
+        for name in written:
+            move(os.path.join(new, name), os.path.join(folder, name))
+    except BaseException as error:
+        for start, end in reversed(moved):
+            if os.path.lexists(end):
+                os.replace(end, start)
+        if isinstance(error, OSError):
+            raise unwritable(folder, error) from error
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        for name in texts:
+            _remove_if_empty(os.path.dirname(os.path.join(folder, name)))
+        _remove_if_empty(folder)
 
 
-def _require_replaceable(path: str, overwrite: bool) -> None:
+@contextmanager
+def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterator[str]:
+    """Fill a folder beside ``path``, which takes its place at the end of the block.
+
+    Args:
+        path: The folder to make.
+        overwrite: Replace a folder that was made here; otherwise only an empty one is.
+        made_of: The content of :data:`MARK`: the path of the source.
+
+    Yields:
+        The folder to write into. It is removed if an error leaves the block.
+
+    Raises:
+        UserError: ``path`` exists and is not to be replaced, or can't be written.
+    """
+    require_free(path, overwrite)
+    path = os.path.realpath(path)
+    parent, name = os.path.split(path)
+    try:
+        os.makedirs(parent, exist_ok=True)
+        work = tempfile.mkdtemp(prefix=f'.{name}.', dir=parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    old = f'{work}.old'
+    try:
+        yield work
+        # A path may have what is not UTF-8.
+        with open(os.path.join(work, MARK), 'wb') as file:
+            file.write(os.fsencode(made_of))
+        os.chmod(work, 0o755)
+        if os.path.lexists(path):
+            os.replace(path, old)
+        os.replace(work, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            os.replace(old, path)
+        for folder in (work, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_free(path: str, overwrite: bool = False) -> None:
+    """Raise a UserError where :func:`new_folder` would refuse to make a folder."""
     if not os.path.lexists(path):
         return
     if not os.path.isdir(path):
         raise UserError(f'{path}: a file is in the way')
     if os.listdir(path):
         if not overwrite:
-            raise UserError(f'{path}: already there; remove it or give --overwrite')
-        if not os.path.exists(os.path.join(path, MARK)):
+            raise UserError(f'{path}: already exists; remove it or give --overwrite')
+        if read_mark(path) is None:
             raise UserError(
                 f'{path}: was not made by this command, so it is not overwritten; '
-                'remove it yourself or name another'
+                'remove it yourself or choose another name'
             )
 
 
-@contextmanager
-def _swapped(path: str) -> Iterator[str]:
-    parent, name = os.path.split(path)
+def require_apart(out: str, sources: Iterable[str]) -> None:
+    """Raise a UserError if a folder to make is, or holds, one that is read."""
+    made = os.path.realpath(out)
+    for source in map(os.path.realpath, sources):
+        if os.path.commonpath([made, source]) == made:
+            raise UserError(f'{out}: holds the raw data; choose another folder')
+
+
+def read_mark(folder: str) -> str | None:
+    """Return what a folder was made of; empty if unknown, None if not made here."""
     try:
-        os.makedirs(parent, exist_ok=True)
-        work = tempfile.mkdtemp(prefix=f'.{name}.', dir=parent)
-    except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
-    old = f'{work}.old'
-    try:
-        yield work
-        os.chmod(work, 0o755)
-        if os.path.lexists(path):
-            os.replace(path, old)
-        os.replace(work, path)
-    except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
-    finally:
-        if os.path.lexists(old) and not os.path.lexists(path):
-            os.replace(old, path)
-        for folder in (work, old):
-            shutil.rmtree(folder, ignore_errors=True)
+        with open(os.path.join(folder, MARK), 'rb') as file:
+            return os.fsdecode(file.read())
+    except OSError:
+        return None
+
+
+def unwritable(path: str, error: OSError) -> UserError:
+    """Return the error of a file or folder that can't be written."""
+    return UserError(f'{path}: cannot be written ({error.strerror})')
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.remove(path)
+
+
+def _remove_if_empty(folder: str) -> None:
+    with suppress(OSError):
+        os.rmdir(folder)

@@ -1,3 +1,5 @@
+"""What is written appears whole, or not at all."""
+
 import os
 import stat
 
@@ -6,7 +8,17 @@ import numpy as np
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.files import MARK, new_folder, read_mark, write_image, write_text
+from custom_datasets.files import (
+    MARK,
+    new_folder,
+    read_mark,
+    replace_file,
+    replace_texts,
+    write_files,
+    write_image,
+    write_json,
+    write_text,
+)
 
 
 def tree(folder):
@@ -74,24 +86,24 @@ def test_an_interruption_leaves_what_was_there(tmp_path, error, overwrite):
 def test_an_interruption_of_the_swap_puts_the_old_folder_back(tmp_path, monkeypatch):
     make(tmp_path / 'out', 'old')
     before = tree(tmp_path)
-    replace, calls = os.replace, []
+    replace, failed = os.replace, []
 
     def fail_once(source, target):
-        calls.append(target)
-        if len(calls) == 2:
+        if target == str(tmp_path / 'out') and not failed:
+            failed.append(source)
             raise KeyboardInterrupt
         replace(source, target)
 
     monkeypatch.setattr(os, 'replace', fail_once)
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / 'out', 'new', overwrite=True)
-    assert len(calls) == 3
+    assert failed
     assert tree(tmp_path) == before
     assert os.listdir(tmp_path) == ['out']
 
 
 def test_a_full_folder_is_not_replaced_unasked(full):
-    with pytest.raises(UserError, match='already there; remove it or give --overwrite'):
+    with pytest.raises(UserError, match='already exists; remove it or give'):
         make(full, 'new')
     assert tree(full)['x/a.txt'] == b'old'
 
@@ -139,3 +151,62 @@ def test_write_image(tmp_path):
     (tmp_path / 'b.png').mkdir()
     with pytest.raises(UserError, match=r'b\.png: cannot be written'):
         write_image(str(tmp_path / 'b.png'), image)
+
+
+def test_a_file_that_is_replaced_is_the_old_one_until_the_end(tmp_path):
+    path = tmp_path / 'deep/ü.bin'
+    with replace_file(str(path)) as file:
+        file.write(b'old')
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    with pytest.raises(KeyboardInterrupt):
+        with replace_file(str(path)) as file:
+            file.write(b'new')
+            file.flush()
+            assert path.read_bytes() == b'old'
+            raise KeyboardInterrupt
+    assert tree(tmp_path) == {'deep/ü.bin': b'old'}
+
+
+def test_a_name_may_be_as_long_as_the_file_system_has_it(tmp_path):
+    name = 255 * 'a'
+    write_text(str(tmp_path / name), 'x')
+    write_files(str(tmp_path), {name: b'y'})
+    assert tree(tmp_path) == {name: b'y'}
+
+
+@pytest.mark.parametrize('broken', ['b', 'z/d.txt'])
+def test_files_are_written_all_or_none(tmp_path, broken):
+    write_files(str(tmp_path / 'new'), {'a': b'1', 'z': b'2'})
+    (tmp_path / 'new/b').mkdir()
+    before = tree(tmp_path)
+    with pytest.raises(UserError, match=f'{broken}: cannot be written'):
+        write_files(str(tmp_path / 'new'), {'a': b'3', broken: b'4'})
+    assert tree(tmp_path) == before == {'new/a': b'1', 'new/z': b'2'}
+
+
+def test_json_has_no_nan_and_any_path(tmp_path):
+    path = tmp_path / 'deep/a.json'
+    write_json(str(path), {'ü': [os.fsdecode(b'/caf\xe9')]})
+    assert path.read_bytes() == '{\n "ü": [\n  "/caf\\udce9"\n ]\n}\n'.encode()
+    with pytest.raises(ValueError):
+        write_json(str(path), {'a': float('nan')})
+    assert b'udce9' in path.read_bytes()
+
+
+def test_texts_are_replaced_together(tmp_path, monkeypatch):
+    folder = tmp_path / 'lists'
+    replace_texts(str(folder), {'a': '1', 'fold_0/b': '2'})
+    replace_texts(str(folder), {'a': '3', 'fold_0/b': None})
+    assert tree(tmp_path) == {'lists/a': b'3'}
+    assert os.listdir(folder) == ['a']
+    replace = os.replace
+
+    def fail(source, target):
+        if target == str(folder / 'c'):
+            raise OSError(28, 'No space left on device')
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', fail)
+    with pytest.raises(UserError, match=r'lists: cannot be written .*No space left'):
+        replace_texts(str(folder), {'a': '4', 'c': '5'})
+    assert tree(tmp_path) == {'lists/a': b'3'}

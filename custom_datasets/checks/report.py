@@ -1,12 +1,10 @@
 """Findings as text for a person and as JSON for a program."""
 
-import json
 import os
-import tempfile
 from collections.abc import Sequence
 
+from custom_datasets import files
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
-from custom_datasets.errors import UserError
 
 SHOWN = 5
 """Places that the text shows of each kind of finding."""
@@ -47,17 +45,7 @@ def write_json(path: str, findings: Sequence[Finding]) -> None:
     Raises:
         UserError: It can't be written.
     """
-    text = json.dumps([f.as_dict() for f in findings], indent=1, ensure_ascii=False)
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        with tempfile.NamedTemporaryFile(
-            'w', encoding='utf-8', dir=folder, delete=False
-        ) as file:
-            file.write(f'{text}\n')
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+    files.write_json(path, [finding.as_dict() for finding in findings])
 
 
 def _group(code: str, group: Sequence[Finding], shown: int) -> list[str]:

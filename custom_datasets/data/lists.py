@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from custom_datasets.data.names import UnknownClasses, read_lines
 from custom_datasets.data.tree import is_junk
 from custom_datasets.data.voc import VOCAnnotation, parse_voc_xml
 from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.files import write_text
+from custom_datasets.files import replace_texts
 
 
 def write_lists(
@@ -49,7 +47,7 @@ def write_lists(
             raise UserError(f'{path}: is what is split; name another folder by --out')
     require_unlisted(folder, changed, overwrite)
     if changed:
-        _replace(folder, changed)
+        replace_texts(folder, changed)
 
 
 def require_unlisted(folder: str, names: Iterable[str], overwrite: bool) -> None:
@@ -99,54 +97,6 @@ def link_folders(folder: str, targets: Mapping[str, str]) -> None:
             os.symlink(target, link)
         except OSError as error:
             raise UserError(f'{link}: cannot be made ({error.strerror})') from error
-
-
-def _replace(folder: str, lists: Mapping[str, str | None]) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-        work = tempfile.mkdtemp(prefix='.split.', dir=folder)
-    except OSError as error:
-        raise UserError(f'{folder}: cannot be written ({error.strerror})') from error
-    new, old = os.path.join(work, 'new'), os.path.join(work, 'old')
-    moved: list[tuple[str, str]] = []
-
-    def move(start: str, end: str) -> None:
-        os.makedirs(os.path.dirname(end), exist_ok=True)
-        moved.append((start, end))
-        os.replace(start, end)
-
-    try:
-        for name, text in lists.items():
-            if text is not None:
-                write_text(os.path.join(new, name), text)
-        # All old ones go first: a run that is killed here leaves lists missing,
-        # but never those of two splits side by side.
-        for name in lists:
-            if os.path.lexists(os.path.join(folder, name)):
-                move(os.path.join(folder, name), os.path.join(old, name))
-        for name, text in lists.items():
-            if text is not None:
-                move(os.path.join(new, name), os.path.join(folder, name))
-    except BaseException as error:
-        for start, end in reversed(moved):
-            if os.path.lexists(end):
-                os.replace(end, start)
-        if isinstance(error, OSError):
-            text = f'{folder}: cannot be written ({error.strerror})'
-            raise UserError(text) from error
-        raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        for name in lists:
-            _remove_if_empty(os.path.dirname(os.path.join(folder, name)))
-        _remove_if_empty(folder)
-
-
-def _remove_if_empty(folder: str) -> None:
-    try:
-        os.rmdir(folder)
-    except OSError:
-        pass
 
 
 _UNLISTABLE = re.compile(r'[\n\r\ud800-\udfff]|^\s|\s\t|\t.*\t')

@@ -3,9 +3,7 @@
 Nothing here needs mmdet, mmpretrain or torch.
 """
 
-import os
 import pickle
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from custom_datasets.errors import UserError
+from custom_datasets.files import replace_file, unwritable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -235,15 +234,11 @@ def write_samples(path: str, samples: Samples) -> None:
     Raises:
         UserError: It can't be written.
     """
-    folder = os.path.dirname(os.path.abspath(path))
     try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix='.', delete=False) as file:
+        with replace_file(path) as file:
             pickle.dump(samples, file)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
     except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+        raise unwritable(path, error) from error
 
 
 def is_detection(samples: Samples) -> bool:

@@ -24,7 +24,7 @@ from custom_datasets.evaluation.results import (
     read_samples,
     write_samples,
 )
-from custom_datasets.files import write_files
+from custom_datasets.files import json_bytes, write_files, write_json
 from custom_datasets.predicting.ensemble import Request, make_ensemble
 from custom_datasets.runs.comparison import Measured, Metric, measure
 from custom_datasets.runs.folds import Folds, prepare_folds, require_apart, test_list
@@ -136,8 +136,7 @@ class Plan:
             'done': done,
             'predicted': predicted,
         }
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        write_files(os.path.dirname(self.path), {PLAN: f'{text}\n'.encode()})
+        write_json(self.path, content)
 
 
 NOTES = (
@@ -469,10 +468,10 @@ def _report(config: str, work_dir: str, plan: Plan, folds: Folds, count: int) ->
     content['notes'] = lines
     each = summary.as_markdown(each_fold=True)
     written = {
-        REPORT: json.dumps(content, indent=1, ensure_ascii=False) + '\n',
-        TABLE: f'# {title} folds\n\n{each}\n\n{tail}\n',
+        REPORT: json_bytes(content),
+        TABLE: f'# {title} folds\n\n{each}\n\n{tail}\n'.encode(),
     }
     write_samples(os.path.join(work_dir, OUT_OF_FOLD), out_of_fold(samples))
-    write_files(work_dir, {name: text.encode() for name, text in written.items()})
+    write_files(work_dir, written)
     names = ', '.join((REPORT, TABLE, OUT_OF_FOLD))
     return f'{text}\n\n{work_dir}: {names}'

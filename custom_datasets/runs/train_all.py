@@ -10,7 +10,7 @@ from custom_datasets.checks.check import load_config
 from custom_datasets.cli import parse_options
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.errors import UserError
-from custom_datasets.files import write_files
+from custom_datasets.files import write_json
 from custom_datasets.runs.compare import compare
 from custom_datasets.runs.comparison import PREDICTIONS
 from custom_datasets.runs.jobs import (
@@ -171,8 +171,7 @@ class _Run:
             'lists': self.lists,
             'checkpoint': checkpoint,
         }
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        write_files(self.folder, {NOTE: f'{text}\n'.encode()})
+        write_json(os.path.join(self.folder, NOTE), content)
 
     def job(self, options: Sequence[str]) -> Job:
         """Return the commands that train and test it."""

@@ -14,7 +14,7 @@ import torch
 from mmengine.hooks import CheckpointHook
 
 from custom_datasets.errors import UserError
-from custom_datasets.files import write_files
+from custom_datasets.files import json_bytes, write_files
 from custom_datasets.training.run_md import run_page
 
 _TEXT = (str,)
@@ -371,9 +371,10 @@ def write_run(record: RunRecord) -> None:
     Raises:
         UserError: They can't be written.
     """
-    text = json.dumps(record.content, indent=1, allow_nan=False)
-    page = run_page(record.name, record.content)
-    files = {JSON_NAME: f'{text}\n'.encode(), PAGE_NAME: page.encode()}
+    files = {
+        JSON_NAME: json_bytes(record.content),
+        PAGE_NAME: run_page(record.name, record.content).encode(),
+    }
     write_files(record.folder, files)
 
 

@@ -72,5 +72,6 @@ def test_json_has_all_and_replaces_at_once(tmp_path):
 
 
 def test_json_that_cannot_be_written(tmp_path):
+    (tmp_path / 'no').write_text('a file')
     with pytest.raises(UserError, match=r'no/f.json: cannot be written'):
         write_json(str(tmp_path / 'no/f.json'), [NOTE])

@@ -132,7 +132,7 @@ def test_command(tmp_path, monkeypatch, capsys, draw):
     before = snapshot(out)
     assert len(before) > 5
     assert tool.main([str(out), '--format', kind]) == 1
-    assert f'{out}: already there' in capsys.readouterr().err
+    assert f'{out}: already exists' in capsys.readouterr().err
     assert snapshot(out) == before
     assert tool.main([str(out), '--format', kind, '--seed', '1', '--overwrite']) == 0
     assert snapshot(out) != before
