@@ -28,7 +28,10 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['custom_datasets', 'custom_datasets.*']),
-    package_data={'custom_datasets': ['py.typed']},
+    package_data={
+        'custom_datasets': ['py.typed'],
+        'custom_datasets.pages': ['style.css', 'script.js', 'templates/*.html'],
+    },
     # Two lines bring the same import packages (mmdet, mmpretrain, ...), so
     # neither is required: installing the plugin overwrites no mmdet.
     install_requires=[
@@ -39,6 +42,7 @@ setup(
         'pillow',
         'rich',
         'simplejpeg',
+        'jinja2',
     ],
     extras_require={
         'onedl': line('onedl'),

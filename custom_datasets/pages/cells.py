@@ -1,34 +1,15 @@
 """Numbers as the pages of a run show them; all are rounded ones of the JSON."""
 
-from collections.abc import Mapping
-
 from custom_datasets.pages.charts import interval_bar
-from custom_datasets.pages.kit import Html, clipped, element
-
-Estimate = Mapping[str, float | None]
-"""A metric as JSON has it: ``value``, ``low``, ``high``."""
-
-NOTHING = '\N{EN DASH}'
-
-MOST_CLASSES = 60
-"""Classes that a table has."""
-
-
-def decimal(value: float | None) -> str:
-    """Write a share with three decimals."""
-    return NOTHING if value is None else f'{value:.3f}'
-
-
-def interval(estimate: Estimate) -> str:
-    """Write from where to where a metric is known; nothing where it is not."""
-    low, high = estimate['low'], estimate['high']
-    return '' if low is None or high is None else f'{low:.3f} to {high:.3f}'
-
-
-def with_interval(estimate: Estimate) -> str:
-    """Write a metric, and its interval in brackets."""
-    known = interval(estimate)
-    return decimal(estimate['value']) + (f' ({known})' if known else '')
+from custom_datasets.pages.kit import (
+    MOST_CLASSES,
+    Estimate,
+    Html,
+    clipped,
+    decimal,
+    element,
+    interval,
+)
 
 
 def estimate_cell(estimate: Estimate, style: str = '') -> Html:

@@ -5,34 +5,30 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from custom_datasets.pages.cells import (
-    MOST_CLASSES,
-    Estimate,
-    decimal,
-    estimate_cell,
-    interval,
-    not_shown,
-    with_interval,
-    worst_fact,
-)
+from custom_datasets.pages.cells import estimate_cell, not_shown, worst_fact
 from custom_datasets.pages.charts import Axis, Dot, Line, Tick, columns, lines
 from custom_datasets.pages.class_maps import ClassMap, Explained, Explanations
-from custom_datasets.pages.data_page import class_styles
 from custom_datasets.pages.kit import (
+    MOST_CLASSES,
     Content,
+    Estimate,
     Html,
     Section,
     breakable,
     class_name,
+    class_styles,
     clipped,
+    decimal,
     element,
     figure,
     heat_cell,
+    interval,
     legend,
     number,
     plural,
     section,
     table,
+    with_interval,
 )
 from custom_datasets.pages.pictures import (
     draw_picture,

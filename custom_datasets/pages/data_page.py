@@ -50,12 +50,15 @@ from custom_datasets.pages.data_numbers import (
 )
 from custom_datasets.pages.data_pipeline import Augmented, run_pipeline
 from custom_datasets.pages.kit import (
+    MOST_CLASSES,
+    MOST_COLOURS,
     Colour,
     Content,
     Html,
     Section,
     class_colours,
     class_name,
+    class_styles,
     clipped,
     element,
     encode_page,
@@ -80,9 +83,6 @@ from custom_datasets.pages.pictures import (
 
 EXAMPLES, EXAMPLES_OF_CLASSES = 12, 24
 """Images shown, of a detection and of a classification set."""
-
-MOST_COLOURS = 100
-"""Beyond, classes share colours."""
 
 Progress = Callable[[int, int], None]
 
@@ -180,11 +180,6 @@ def gather(
     )
 
 
-def class_styles(classes: Sequence[str]) -> dict[str, str]:
-    """Return the class of the style sheet for each class name."""
-    return {name: f'c{index % MOST_COLOURS}' for index, name in enumerate(classes)}
-
-
 def _palette(cfg: Config, source: Source | None) -> Any:
     if source is None:
         return None
@@ -195,9 +190,6 @@ def _palette(cfg: Config, source: Source | None) -> Any:
     scope = cfg.get('default_scope') or 'mmdet'
     return read_declaration(source.type, modules, scope).metainfo.get('palette')
 
-
-MOST_CLASSES = 60
-"""Classes that a table has."""
 
 _LISTED_SIZES = 6
 _SIZE_CELLS = 40

@@ -6,27 +6,23 @@ from typing import Any
 
 from custom_datasets.data.decode import decode
 from custom_datasets.files import Image as Pixels
-from custom_datasets.pages.cells import (
+from custom_datasets.pages.cells import estimate_cell, not_shown, worst_fact
+from custom_datasets.pages.charts import Axis, Dot, Line, lines, share_bar
+from custom_datasets.pages.kit import (
     MOST_CLASSES,
     NOTHING,
-    decimal,
-    estimate_cell,
-    interval,
-    not_shown,
-    worst_fact,
-)
-from custom_datasets.pages.charts import Axis, Dot, Line, lines, share_bar
-from custom_datasets.pages.data_page import class_styles
-from custom_datasets.pages.kit import (
     Content,
     Html,
     Section,
     breakable,
     class_name,
+    class_styles,
     clipped,
+    decimal,
     element,
     figure,
     heat_cell,
+    interval,
     legend,
     number,
     plural,

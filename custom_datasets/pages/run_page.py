@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from custom_datasets.files import write_files
-from custom_datasets.pages.cells import decimal
 from custom_datasets.pages.class_maps import Explanations
 from custom_datasets.pages.classification import (
     PAGE_STYLE,
     classification_facts,
     classification_sections,
 )
-from custom_datasets.pages.data_page import MOST_COLOURS
 from custom_datasets.pages.detection import detection_facts, detection_sections
 from custom_datasets.pages.kit import (
+    MOST_COLOURS,
     Content,
     Html,
     Section,
     class_colours,
     clipped,
+    decimal,
     element,
     encode_page,
     facts,

@@ -4,17 +4,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from custom_datasets.evaluation.sets import disagree
-from custom_datasets.pages.cells import decimal, estimate_cell, with_interval
+from custom_datasets.pages.cells import estimate_cell
 from custom_datasets.pages.kit import (
     Content,
     Html,
     Section,
     clipped,
+    decimal,
     element,
     number,
     plural,
     section,
     table,
+    with_interval,
 )
 
 KINDS = {

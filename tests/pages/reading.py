@@ -2,7 +2,7 @@
 
 import re
 
-from tests.pages.parsing import Page
+from tests.pages.parsing import Page, unbroken
 
 _NUMBER = r'(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)'
 
@@ -60,8 +60,8 @@ class CellPage(Page):
 
     def handle_data(self, data):
         super().handle_data(data)
-        if not {'style', 'text'} & set(self._open):
-            pieces = self.pieces[self._section]
+        if not {'style', 'script', 'text'} & set(self._open):
+            pieces, data = self.pieces[self._section], unbroken(data)
             data = pieces.pop() + data if self._goes_on else data
             pieces.append(data)
         self._goes_on = False
