@@ -173,6 +173,9 @@ class DetectionReport(SetCounts):
     label_doubts: list[LabelDoubt]
 
 
+_LISTED_FROM = 0.5
+"""Share of the threshold from which on predictions on single images are listed."""
+
 Metrics = Callable[[Floats], dict[str, Floats]]
 """Maps weights of images, of shape (images,), to arrays of metrics by name."""
 
@@ -329,7 +332,9 @@ def detection_report(
         },
         'sizes': _sizes(test, known, threshold),
         'errors': box_errors(test, overlaps, matching, threshold),
-        'images_ranked': rank_images(test, verdicts),
+        'images_ranked': rank_images(
+            test, verdicts, judge(test, overlaps, _LISTED_FROM * threshold)
+        ),
         'label_doubts': label_doubts(test, overlaps, matching, choices.of_classes),
     }
     return cast(DetectionReport, _plain(report))

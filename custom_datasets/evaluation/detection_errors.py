@@ -75,11 +75,17 @@ class ImagePlace(TypedDict):
 
 
 class TrueBox(TypedDict):
-    """An annotated box: found, missed, confused or ignored."""
+    """An annotated box: found, missed, confused or ignored at the threshold.
+
+    ``taken_for`` is the class of the prediction on it, and ``score`` how sure that
+    is, from ``RankedImages.lowest`` on; None where there is none.
+    """
 
     label: str
     box: list[float]
     verdict: str
+    taken_for: str | None
+    score: float | None
 
 
 class PredictedBox(TypedDict):
@@ -104,9 +110,14 @@ class RankedImage(ImagePlace):
 
 
 class RankedImages(TypedDict):
-    """The images with the most mistakes, and those with the fewest."""
+    """The images with the most mistakes, and those with the fewest.
+
+    Counts and the verdicts of objects hold at the threshold. Predictions are listed
+    from the score ``lowest`` on, so that a reader can ask for a lower threshold.
+    """
 
     threshold: float
+    lowest: float
     worst: list[RankedImage]
     best: list[RankedImage]
 
@@ -372,7 +383,9 @@ SHOWN = 12
 """Images of either end of the ranking."""
 
 
-def rank_images(results: DetectionResults, verdicts: Verdicts) -> RankedImages:
+def rank_images(
+    results: DetectionResults, verdicts: Verdicts, unsure: Verdicts
+) -> RankedImages:
     """List the images with most mistakes, and those with fewest.
 
     Mistakes are missed objects, false alarms and confused classes. Of as many
@@ -383,6 +396,7 @@ def rank_images(results: DetectionResults, verdicts: Verdicts) -> RankedImages:
     Args:
         results: Truth and predictions.
         verdicts: From the deployed threshold on.
+        unsure: From a lower one on, for the boxes that are listed.
 
     Returns:
         ``worst``, all with a mistake, and ``best``, all with something found;
@@ -411,13 +425,14 @@ def rank_images(results: DetectionResults, verdicts: Verdicts) -> RankedImages:
             'false': int(count['false'][index]),
             'confused': int(count['confused'][index]),
             'f1': float(f1[index]),
-            'truth': _true_boxes(results, verdicts, index),
-            'predicted': _predicted_boxes(results, verdicts, index),
+            'truth': _true_boxes(results, verdicts, unsure, index),
+            'predicted': _predicted_boxes(results, unsure, index),
         }
         for index in (*worst, *best)
     ]
     return {
         'threshold': verdicts.threshold,
+        'lowest': unsure.threshold,
         'worst': rows[: len(worst)],
         'best': rows[len(worst) :],
     }
@@ -434,9 +449,11 @@ def _place(results: DetectionResults, index: int) -> ImagePlace:
 
 
 def _true_boxes(
-    results: DetectionResults, verdicts: Verdicts, index: int
+    results: DetectionResults, verdicts: Verdicts, unsure: Verdicts, index: int
 ) -> list[TrueBox]:
-    truth = results.truth
+    truth, predicted = results.truth, results.predicted
+    matched = np.flatnonzero((predicted.image == index) & (unsure.truth >= 0))
+    prediction = dict(zip(unsure.truth[matched].tolist(), matched, strict=True))
     verdict = np.select(
         [truth.ignore, verdicts.missed, verdicts.mistaken],
         ['ignored', 'missed', 'confused'],
@@ -447,8 +464,14 @@ def _true_boxes(
             'label': results.classes[truth.label[row]],
             'box': truth.box[row].tolist(),
             'verdict': str(verdict[row]),
+            'taken_for': results.classes[predicted.label[prediction[row]]]
+            if row in prediction
+            else None,
+            'score': float(predicted.score[prediction[row]])
+            if row in prediction
+            else None,
         }
-        for row in np.flatnonzero(truth.image == index)
+        for row in np.flatnonzero(truth.image == index).tolist()
     ]
 
 

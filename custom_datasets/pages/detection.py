@@ -359,7 +359,7 @@ def images_section(report: Report, styles: Mapping[str, str]) -> list[Section]:
                 title,
                 element('p', text) if name == 'worst' else None,
                 legend(list(styles.items())[:_IN_LEGEND]),
-                [_side_by_side(row, styles) for row in rows],
+                [_side_by_side(_deployed(row, ranked), styles) for row in rows],
             )
             parts.append(Section(name, title, body))
     return parts
@@ -387,6 +387,11 @@ def doubts_section(report: Report, styles: Mapping[str, str]) -> Html:
         ),
         element('p', 'report.json lists more.') if rest > 0 else None,
     )
+
+
+def _deployed(row: Report, ranked: Report) -> Report:
+    shown = [box for box in row['predicted'] if box['score'] >= ranked['threshold']]
+    return {**row, 'predicted': shown}
 
 
 def _side_by_side(row: Report, styles: Mapping[str, str]) -> Html:

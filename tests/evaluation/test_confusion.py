@@ -49,7 +49,8 @@ def test_every_object_and_every_prediction_is_in_one_cell():
 
 
 def ranked(results, threshold=0.5):
-    return rank_images(results, judged(results, threshold))
+    deployed, unsure = judged(results, threshold), judged(results, threshold / 2)
+    return rank_images(results, deployed, unsure)
 
 
 def test_most_mistakes_come_first():
@@ -116,6 +117,24 @@ def test_boxes_and_what_became_of_them():
     ]
     assert image['truth'][1]['box'] == list(TWO)
     assert image['predicted'][3]['score'] == 0.6
+
+
+def test_what_a_lower_threshold_would_find_is_listed_too():
+    results = detections(
+        [(0, 0, ONE), (0, 1, TWO), (0, 1, THREE)],
+        [(0, 0, ONE, 0.9), (0, 0, TWO, 0.3), (0, 1, THREE, 0.2)],
+    )
+    ranking = ranked(results)
+    (image,) = ranking['worst']
+    assert (ranking['threshold'], ranking['lowest']) == (0.5, 0.25)
+    keys = ('verdict', 'taken_for', 'score')
+    assert [tuple(box[key] for key in keys) for box in image['truth']] == [
+        ('found', 'a', 0.9),
+        ('missed', 'a', 0.3),
+        ('missed', None, None),
+    ]
+    assert [box['verdict'] for box in image['predicted']] == ['correct', 'confused']
+    assert (image['missed'], image['confused']) == (2, 0)
 
 
 def test_no_image_is_worst_and_best():
