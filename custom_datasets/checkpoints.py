@@ -1,4 +1,4 @@
-"""Whether a checkpoint is one of a model and of its classes."""
+"""Whose weights and classes a checkpoint has."""
 
 import collections
 import io
@@ -19,27 +19,38 @@ def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, 'Tensor']:
     return {name.removeprefix('module.'): tensor for name, tensor in weights.items()}
 
 
-def classes_of(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
+def classes_of(checkpoint: Any) -> tuple[str, ...] | None:
     """Return the classes that a checkpoint was trained on, if it names them."""
-    meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
-    names = meta.get('classes')
-    return tuple(map(str, names)) if isinstance(names, (list, tuple)) else None
+    content = checkpoint
+    for key in ('meta', 'dataset_meta', 'classes'):
+        content = content.get(key) if isinstance(content, dict) else None
+    if isinstance(content, str):
+        return (content,)
+    return tuple(map(str, content)) if isinstance(content, (list, tuple)) else None
+
+
+def checkpoint_classes(path: str) -> tuple[str, ...]:
+    """Read a checkpoint's classes without torch, and without executing any of it.
+
+    Returns:
+        Nothing where the file is not a zip of PyTorch's (before 1.6), is damaged
+        or does not say.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith('data.pkl')]
+            content = _Reader(io.BytesIO(archive.read(names[0]))).load()
+    except _BROKEN:
+        return ()
+    return classes_of(content) or ()
 
 
 def require_classes(
     path: str, trained: Sequence[str] | None, classes: Sequence[str]
 ) -> None:
-    """Raise where a checkpoint has other classes, or numbers them otherwise.
+    """Raise a UserError where a checkpoint has other classes, or another order.
 
-    Where as many have other names it is one that was trained elsewhere.
-
-    Args:
-        path: The checkpoint, for the message.
-        trained: As of :func:`classes_of`.
-        classes: Those of the data set.
-
-    Raises:
-        UserError: With both lists.
+    As many of other names are let pass: it may have been trained elsewhere.
     """
     if trained is None or list(trained) == list(classes):
         return
@@ -52,32 +63,24 @@ def require_classes(
 
 
 def require_weights(
-    path: str, given: Mapping[str, 'Tensor'], wanted: Mapping[str, 'Tensor']
+    path: str, weights: Mapping[str, 'Tensor'], wanted: Mapping[str, 'Tensor']
 ) -> None:
-    """Raise where weights are missing or of another shape.
+    """Raise a UserError where weights are missing or of another shape.
 
     mmengine only logs that, and predicts with random ones.
-
-    Args:
-        path: The checkpoint, for the message.
-        given: Its weights by name.
-        wanted: Those of the model.
-
-    Raises:
-        UserError: With the first that does not fit.
     """
-    missing = [n for n in wanted if n not in given and 'num_batches_tracked' not in n]
-    other = [n for n in wanted if n in given and given[n].shape != wanted[n].shape]
+    missing = [n for n in wanted if n not in weights and 'num_batches_tracked' not in n]
+    other = [n for n in wanted if n in weights and weights[n].shape != wanted[n].shape]
     if not missing and not other:
         return
     if other:
-        shapes = (tuple(tensors[other[0]].shape) for tensors in (given, wanted))
+        shapes = (tuple(tensors[other[0]].shape) for tensors in (weights, wanted))
         what = '{} has shape {}, but the config builds {}'.format(other[0], *shapes)
     else:
-        what = f'there are no weights for {missing[0]}'
-    rest = len(missing) + len(other) - 1
+        what = f'it has no weights for {missing[0]}'
+    more = len(missing) + len(other) - 1
     raise UserError(
-        f'{path}: is of another model: {what}{f", and {rest} more" * (rest > 0)}; give '
+        f'{path}: is of another model: {what}{f", and {more} more" * (more > 0)}; give '
         'the config that it was trained with, and its --cfg-options'
     )
 
@@ -95,50 +98,27 @@ _BROKEN = (
 )
 
 
-def checkpoint_classes(path: str) -> tuple[str, ...]:
-    """Read the class names in the ``meta`` that mmengine writes beside weights.
-
-    Returns:
-        None at all where the file is no zip of PyTorch's (before 1.6), is
-        damaged or does not say.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith('data.pkl')]
-            content = _Reader(io.BytesIO(archive.read(names[0]))).load()
-    except _BROKEN:
-        return ()
-    meta = content.get('meta') if isinstance(content, dict) else None
-    data = meta.get('dataset_meta') if isinstance(meta, dict) else None
-    classes = data.get('classes') if isinstance(data, dict) else None
-    if isinstance(classes, str):
-        return (classes,)
-    return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else ()
-
-
 class _Dummy(dict[Any, Any]):
     """Stands for any object: takes whatever a pickle does to one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take anything."""
+        pass
 
     def __setstate__(self, state: Any) -> None:
-        """Take anything."""
+        pass
 
     def append(self, value: Any) -> None:
-        """Take anything."""
+        pass
 
     def extend(self, values: Any) -> None:
-        """Take anything."""
+        pass
 
     def __hash__(self) -> int:  # type: ignore[override]
-        """Be a key, too."""
         return id(self)
 
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Return containers, and a dummy for everything else."""
         if (module, name) == ('collections', 'OrderedDict'):
             return collections.OrderedDict
         return _Dummy

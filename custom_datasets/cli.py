@@ -1,6 +1,7 @@
 """What the commands of ``tools/`` share: errors, options, progress."""
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from custom_datasets.errors import UserError
 
 WORTH_LINES = 100
-"""Files below which nobody needs to be told how far the reading of them is."""
+"""Files below which nobody needs to see how many of them are read."""
 
 
 def run_command(action: Callable[[], str | None]) -> int:
@@ -38,40 +39,22 @@ def find_config(argv: list[str]) -> str | None:
     return None
 
 
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options``, as the stock scripts have it."""
+def add_cfg_options(parser: argparse.ArgumentParser, as_text: bool = False) -> None:
+    """Add ``--cfg-options``, as the stock scripts have it.
+
+    Args:
+        parser: The command's.
+        as_text: Keep ``KEY=VALUE`` as it is, to hand it to ``train.py``.
+    """
     from mmengine.config import DictAction
 
+    reading: dict[str, Any] = {'action': DictAction, 'default': {}}
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
-        default={},
         metavar='KEY=VALUE',
         help='settings that replace those of the config, as in train.py',
-    )
-
-
-def source_pattern(text: str) -> re.Pattern[str]:
-    """Be the type of an option ``--group-by``: a pattern with a group."""
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f'{text}: {error}') from error
-    if not pattern.groups:
-        raise argparse.ArgumentTypeError(f'{text}: needs a group, in parentheses')
-    return pattern
-
-
-def add_plain_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options`` as text, for a command that hands them to ``train.py``."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        type=_setting,
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, as in train.py',
+        **({'type': _setting, 'default': []} if as_text else reading),
     )
 
 
@@ -85,33 +68,39 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
     return parsed
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """Return what reads a whole number from ``least`` on, for a parser's ``type``."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f'{text}: needs a number from {least} on')
-        return int(text)
-
-    return number
-
-
-def share(text: str) -> float:
-    """Read a number from 0 to 1, for a parser's ``type``."""
-    return _number(text, 1.0, 'a number from 0 to 1')
+def source_pattern(text: str) -> re.Pattern[str]:
+    """Read a pattern with a group, for a parser's ``type``."""
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f'{text}: {error}') from error
+    if not pattern.groups:
+        raise argparse.ArgumentTypeError(f'{text}: needs a group, in parentheses')
+    return pattern
 
 
-def not_negative(text: str) -> float:
-    """Read a number from 0 on, for a parser's ``type``."""
-    return _number(text, sys.float_info.max, 'a number from 0 on')
+def number(
+    least: float, most: float = math.inf, *, whole: bool = False
+) -> Callable[[str], float]:
+    """Return what reads a number within limits, for a parser's ``type``."""
+    limits = f'from {least} to {most}' if most < math.inf else f'of at least {least}'
+    what = f'a {"whole " * whole}number {limits}'
+
+    def read(text: str) -> float:
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and least <= value <= most):
+            raise argparse.ArgumentTypeError(f'{text}: needs {what}')
+        return value
+
+    return read
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far something is on stderr: a bar on a terminal, else a few lines.
-
-    Args:
-        what: What goes on.
 
     Yields:
         A function to call with how much is done and how much there is in all.
@@ -126,16 +115,6 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _number(text: str, most: float, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= most:
-        raise argparse.ArgumentTypeError(f'{text}: needs {what}')
-    return number
 
 
 def _setting(text: str) -> str:

@@ -1,12 +1,6 @@
-"""Errors that a user can mend: each is one sentence, never a traceback."""
+"""Errors that a user can fix: each is one sentence, never a traceback."""
 
 from collections.abc import Sequence
-
-INSTALL = (
-    'in the plugin\'s folder, pip install -e ".[onedl]" brings the maintained line '
-    'and pip install -e ".[openmmlab]" the original one'
-)
-"""What to do where mmdet or mmpretrain is missing."""
 
 MAX_SHOWN = 100
 """Problems that one error prints; the rest are counted."""
@@ -23,13 +17,11 @@ class ConfigError(UserError):
 class AnnotationError(UserError):
     """Everything that is wrong with one data set, collected in one go.
 
-    Args:
-        where: The data set (and its list) that was read.
-        problems: One sentence each, starting with the file it is about.
+    The problems are one sentence each, starting with the file they are about.
     """
 
     def __init__(self, where: str, problems: Sequence[str]) -> None:
-        """Build the message from all problems."""
+        """Build the message from where they were found, and all of them."""
         self.where = where
         self.problems = tuple(problems)
         count = len(self.problems)

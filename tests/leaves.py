@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(
     path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_'
 )
+CLASSIFIERS = [leaf for leaf in LEAVES if 'cls_runtime.py' in leaf.read_text()]
+DETECTORS = [leaf for leaf in LEAVES if leaf not in CLASSIFIERS]
 SAMPLE = next(leaf for leaf in LEAVES if leaf.parent.name == 'sample')
 
 

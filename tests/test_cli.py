@@ -6,7 +6,13 @@ import io
 import pytest
 from rich import console
 
-from custom_datasets.cli import at_least, parse_options, progress_bar, run_command
+from custom_datasets.cli import (
+    add_cfg_options,
+    number,
+    parse_options,
+    progress_bar,
+    run_command,
+)
 from custom_datasets.errors import UserError
 
 
@@ -59,8 +65,39 @@ def test_settings_are_read_as_the_stock_scripts_do():
     assert parse_options([]) == {}
 
 
-def test_numbers_from_a_least_one_on():
-    assert at_least(2)('2') == 2
-    for text in ('1', '-3', '2.5', 'two', ''):
-        with pytest.raises(argparse.ArgumentTypeError, match='from 2 on'):
-            at_least(2)(text)
+@pytest.mark.parametrize(
+    ('limits', 'good', 'bad', 'what'),
+    [
+        (
+            (2,),
+            ['2', '99'],
+            ['1', '-3', '2.5', 'two', ''],
+            'whole number of at least 2',
+        ),
+        (
+            (0,),
+            ['0', '1.5', '1e9'],
+            ['-0.1', 'nan', 'inf', 'x'],
+            'number of at least 0',
+        ),
+        ((0, 1), ['0', '0.3', '1'], ['1.1', '-1', 'nan', ''], 'number from 0 to 1'),
+    ],
+)
+def test_numbers_have_limits(limits, good, bad, what):
+    read = number(*limits, whole='whole' in what)
+    assert [read(text) for text in good] == [float(text) for text in good]
+    for text in bad:
+        with pytest.raises(
+            argparse.ArgumentTypeError, match=f'{text}: needs a {what}$'
+        ):
+            read(text)
+
+
+def test_options_as_text_stay_and_need_a_value():
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_cfg_options(parser, as_text=True)
+    assert parser.parse_args([]).cfg_options == []
+    options = parser.parse_args(['--cfg-options', 'a.b=1', 'c=x,y']).cfg_options
+    assert options == ['a.b=1', 'c=x,y']
+    with pytest.raises(argparse.ArgumentError, match='c: needs KEY=VALUE'):
+        parser.parse_args(['--cfg-options', 'c'])

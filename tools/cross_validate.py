@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_plain_options, at_least, progress_bar, run_command
+from custom_datasets.cli import add_cfg_options, number, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('config', help='a leaf config')
     parser.add_argument(
         '--folds',
-        type=at_least(2),
+        type=number(2, whole=True),
         default=5,
         metavar='K',
         help='default: %(default)s',
@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--gpus',
-        type=at_least(1),
+        type=number(1, whole=True),
         metavar='N',
         help='folds to train at once, one a GPU (default: as many as there are GPUs)',
     )
@@ -73,7 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
         "fold's model, and put these together into test_set_predictions.pkl",
     )
     parser.add_argument('--work-dir', help='default: work_dirs/<config>')
-    add_plain_options(parser)
+    add_cfg_options(parser, as_text=True)
     return parser
 
 

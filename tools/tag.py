@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_cfg_options, run_command, share
+from custom_datasets.cli import add_cfg_options, number, run_command
 from custom_datasets.predicting.config import quiet
 
 
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('images', nargs='+', help='image files')
     parser.add_argument(
         '--threshold',
-        type=share,
+        type=number(0, 1),
         default=0.3,
         help='score from which on a box counts (default: %(default)s)',
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_plain_options, at_least, progress_bar, run_command
+from custom_datasets.cli import add_cfg_options, number, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,12 +45,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='leaf configs')
     parser.add_argument(
         '--gpus',
-        type=at_least(1),
+        type=number(1, whole=True),
         metavar='N',
         help='configs to train at once, one a GPU (default: as many as there are GPUs)',
     )
     parser.add_argument('--work-dir', help='default: work_dirs/train_all')
-    add_plain_options(parser)
+    add_cfg_options(parser, as_text=True)
     return parser
 
 

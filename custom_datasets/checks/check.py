@@ -51,8 +51,9 @@ from custom_datasets.data.images import image_size
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import SplitRecords
 from custom_datasets.data.scan import ResultCache, scan_images, stamp_file
-from custom_datasets.errors import INSTALL, ConfigError, UserError
+from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.settings import apply_data_overrides
+from custom_datasets.versions import INSTALL
 
 MOST_FILES = 200_000
 """Under a root with more, looking at them all would take longer than it saves."""

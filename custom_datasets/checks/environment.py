@@ -1,8 +1,6 @@
 """Checks of what is installed and of the machine."""
 
 import glob
-import importlib.metadata
-import importlib.util
 import os
 import re
 import shutil
@@ -12,26 +10,15 @@ from typing import Any
 
 from custom_datasets.config import LOADERS, iter_dicts
 from custom_datasets.data.problems import Finding
-
-TESTED = {
-    'mmengine': ('0.10.7', '0.10.12'),
-    'mmcv': ('2.1.0', '2.3.6'),
-    'mmdet': ('3.3.0', '3.5.1'),
-    'mmpretrain': ('1.2.0', '1.3.6'),
-    'torch': ('2.1.2', '2.11.0'),
-    'torchvision': ('0.16.2', '0.26.0'),
-}
-"""The oldest and the newest version of each package that the tests ran on."""
+from custom_datasets.versions import (
+    TESTED,
+    installed_version,
+    is_tested,
+    package_folder,
+)
 
 MIN_DISK_GB = 5
 MIN_SHARED_MB = 512
-
-_NAMES = {
-    'mmengine': ('onedl-mmengine', 'mmengine', 'mmengine-lite'),
-    'mmcv': ('onedl-mmcv', 'mmcv', 'mmcv-lite'),
-    'mmdet': ('onedl-mmdetection', 'mmdet'),
-    'mmpretrain': ('onedl-mmpretrain', 'mmpretrain'),
-}
 
 
 def check_environment(cfg: Mapping[str, Any], work_dir: str) -> list[Finding]:
@@ -61,8 +48,7 @@ def check_versions(versions: Mapping[str, str | None]) -> list[Finding]:
     )
     findings = [Finding(code='versions', severity='note', message=table)]
     for name, version in known.items():
-        low, high = (_parts(bound) for bound in TESTED[name])
-        if not low <= _parts(version) <= high:
+        if not is_tested(name, version):
             findings.append(
                 Finding(
                     code='untested-version',
@@ -92,19 +78,9 @@ def check_devices(gpus: Iterable[str], cuda: str | None) -> list[Finding]:
     return [Finding(code='device', severity='note', message=f'{what} ({built})')]
 
 
-def installed_version(package: str) -> str | None:
-    """Return the version of the distribution that brings ``package``."""
-    for name in _NAMES.get(package, (package,)):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            pass
-    return None
-
-
 def operators_origin() -> str:
     """Say where ``mmcv.ops`` takes its kernels from."""
-    folder = _folder('mmcv')
+    folder = package_folder('mmcv')
     if folder and glob.glob(os.path.join(folder, '_ext*')):
         return "mmcv's operators are compiled"
     return "mmcv's operators come from torchvision's kernels (custom_datasets.ops)"
@@ -129,7 +105,7 @@ def list_gpus() -> list[str]:
 
 def cuda_build() -> str | None:
     """Return the CUDA version that torch was built for, without importing it."""
-    path = os.path.join(_folder('torch'), 'version.py')
+    path = os.path.join(package_folder('torch') or '', 'version.py')
     if not os.path.isfile(path):
         return None
     with open(path, encoding='utf-8') as file:
@@ -171,12 +147,3 @@ def _shared_memory(cfg: Mapping[str, Any], folder: str = '/dev/shm') -> list[Fin
             file=folder,
         )
     ]
-
-
-def _folder(package: str) -> str:
-    spec = importlib.util.find_spec(package)
-    return os.path.dirname(spec.origin) if spec and spec.origin else ''
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r'\d+', version.split('+')[0])[:3])

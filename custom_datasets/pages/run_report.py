@@ -11,7 +11,6 @@ from typing import Any
 from mmengine.config import Config
 
 from custom_datasets import __version__
-from custom_datasets.checks.environment import TESTED, installed_version
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification import (
     attribute_report,
@@ -41,6 +40,7 @@ from custom_datasets.predicting.config import (
 )
 from custom_datasets.predicting.predict import CheckpointFacts, Progress, predict
 from custom_datasets.training.record import has_run, read_run
+from custom_datasets.versions import TESTED, installed_version
 
 
 def about_run(

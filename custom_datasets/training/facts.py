@@ -19,8 +19,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from custom_datasets import __version__
-from custom_datasets.checks.environment import installed_version
 from custom_datasets.cli import add_cfg_options
+from custom_datasets.versions import installed_version
 
 Facts = dict[str, Any]
 

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from custom_datasets.cli import add_cfg_options, find_config, run_command
-from custom_datasets.errors import INSTALL, ConfigError, UserError
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.versions import INSTALL
 
 NO_CHECK = '--no-check'
 

@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
-from mmengine.config import Config
 
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.samples.metal_surface import METAL_CLASSES
+from tests.leaves import CLASSIFIERS
 
 
 @pytest.fixture(scope='session')
@@ -32,7 +32,7 @@ def drawn(request):
             return request.getfixturevalue('wider_face_root'), None
         if leaf.stem.endswith('recycling'):
             return request.getfixturevalue('recycling_measured'), None
-        if Config.fromfile(leaf).default_scope == 'mmpretrain':
+        if leaf in CLASSIFIERS:
             return request.getfixturevalue('metal_crops'), METAL_CLASSES
         own = leaf.parent.name in ('bccd', 'sample')
         classes = None if own else BCCDDataset.METAINFO['classes']

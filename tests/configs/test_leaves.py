@@ -11,11 +11,9 @@ from torch import nn
 from custom_datasets.config import iter_datasets, iter_dicts
 from custom_datasets.settings import apply_overrides
 from custom_datasets.training.hooks import head_class_counts
-from tests.leaves import LEAVES, ROOT
+from tests.leaves import CLASSIFIERS, DETECTORS, LEAVES, ROOT
 
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
-
-DETECTORS = [leaf for leaf in LEAVES if Config.fromfile(leaf).default_scope == 'mmdet']
 
 MODEL_TYPES = {
     'retinanet': 'RetinaNet',
@@ -78,6 +76,12 @@ def test_all_named_leaves_are_there():
     ]
     for pattern in wanted:
         assert any(re.fullmatch(pattern, name) for name in have), pattern
+
+
+@each_leaf
+def test_scope(leaf):
+    scope = 'mmpretrain' if leaf in CLASSIFIERS else 'mmdet'
+    assert Config.fromfile(leaf).default_scope == scope
 
 
 @each_leaf

@@ -100,7 +100,7 @@ def wider(weights):
         (
             lambda weights: without(weights, 'bbox_head'),
             CLASSES,
-            r'there are no weights for bbox_head\.\S+, and \d+ more; give the config',
+            r'it has no weights for bbox_head\.\S+, and \d+ more; give the config',
         ),
     ],
 )

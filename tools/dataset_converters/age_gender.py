@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import not_negative, progress_bar, run_command
+from custom_datasets.cli import number, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         '--margin',
-        type=not_negative,
+        type=number(0),
         default=0.3,
         help="what of the face's side is added on each side (default: %(default)s)",
     )
