@@ -23,17 +23,18 @@ from custom_datasets.data.voc import clip_box
 Numbers = NDArray[np.float64]
 Sizes = Mapping[str, tuple[int, int]]
 
-SMALL, MEDIUM = 32.0, 96.0
-"""Sides in pixels of the squares that part COCO's small, medium and large
-(https://cocodataset.org/#detection-eval)."""
+# Sides in pixels of the squares that part COCO's small, medium and large boxes
+# (https://cocodataset.org/#detection-eval).
+_MEDIUM, _LARGE = 32.0, 96.0
+
+# The overlap from which two boxes are one, in identical and in similar images.
+_SAME_BOX, _SIMILAR_BOX = 1.0, 0.5
 
 
 class Part(NamedTuple):
-    """Images that count once, whichever loaders read them.
+    """Images that count once: ``train``, or ``val, test`` where both read one list.
 
-    Attributes:
-        name: ``train``, or ``val, test`` where two loaders read one list.
-        members: Its data sets; several where one is made of others.
+    It has several members where it is made of several data sets.
     """
 
     name: str
@@ -46,16 +47,13 @@ class Part(NamedTuple):
 
 
 class ClassCount(NamedTuple):
-    """How often a class is annotated: objects, or images in classification.
+    """How often a class is annotated in each part: objects, or images by label.
 
-    Attributes:
-        name: The class.
-        known: Whether it is one of the config's.
-        counts: One a part.
+    ``is_known`` tells whether it is one of the config's.
     """
 
     name: str
-    known: bool
+    is_known: bool
     counts: tuple[int, ...]
 
 
@@ -73,32 +71,32 @@ class Boxes(NamedTuple):
     labels: NDArray[np.intp]
 
     @property
+    def extents(self) -> Numbers:
+        """Return ``(n, 2)``, width and height in pixels."""
+        extents: Numbers = self.corners[:, 2:] - self.corners[:, :2]
+        return extents
+
+    @property
     def sides(self) -> Numbers:
-        """Return the square root of each one's area, in pixels."""
-        width, height = self._extent
-        return np.sqrt(width * height)
+        """Return ``(n,)``, the square root of each one's area, in pixels."""
+        sides: Numbers = np.sqrt(self.extents.prod(axis=1))
+        return sides
 
     @property
     def ratios(self) -> Numbers:
-        """Return width over height."""
-        width, height = self._extent
-        return width / height
+        """Return ``(n,)``, width over height."""
+        return self.extents[:, 0] / self.extents[:, 1]
 
     @property
     def centres(self) -> Numbers:
         """Return ``(n, 2)``, x and y as shares of the image's width and height."""
-        middle: Numbers = (self.corners[:, :2] + self.corners[:, 2:]) / 2
-        return middle / self.sizes
+        centres: Numbers = (self.corners[:, :2] + self.corners[:, 2:]) / 2 / self.sizes
+        return centres
 
     def of_class(self, label: int) -> 'Boxes':
         """Return those of one class."""
-        chosen = self.labels == label
-        return Boxes(self.corners[chosen], self.sizes[chosen], self.labels[chosen])
-
-    @property
-    def _extent(self) -> tuple[Numbers, Numbers]:
-        extent = self.corners[:, 2:] - self.corners[:, :2]
-        return extent[:, 0], extent[:, 1]
+        mask = self.labels == label
+        return Boxes(self.corners[mask], self.sizes[mask], self.labels[mask])
 
 
 class Histogram(NamedTuple):
@@ -106,6 +104,35 @@ class Histogram(NamedTuple):
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
+
+
+class Shown(NamedTuple):
+    """One image and where it comes from."""
+
+    part: str
+    member: SplitRecords
+    image: ImageRecord
+
+    @property
+    def names(self) -> list[str]:
+        """Return the classes on it, one per object, without those left out."""
+        return _annotated(self.member, self.image)
+
+
+class Repeats(NamedTuple):
+    """Two or more images that look the same.
+
+    Attributes:
+        images: Where each of them comes from.
+        identical: Whether their pixels are equal.
+        across: Whether they are in several parts.
+        conflict: Whether they are annotated differently.
+    """
+
+    images: tuple[Shown, ...]
+    identical: bool
+    across: bool
+    conflict: bool
 
 
 def merge_splits(splits: Iterable[SplitRecords]) -> list[Part]:
@@ -132,16 +159,24 @@ def count_classes(parts: Sequence[Part]) -> list[ClassCount]:
     """Count what is annotated, as it is in the files.
 
     Returns:
-        The known classes in their order, then the unknown ones, the most
-        frequent first. Classes that are left out on purpose are not there.
+        The known classes in their order, then the unknown ones, most frequent
+        first. Classes that are left out on purpose are not among them.
     """
-    counts = [Counter(_annotated(part)) for part in parts]
-    known = class_names(parts)
+    counts = [
+        Counter(
+            name
+            for member in part.members
+            for image in member.images
+            for name in _annotated(member, image)
+        )
+        for part in parts
+    ]
+    classes = class_names(parts)
     total = sum(counts, Counter())
-    others = [name for name, _ in total.most_common() if name not in known]
+    unknown = [name for name, _ in total.most_common() if name not in classes]
     return [
-        ClassCount(name, name in known, tuple(count[name] for count in counts))
-        for name in (*known, *others)
+        ClassCount(name, name in classes, tuple(count[name] for count in counts))
+        for name in (*classes, *unknown)
     ]
 
 
@@ -157,17 +192,17 @@ def collect_boxes(parts: Iterable[Part], sizes: Sizes) -> Boxes:
     parts = list(parts)
     index = {name: number for number, name in enumerate(class_names(parts))}
     corners, extents, labels = [], [], []
-    for member in (member for part in parts for member in part.members):
-        for image in member.images:
-            size = sizes.get(image.image or '') or image.size
-            if not size:
-                continue
-            for record in image.boxes:
-                box, _ = clip_box(record.box, size, member.one_based)
-                if box and record.name in index:
-                    corners.append(box)
-                    extents.append(size)
-                    labels.append(index[record.name])
+    for shown in _all(parts):
+        image = shown.image
+        size = sizes.get(image.image or '') or image.size
+        if not size:
+            continue
+        for record in image.boxes:
+            box, _ = clip_box(record.box, size, shown.member.one_based)
+            if box and record.name in index:
+                corners.append(box)
+                extents.append(size)
+                labels.append(index[record.name])
     return Boxes(
         np.array(corners, np.float64).reshape(-1, 4),
         np.array(extents, np.float64).reshape(-1, 2),
@@ -185,9 +220,9 @@ def doublings(values: Numbers, bins: int, most: float = math.inf) -> Histogram:
     """Count in bins that are equal on a logarithmic axis.
 
     Args:
-        values: Above 0; at least one.
+        values: At least one, all above 0.
         bins: How many until a value has doubled; edges are whole powers of 2.
-        most: What is above it, or below its inverse, goes into the last bin.
+        most: What is above it, or below its inverse, goes into the outermost bin.
     """
     exponents = np.log2(np.clip(values, 1 / most, most))
     low = math.floor(exponents.min())
@@ -217,62 +252,16 @@ def position_grid(centres: Numbers, cells: int = 16) -> NDArray[np.intp]:
 
 def size_groups(boxes: Boxes) -> tuple[int, int, int]:
     """Count small, medium and large boxes as COCO parts them, unscaled."""
-    small = int((boxes.sides < SMALL).sum())
-    large = int((boxes.sides >= MEDIUM).sum())
+    small = int((boxes.sides < _MEDIUM).sum())
+    large = int((boxes.sides >= _LARGE).sum())
     return small, len(boxes.sides) - small - large, large
 
 
 def image_sizes(parts: Iterable[Part], sizes: Sizes) -> Counter[tuple[int, int]]:
     """Count images by width and height in pixels, as far as these are known."""
-    found = (
-        sizes.get(image.image or '') or image.size
-        for part in parts
-        for image in part.images
-    )
-    return Counter(size for size in found if size)
-
-
-def _annotated(part: Part) -> Iterable[str]:
-    for member in part.members:
-        for image in member.images:
-            names = [box.name for box in image.boxes]
-            names += [image.label] if image.label else []
-            yield from (name for name in names if name not in member.ignored)
-
-
-# The overlap from which two boxes are one, in identical and in similar images.
-_SAME_BOX, _SIMILAR_BOX = 1.0, 0.5
-
-
-class Shown(NamedTuple):
-    """One image and where it comes from."""
-
-    part: str
-    member: SplitRecords
-    image: ImageRecord
-
-    @property
-    def names(self) -> list[str]:
-        """Return the classes on it, one an object, without those left out."""
-        names = [box.name for box in self.image.boxes]
-        names += [self.image.label] if self.image.label else []
-        return [name for name in names if name not in self.member.ignored]
-
-
-class Repeats(NamedTuple):
-    """Images that show the same.
-
-    Attributes:
-        images: Two or more.
-        identical: Whether their pixels are equal.
-        across: Whether they are in several parts.
-        conflict: Whether they are annotated differently.
-    """
-
-    images: tuple[Shown, ...]
-    identical: bool
-    across: bool
-    conflict: bool
+    images = (image for part in parts for image in part.images)
+    extents = (sizes.get(image.image or '') or image.size for image in images)
+    return Counter(size for size in extents if size)
 
 
 def choose_examples(
@@ -287,22 +276,22 @@ def choose_examples(
         parts: The data set.
         among: Paths of the images that can be shown.
         count: How many to choose.
-        seed: Another seed gives another choice.
+        seed: Another one gives another choice.
     """
-    shown = [one for one in _all(parts) if (one.image.image or '') in among]
-    shown.sort(key=lambda one: _hash(seed, one.image.name))
+    candidates = [shown for shown in _all(parts) if (shown.image.image or '') in among]
+    candidates.sort(key=lambda shown: _hash(seed, shown.image.name))
     having: dict[str, list[Shown]] = defaultdict(list)
-    for one in shown:
-        for name in dict.fromkeys(one.names):
-            having[name].append(one)
-    empty = [one for one in shown if not one.names][:1]
+    for shown in candidates:
+        for name in dict.fromkeys(shown.names):
+            having[name].append(shown)
+    empty = [shown for shown in candidates if not shown.names][:1]
     queues = [
         iter(having[name]) for name in sorted(having, key=lambda n: len(having[n]))
     ]
     chosen: dict[str, Shown] = {}
     while queues and len(chosen) < count - len(empty):
         for queue in list(queues):
-            new = next((o for o in queue if o.image.image not in chosen), None)
+            new = next((s for s in queue if s.image.image not in chosen), None)
             if new is None:
                 queues.remove(queue)
             elif len(chosen) < count - len(empty):
@@ -326,14 +315,14 @@ def find_repeats(
         Identical ones first, and of these the ones with other annotations.
     """
     by_path: dict[str, list[Shown]] = defaultdict(list)
-    for one in _all(parts):
-        by_path[one.image.image or ''].append(one)
+    for shown in _all(parts):
+        by_path[shown.image.image or ''].append(shown)
     identical = identical_groups(facts)
     grouped = {path for paths in identical for path in paths}
     identical += [
         (path,)
-        for path, ones in by_path.items()
-        if path and len(ones) > 1 and path not in grouped
+        for path, images in by_path.items()
+        if path and len(images) > 1 and path not in grouped
     ]
     pieces = source_groups(image for part in parts for image in part.images)
     source_of = {path: source for source, paths in pieces for path in paths}
@@ -343,26 +332,32 @@ def find_repeats(
         if len(paths) <= MOST_ALIKE
         and len({source_of.get(path, path) for path in paths}) > 1
     ]
-    found = [
-        _repeats([one for path in paths for one in by_path[path]], is_identical, facts)
-        for is_identical, groups in ((True, identical), (False, alike))
+    repeats = [
+        _compare([shown for path in paths for shown in by_path[path]], is_equal, facts)
+        for is_equal, groups in ((True, identical), (False, alike))
         for paths in groups
     ]
-    found.sort(key=lambda r: (not r.identical, not r.conflict, not r.across))
-    return found
+    repeats.sort(key=lambda r: (not r.identical, not r.conflict, not r.across))
+    return repeats
 
 
-def _repeats(
-    shown: Sequence[Shown], identical: bool, facts: Mapping[str, ImageFacts]
+def _compare(
+    images: Sequence[Shown], identical: bool, facts: Mapping[str, ImageFacts]
 ) -> Repeats:
-    first, *others = (one.image for one in shown)
+    first, *others = (shown.image for shown in images)
     same_box = _SAME_BOX if identical else _SIMILAR_BOX
     return Repeats(
-        images=tuple(shown),
+        images=tuple(images),
         identical=identical,
-        across=len({one.part for one in shown}) > 1,
+        across=len({shown.part for shown in images}) > 1,
         conflict=any(differences(other, first, facts, same_box) for other in others),
     )
+
+
+def _annotated(member: SplitRecords, image: ImageRecord) -> list[str]:
+    names = [box.name for box in image.boxes]
+    names += [image.label] if image.label else []
+    return [name for name in names if name not in member.ignored]
 
 
 def _all(parts: Iterable[Part]) -> Iterator[Shown]:

@@ -21,7 +21,7 @@ class Augmented(NamedTuple):
         name: Path of the image.
         label: Its class, in classification; else empty.
         before: The image as it is on disk.
-        after: What came out, a picture a draw; none where nothing is left.
+        after: What came out, one picture per draw; none where nothing is left.
     """
 
     name: str
@@ -35,22 +35,18 @@ def run_pipeline(
 ) -> list[Augmented]:
     """Run the training pipeline on a few images, the same ones each time.
 
-    Args:
-        cfg: The config, after its overrides are applied.
-        styles: Class of the style sheet for each class name.
-        images: How many images.
-        draws: How often each goes through the pipeline.
+    Each image goes through it ``draws`` times.
 
     Raises:
         UserError: The data set can't be built, does not tell where a sample
             comes from, or its pipeline packs nothing that can be shown.
     """
-    given = (cfg.get('train_dataloader') or {}).get('dataset')
-    if not given:
+    settings = (cfg.get('train_dataloader') or {}).get('dataset')
+    if not settings:
         raise UserError('the config has no training data')
     with quiet():
         try:
-            return list(_samples(_build(cfg, given), styles, images, draws))
+            return list(_samples(_build(cfg, settings), styles, images, draws))
         except UserError:
             raise
         except Exception as error:  # Whatever a config names runs in there.
@@ -58,14 +54,14 @@ def run_pipeline(
             raise UserError(f'the pipeline cannot be run ({name}: {error})') from error
 
 
-def _build(cfg: Config, given: Mapping[str, Any]) -> Any:
+def _build(cfg: Config, settings: Mapping[str, Any]) -> Any:
     from mmengine.registry import DATASETS, DefaultScope
     from mmengine.utils import import_modules_from_strings
 
     if cfg.get('custom_imports'):
         import_modules_from_strings(**cfg.custom_imports)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        return DATASETS.build(given)
+        return DATASETS.build(settings)
 
 
 def _samples(
@@ -73,13 +69,13 @@ def _samples(
 ) -> Iterator[Augmented]:
     if not hasattr(dataset, 'get_data_info'):
         raise UserError(
-            f'{type(dataset).__name__} has no get_data_info and so does not tell which '
+            f'{type(dataset).__name__} has no get_data_info, so it does not say which '
             'image a sample comes from'
         )
     classes = tuple(dataset.metainfo.get('classes') or ())
     order = random.Random(0).sample(range(len(dataset)), len(dataset))
-    full = (i for i in order if dataset.get_data_info(i).get('instances'))
-    for index in list(islice(full, images)) or order[:images]:
+    annotated = (i for i in order if dataset.get_data_info(i).get('instances'))
+    for index in list(islice(annotated, images)) or order[:images]:
         info = dataset.get_data_info(index)
         path, label = info['img_path'], info.get('gt_label')
         boxes = [(i['bbox'], i['bbox_label']) for i in info.get('instances') or ()]

@@ -11,6 +11,12 @@
         const low = score && +part.dataset.score < +score.value;
         part.classList.toggle('left-out', Boolean(other || low));
       }
+      // An image of a gallery is left out with the last of its boxes.
+      for (const figure of section.querySelectorAll('.gallery > figure')) {
+        const shown = figure.querySelector('[data-class]:not(.left-out)');
+        const chosen = name && name.value;
+        figure.classList.toggle('left-out', Boolean(chosen && !shown));
+      }
     };
     form.addEventListener('input', choose);
     form.addEventListener('submit', (event) => event.preventDefault());
