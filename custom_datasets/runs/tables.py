@@ -112,18 +112,23 @@ def as_csv(comparison: Comparison) -> str:
         ]
         estimates = run.measured.estimates() if run.measured else []
         for index, metric in enumerate(comparison.metrics):
-            own = estimates[index].as_json() if estimates else {}
-            difference = run.against[index].as_json() if run.against else {}
-            for end, key in (('', 'value'), (' low', 'low'), (' high', 'high')):
-                line.append((f'{metric.text}{end}', own.get(key)))
-            for end, key in (('difference', 'value'), ('from', 'low'), ('to', 'high')):
-                line.append((f'{metric.text} {end}', difference.get(key)))
+            own = estimates[index] if estimates else None
+            difference = run.against[index] if run.against else None
+            line += _limits(metric.text, ('', ' low', ' high'), own)
+            line += _limits(metric.text, (' difference', ' from', ' to'), difference)
         lines.append([*line, *((name, run.get(*path)) for name, path in _PLAIN)])
     file = io.StringIO()
-    heads = [head for head, _ in lines[0]]
     rows = ([value for _, value in line] for line in lines)
-    csv.writer(file, lineterminator='\n').writerows([heads, *rows])
+    writer = csv.writer(file, lineterminator='\n')
+    writer.writerows([[head for head, _ in lines[0]], *rows])
     return file.getvalue()
+
+
+def _limits(
+    name: str, ends: Sequence[str], estimate: Estimate | None
+) -> list[tuple[str, Any]]:
+    values = estimate.as_json().values() if estimate else [None] * len(ends)
+    return [(f'{name}{end}', value) for end, value in zip(ends, values, strict=True)]
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
