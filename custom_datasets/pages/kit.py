@@ -164,7 +164,10 @@ def neighbours(folder: str, page: str) -> list[tuple[str, str]]:
     """
     files = [(text, name) for name, text in _NEIGHBOURS.items() if name != page]
     paths = [(text, name) for text, name in files if (Path(folder) / name).is_file()]
-    painted = sorted(Path(folder).glob('**/painted'), key=os.path.getmtime)
+    # No deeper: a page may be written to a home folder.
+    levels = ('painted', '*/painted', '*/*/painted')
+    painted = [path for level in levels for path in Path(folder).glob(level)]
+    painted.sort(key=os.path.getmtime)
     if painted:
         paths.append(('painted pictures', f'{painted[-1].relative_to(folder)}/'))
     return paths

@@ -1,31 +1,22 @@
-"""Comparing runs: what a user reads, and the files."""
+"""Comparing runs: the page, and the files."""
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from custom_datasets.errors import UserError
+from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.files import write_files
 from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines
-from custom_datasets.pages.kit import (
-    Html,
-    Section,
-    class_colours,
-    element,
-    encode_page,
-    figure,
-    frame_page,
-    legend,
-    number,
-    plural,
-    section,
-    table,
-)
+from custom_datasets.pages.kit import Html, class_colours, neighbours, plural, render
 from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
 from custom_datasets.runs.settings_diff import differences
 from custom_datasets.runs.tables import (
     SEEDS,
+    Cell,
+    Difference,
     Rows,
     Tables,
     as_csv,
@@ -34,122 +25,10 @@ from custom_datasets.runs.tables import (
     build_tables,
     write_cell,
 )
-from custom_datasets.training.record import Points, counts_epochs, curves_of
+from custom_datasets.runs.verdicts import is_beyond_chance
+from custom_datasets.training.record import counts_epochs, curves_of
 
-MOST_BYTES = 5_000_000
-_PEAK = 4  # Times the median: a first loss beyond that would flatten the rest.
-
-
-def comparison_page(comparison: Comparison, tables: Tables) -> str:
-    """Return the page."""
-    runs = comparison.runs
-    heading = f'{plural(len(runs), "run")} compared'
-    folders = ' · '.join(run.record.folder for run in runs)
-    origin = element('p', folders, class_='source')
-    sections = [
-        _told(tables),
-        _curves(runs),
-        Section('runs', 'Runs', section('runs', 'Runs', *_tables(comparison, tables))),
-        _settings(tables),
-    ]
-    present = [part for part in sections if part]
-    colours = class_colours(len(runs))
-    return frame_page(heading, 'comparison', origin, present, colours, 1.0)
-
-
-def _told(tables: Tables) -> Section | None:
-    if not tables.sentences:
-        return None
-    title = 'Verdict'
-    body = section('verdict', title, *(element('p', line) for line in tables.sentences))
-    return Section('verdict', title, body)
-
-
-def _curves(runs: Sequence[ComparedRun]) -> Section | None:
-    names = dict.fromkeys(run.get('best', 'metric') for run in runs)
-    by_epoch = all(counts_epochs(run.record.content) for run in runs)
-    charts = [_chart(runs, None, by_epoch)]
-    charts += [_chart(runs, name, by_epoch) for name in names if name]
-    drawn = [chart for chart in charts if chart]
-    if not drawn:
-        return None
-    named = [(run.label, f'c{index}') for index, run in enumerate(runs)]
-    figures = element('div', drawn, class_='figures')
-    body = section('curves', 'Curves', legend(named), figures)
-    return Section('curves', 'Curves', body)
-
-
-def _chart(
-    runs: Sequence[ComparedRun], metric: str | None, by_epoch: bool
-) -> Html | None:
-    """Draw the training loss, or a metric on validation, of all runs."""
-    points = [_points(run, metric, by_epoch) for run in runs]
-    if not any(points):
-        return None
-    curves = [
-        Line(run.label, f'c{index}', each)
-        for index, (run, each) in enumerate(zip(runs, points, strict=True))
-        if each
-    ]
-    steps = [x for each in points for x, _ in each]
-    values = sorted(y for each in points for _, y in each if math.isfinite(y))
-    across = fitted_axis('epoch' if by_epoch else 'iteration', steps)
-    name = metric or 'loss'
-    dots: list[Dot] = []
-    high = None
-    if metric is None:
-        median = values[len(values) // 2] if values else 1.0
-        high = _PEAK * median if values and values[-1] > _PEAK * median else None
-        text = 'Mean of each epoch, on the training set.'
-        if high:
-            text += f' What lies above {high:.3g} is not drawn.'
-    else:
-        dots = list(_best_dots(runs, metric, by_epoch))
-        text = 'On the validation set; the dot is the best checkpoint.'
-    up = fitted_axis(name, values, from_zero=metric is None, high=high)
-    return figure(name, text, lines(curves, across, up, f'{name} of each run', dots))
-
-
-def _points(run: ComparedRun, metric: str | None, by_epoch: bool) -> Points:
-    curves = curves_of(run.record.content, by_epoch)
-    return curves.loss if metric is None else curves.metrics.get(metric, [])
-
-
-def _best_dots(
-    runs: Sequence[ComparedRun], metric: str, by_epoch: bool
-) -> Iterable[Dot]:
-    for index, run in enumerate(runs):
-        curves = curves_of(run.record.content, by_epoch)
-        if curves.metric == metric and curves.best:
-            yield Dot(run.label, f'c{index}', *curves.best)
-
-
-def _tables(comparison: Comparison, tables: Tables) -> list[Html]:
-    drawn = [_table('Each run', tables.overview)]
-    drawn += [_table(SEEDS, tables.seeds)] if tables.seeds else []
-    if tables.classes:
-        caption = 'Each class on the test set, with intervals'
-        drawn.append(_table(caption, tables.classes))
-    if tables.differences and comparison.base:
-        caption = f'Differences to {comparison.base.label}, paired, with intervals'
-        drawn.append(_table(caption, tables.differences))
-    return drawn
-
-
-def _settings(tables: Tables) -> Section:
-    title = 'Settings'
-    rows = tables.settings
-    drawn = _table('Settings that differ', rows) if rows else None
-    body = section('settings', title, drawn, element('p', tables.equal))
-    return Section('settings', title, body)
-
-
-def _table(caption: str, rows: Rows) -> Html:
-    written = [[write_cell(cell) for cell in row] for row in rows]
-    body = [[name, *map(number, cells)] for name, *cells in written[1:]]
-    return table(caption, written[0], body)
-
-
+_PEAK = 4  # Times the median: a first loss beyond that would flatten the others.
 PAGE = os.path.join('work_dirs', 'compare.html')
 
 
@@ -183,15 +62,15 @@ def compare(
     comparison = replace(comparison, notes=(*notes, *comparison.notes))
     settings = differences([run.settings for run in comparison.configured])
     tables = build_tables(comparison, settings)
-    texts = {page: comparison_page(comparison, tables)}
+    files = {page: _page(comparison, tables, os.path.dirname(os.path.abspath(page)))}
     if markdown:
-        texts[markdown] = as_markdown(tables)
+        files[markdown] = as_markdown(tables).encode(errors='backslashreplace')
     if csv:
-        texts[csv] = as_csv(comparison)
-    for path, text in texts.items():
+        files[csv] = as_csv(comparison).encode(errors='backslashreplace')
+    for path, data in files.items():
         folder, name = os.path.split(os.path.abspath(path))
-        write_files(folder, {name: encode_page(text, MOST_BYTES)})
-    return f'{as_text(tables)}\n\nwritten: {", ".join(texts)}'
+        write_files(folder, {name: data})
+    return f'{as_text(tables)}\n\nwritten: {", ".join(files)}'
 
 
 def _require_suffixes(files: Mapping[str, str | None]) -> None:
@@ -202,3 +81,136 @@ def _require_suffixes(files: Mapping[str, str | None]) -> None:
                 f'{path}: is not written, because it could replace another file; '
                 f'choose a name that ends in {suffix}'
             )
+
+
+def _page(comparison: Comparison, tables: Tables, folder: str) -> bytes:
+    """Return the page, which will be in ``folder``."""
+    runs = comparison.runs
+    styles = {run.label: f'c{index}' for index, run in enumerate(runs)}
+    base = comparison.base.label if comparison.base else ''
+    paired = f'Differences to {base}, paired: coloured where the interval leaves out 0'
+    captions = (
+        ('Each run', tables.overview),
+        (SEEDS, tables.seeds),
+        ('Each class on the test set, with intervals', tables.classes),
+        (paired, tables.differences),
+    )
+    return render(
+        'compare.html',
+        heading=f'{plural(len(runs), "run")} compared',
+        kind='comparison',
+        colours=class_colours(len(runs)),
+        runs=[
+            (run.label, styles[run.label], run.record.folder, _links(run, folder))
+            for run in runs
+        ],
+        sentences=tables.sentences,
+        curves=_curves(runs),
+        tables=[_table(title, rows, styles) for title, rows in captions if rows],
+        settings=tables.settings,
+        equal=tables.equal,
+    )
+
+
+def _links(run: ComparedRun, folder: str) -> list[tuple[str, str]]:
+    """Return what lies in a run's folder, as seen from where the page will be."""
+    if not run.settings:
+        return []
+    way = os.path.relpath(run.record.folder, folder)
+    return [(text, f'{way}/{path}') for text, path in neighbours(run.record.folder, '')]
+
+
+def _table(title: str, rows: Rows, styles: Mapping[str, str]) -> dict[str, Any]:
+    heads = list(map(write_cell, rows[0]))
+    bounds = [
+        abs(bound)
+        for row in rows[1:]
+        for cell in row
+        if isinstance(cell, Difference)
+        for bound in cell
+        if math.isfinite(bound)
+    ]
+    reach = max(bounds, default=0.0) or 1.0
+    return {
+        'title': title,
+        # Bars need the width, words do not.
+        'kind': '' if title == SEEDS else 'full',
+        'heads': heads,
+        'styles': [styles.get(head, '') for head in heads[1:]],
+        'rows': [
+            (write_cell(name), [_cell(cell, reach) for cell in cells])
+            for name, *cells in rows[1:]
+        ],
+    }
+
+
+def _cell(cell: Cell, reach: float) -> dict[str, Any]:
+    """Return a cell of the page; differences are drawn on a scale up to ``reach``."""
+    if isinstance(cell, Difference) and math.isfinite(cell.low):
+        value, low, high = (number / reach for number in cell)
+        text, limits = write_cell(cell).split(' ', 1)
+        return {
+            'kind': 'difference',
+            'text': text,
+            'limits': limits.strip('()'),
+            'value': value,
+            'low': low,
+            'high': high,
+            'style': 'told' if is_beyond_chance(cell) else '',
+        }
+    if isinstance(cell, Estimate) and not isinstance(cell, Difference):
+        return {'kind': 'metric', 'metric': cell.as_json()}
+    return {'kind': 'text', 'text': write_cell(cell)}
+
+
+Figure = tuple[str, str, Html]
+"""A title, what the chart says, and the chart."""
+
+
+def _curves(runs: Sequence[ComparedRun]) -> list[Figure]:
+    """Draw loss, learning rate and metrics of all runs over each other."""
+    by_epoch = all(counts_epochs(run.record.content) for run in runs)
+    curves = [curves_of(run.record.content, by_epoch) for run in runs]
+    losses = [own.loss for own in curves]
+    limit = _peak_limit([value for points in losses for _, value in points])
+    text = 'Mean of each epoch, on the training set.'
+    if limit:
+        text += f' What lies above {limit:.3g} is not drawn.'
+    charts = [
+        ('loss', text, losses),
+        ('learning rate', 'At the end of each epoch.', [own.rate for own in curves]),
+    ]
+    text = 'On the validation set; the dot is the best checkpoint.'
+    charts += [
+        (metric, text, [own.metrics.get(metric, []) for own in curves])
+        for metric in dict.fromkeys(own.metric for own in curves if own.metric)
+    ]
+    figures = []
+    for place, (name, text, points) in enumerate(charts):
+        if not any(points):
+            continue
+        dots = [
+            Dot(run.label, f'c{index}', *own.best)
+            for index, (run, own) in enumerate(zip(runs, curves, strict=True))
+            if own.best and own.metric == name and place > 1
+        ]
+        steps, values = zip(*(point for own in points for point in own), strict=True)
+        chart = lines(
+            [
+                Line(run.label, f'c{index}', own)
+                for index, (run, own) in enumerate(zip(runs, points, strict=True))
+                if own
+            ],
+            fitted_axis('epoch' if by_epoch else 'iteration', steps),
+            fitted_axis(name, values, place < 2, limit if place == 0 else None),
+            f'{name} of each run',
+            dots,
+        )
+        figures.append((name, text, chart))
+    return figures
+
+
+def _peak_limit(values: Sequence[float]) -> float | None:
+    finite = sorted(filter(math.isfinite, values))
+    limit = _PEAK * finite[len(finite) // 2] if finite else 0.0
+    return limit if finite and finite[-1] > limit else None

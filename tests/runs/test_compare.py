@@ -1,6 +1,7 @@
 """The page of a comparison, and the files that are written."""
 
 import pickle
+import re
 
 import pytest
 
@@ -34,6 +35,38 @@ def test_the_page_draws_each_run_and_fetches_nothing(folders, write):
     assert styles == ['curve c0', 'curve c1', 'curve c2'] * 2
     assert 'good is 0.400 higher in top-1 than poor' in page.text
     assert 'optim_wrapper.optimizer.lr' in page.text
+
+
+def test_metrics_and_differences_are_drawn_as_bars(folders, write):
+    page = write(folders)
+    # Top-1, balanced accuracy and macro F1, and F1 of two classes, of two runs.
+    assert len(page.all('i', 'interval')) == (3 + 2) * 2
+    differences = page.all('i', 'difference')
+    assert len(differences) == 3 + 5
+    assert all('told' in bar['class'] for bar in differences)
+    ends = [
+        float(value)
+        for bar in differences
+        for value in re.findall(r'--(?:low|high): ([-\d.]+)', bar['style'])
+    ]
+    assert min(ends) > 0 and max(ends) == 1
+
+
+def test_a_difference_that_is_noise_has_no_colour(make, write):
+    page = write([make('a'), make('b', GOOD[::-1])])
+    bars = page.all('i', 'difference')
+    assert bars and not any('told' in bar['class'] for bar in bars)
+
+
+def test_what_lies_in_the_folders_of_runs_is_linked(folders, write, tmp_path):
+    (tmp_path / 'good' / 'report.html').touch()
+    (tmp_path / 'good' / 'run.md').touch()
+    (tmp_path / 'poor' / '20260101_000000' / 'painted').mkdir(parents=True)
+    assert sorted(write(folders).links) == [
+        '../good/report.html',
+        '../good/run.md',
+        '../poor/20260101_000000/painted/',
+    ]
 
 
 def test_names_are_escaped(make, write):
