@@ -216,7 +216,7 @@ def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> byte
         links: What lies beside it and where, see ``kit.neighbours``.
     """
     ratios = [width / height for width, height in report.sizes.values()]
-    side = _EXAMPLE_SIDE if report.is_detection else SIDE // 2
+    side = _EXAMPLE_SIDE if report.is_detection else SIDE
     return render(
         'data.html',
         heading=report.dataset or 'Data set',
