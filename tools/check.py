@@ -44,8 +44,12 @@ def main(argv: list[str] | None = None) -> int:
 
     def check() -> str:
         from custom_datasets.checks.check import check_config
-        from custom_datasets.checks.report import errors, format_findings, summary
-        from custom_datasets.files import write_json
+        from custom_datasets.checks.report import (
+            errors,
+            format_findings,
+            summary,
+            write_json,
+        )
 
         with progress_bar('reading') as progress:
             checked = check_config(
@@ -57,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
                 progress=progress,
             )
         if args.json:
-            write_json(args.json, [finding.as_dict() for finding in checked.findings])
+            write_json(args.json, checked.findings)
         print(format_findings(checked.findings, args.shown))
         text = f'{summary(checked.findings)}; {checked.images} images'
         if errors(checked.findings):

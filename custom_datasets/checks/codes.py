@@ -35,6 +35,7 @@ class Code(NamedTuple):
 ERROR, WARNING, NOTE = 'error', 'warning', 'note'
 HELD_OUT = 'in val or test'
 ONE_SPLIT = 'in one split'
+IN_COCO, STOCK_COCO = 'in a COCO file', 'stock CocoDataset'
 CONTRADICTION = 'in one split, annotated differently'
 
 _EXPORT_IMAGE = 'export or copy the image again, or remove it from the list'
@@ -243,6 +244,13 @@ TOPICS: dict[str, dict[str, Code]] = {
             WARNING,
             'An annotation that no list names and that has no image.',
             'was the image lost, or renamed?',
+            {IN_COCO: Grade(ERROR, 'correct its image_id, or delete it')},
+        ),
+        'loose-coco': Code(
+            NOTE,
+            'A COCO file that our reader understands and a strict one may not.',
+            'nothing to do, unless other programs read it',
+            {STOCK_COCO: Grade(ERROR, 'use CocoFileDataset, or export it again')},
         ),
         'unlisted-image': Code(
             NOTE, 'An image that no list names.', 'split again to use it'

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from custom_datasets.data.cache import ResultCache
-from custom_datasets.data.coco import read_listed
+from custom_datasets.checks.codes import IN_COCO, STOCK_COCO, find
+from custom_datasets.data.coco import images_in, read_coco_file
 from custom_datasets.data.config_sources import COCO_KINDS, Source
 from custom_datasets.data.images import IMAGE_SUFFIXES, ImageIndex, without_suffix
 from custom_datasets.data.names import (
@@ -15,9 +15,9 @@ from custom_datasets.data.names import (
     read_lines,
     require_class_map,
 )
-from custom_datasets.data.problems import Finding
+from custom_datasets.data.problems import Finding, Problem
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
-from custom_datasets.data.scan import Answer, Reader, packed, scan_files
+from custom_datasets.data.scan import Answer, Reader, ResultCache, packed, scan_files
 from custom_datasets.data.voc import VOCAnnotation, inspect_voc_xml
 from custom_datasets.errors import ConfigError, UserError
 
@@ -192,7 +192,7 @@ def read_sources(
         if index in lists:
             images = _voc_images(source, lists[index], files, findings)
         elif source.kind in COCO_KINDS:
-            images = read_listed(source, findings)
+            images = _coco_images(source, findings)
         elif source.kind == 'stock-classes':
             images, classes = read_stock_classes(source, findings)
         else:
@@ -209,6 +209,38 @@ def read_sources(
             )
         )
     return splits, findings
+
+
+def _coco_images(source: Source, findings: list[Finding]) -> list[ImageRecord]:
+    path = source.ann_file
+    prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
+    find_image = images_in(os.path.join(source.root, prefix))
+    try:
+        coco, problems = read_coco_file(
+            path, find_image, needs_truth=not source.test_mode
+        )
+    except UserError as error:
+        code = 'broken-annotation' if os.path.exists(path) else 'no-list'
+        text = str(error).removeprefix(f'{path}: ')
+        findings.append(find(code, text, split=source.split, file=path))
+        return []
+    if not coco.images and not problems:
+        problems = [Problem('empty-list', 'it lists no image', path)]
+    cases = {'no-image': IN_COCO, 'loose-coco': STOCK_COCO}
+    if source.kind != 'coco':
+        del cases['loose-coco']
+    findings += [
+        find(
+            problem.code,
+            problem.message,
+            case=cases.get(problem.code, ''),
+            split=source.split,
+            file=path,
+            object=problem.object,
+        )
+        for problem in problems
+    ]
+    return list(coco.images)
 
 
 def _lines(source: Source, findings: list[Finding]) -> list[tuple[int, str]]:

@@ -1,612 +1,370 @@
-"""COCO JSON: ``images``, ``annotations`` and ``categories`` in one file a part.
+"""COCO JSON: ``images``, ``annotations`` and ``categories`` in one file per part.
 
 Format: https://cocodataset.org/#format-data; ``bbox`` is ``[x, y, width,
-height]`` in pixels, zero-based.
+height]`` in pixels, zero-based. Data set, check, split, conversion,
+cross-validation and submission all read it here.
 """
 
 import json
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from custom_datasets.data.config_sources import Source as ConfigSource
-from custom_datasets.data.images import image_size
-from custom_datasets.data.lists import Listed, SplitSource, choose_listed
-from custom_datasets.data.names import read_lines
-from custom_datasets.data.numbers import add, as_number, subtract
-from custom_datasets.data.problems import Finding
-from custom_datasets.data.reading import Reading, Source, group_by_split
+from custom_datasets.data.numbers import add
+from custom_datasets.data.problems import Problem, raise_refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
-from custom_datasets.data.tree import Tree, place_of, split_in, split_of
-from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.files import write_text
+from custom_datasets.data.tree import load_json
+from custom_datasets.errors import UserError
 
-IMAGES = 'images'
+Id = int | float | str
+FindImage = Callable[[str], str]
+"""Returns the path of a ``file_name``'s image; raises UserError where there is none."""
 
-_COUNTS_FROM = 'voc_counts_from'
-
-
-def find_coco(tree: Tree) -> list[str]:
-    """List the JSON files with images and categories."""
-    found = []
-    for file in tree.ending('.json'):
-        try:
-            data = tree.load_json(file)
-        except UserError:
-            continue
-        if isinstance(data, dict) and all(
-            isinstance(data.get(key), list) for key in ('images', 'categories')
-        ):
-            found.append(file)
-    return found
+_LISTS = ('images', 'annotations', 'categories')
 
 
-def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
-    """Read a folder; see :class:`~custom_datasets.data.reading.Source`.
+@dataclass(frozen=True, slots=True)
+class CocoFile:
+    """What a COCO JSON says.
 
-    ``iscrowd`` is difficult. Only boxes are kept: a polygon without a ``bbox``
-    becomes the box around it. Entries of one file are one image.
+    Attributes:
+        path: The file.
+        content: All of it, as it stands there.
+        images: In the file's order, each with what can be read of its objects. A
+            name is a ``file_name``, an object's index its place in
+            ``annotations``, and boxes may have no area.
+        ids: The id of each image by its name, as it stands in the file.
+        categories: The id and the name of each category, in the file's order.
+        broken: Names of the images that some refused problem is about.
     """
-    files = _parts(tree)
-    if not files:
-        raise UserError(f'{tree.name}: no JSON file with images and categories')
-    data = {file: tree.load_json(file) for file in files}
-    categories = {file: _categories(data[file]) for file in files}
-    groups = _groups(data, categories)
-    reading.note(sorted(groups), 'categories only group others and are left out')
-    chosen = []
-    seen: dict[tuple[str | None, str | None], str] = {}
-    for file, split in files.items():
-        for record in _records(tree, file, split, categories[file], reading):
-            first = seen.setdefault((split, record.image), file)
-            if first != file:
-                reading.problems.append(f'{file}: {record.name} is in {first} as well')
-            chosen.append((split, record))
-    named = {image for _, image in seen}
-    rest = [image for image in tree.images if tree.path(image) not in named]
-    reading.note(rest, 'images that no JSON file names left out')
-    names = [name for found in categories.values() for name in found.values()]
-    infos = [data[file].get('info') for file in files]
-    from_zero = any(isinstance(i, dict) and i.get(_COUNTS_FROM) == 0 for i in infos)
-    return Source(
-        format='coco',
-        root=tree.root,
-        classes=tuple(name for name in dict.fromkeys(names) if name not in groups),
-        splits=group_by_split(chosen),
-        counts_from=0 if from_zero else None,
-    )
+
+    path: str
+    content: Mapping[str, Any]
+    images: tuple[ImageRecord, ...]
+    ids: dict[str, Id]
+    categories: tuple[tuple[Id, str], ...]
+    broken: frozenset[str]
 
 
-def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
-    """Write ``annotations/<part>.json`` beside the images.
-
-    Args:
-        source: What to write. That a VOC source counts pixels from 0 is noted
-            in ``info``, so that the way back gives its numbers again.
-        names: For each part the images' paths under ``images``.
-        folder: Where ``images`` is.
-    """
-    ids = {name: index for index, name in enumerate(source.classes, 1)}
-    categories = [{'id': number, 'name': name} for name, number in ids.items()]
-    info = {} if source.counts_from != 0 else {_COUNTS_FROM: 0}
-    for split, records in source.splits.items():
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        for number, record in enumerate(records, 1):
-            width, height = record.size or image_size(str(record.image))
-            images.append(
-                {
-                    'id': number,
-                    'file_name': names[split][number - 1],
-                    'width': width,
-                    'height': height,
-                }
-            )
-            for box in record.boxes:
-                x1, y1, x2, y2 = box.box
-                wide, tall = subtract(x2, x1), subtract(y2, y1)
-                annotations.append(
-                    {
-                        'id': len(annotations) + 1,
-                        'image_id': number,
-                        'category_id': ids[box.name],
-                        'bbox': [as_number(side) for side in (x1, y1, wide, tall)],
-                        'area': as_number(wide * tall),
-                        'iscrowd': int(box.difficult),
-                    }
-                )
-        data = {
-            'info': info,
-            'images': images,
-            'annotations': annotations,
-            'categories': categories,
-        }
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-        write_text(f'{folder}/annotations/{split}.json', f'{text}\n')
-
-
-def _parts(tree: Tree) -> dict[str, str | None]:
-    """Return the part that each file is: by its name, its folder, or its own."""
-    files = [file for file in find_coco(tree) if _has_boxes(tree.load_json(file))]
-    parts: dict[str, str | None] = {}
-    for file in files:
-        *folders, name = file.split('/')
-        stem = os.path.splitext(name)[0]
-        folder = next(filter(None, map(split_of, reversed(folders))), None)
-        parts[file] = split_in(stem) or folder or (stem if len(files) > 1 else None)
-    return parts
-
-
-def _has_boxes(data: Mapping[str, Any]) -> bool:
-    """Say whether a file may be about boxes: captions are not."""
-    items = _items(data, 'annotations')
-    return not items or any('bbox' in i or 'segmentation' in i for i in items)
-
-
-def _items(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    items = data.get(key)
-    return [i for i in items if isinstance(i, dict)] if isinstance(items, list) else []
-
-
-def _categories(data: Mapping[str, Any]) -> dict[str, str]:
-    """Return names by number, in the numbers' order."""
-    named = {
-        str(item.get('id')): str(item.get('name', '')).strip()
-        for item in _items(data, 'categories')
-    }
-    return dict(sorted(named.items(), key=lambda pair: (len(pair[0]), pair[0])))
-
-
-def _groups(
-    data: Mapping[str, Mapping[str, Any]], categories: Mapping[str, Mapping[str, str]]
-) -> set[str]:
-    """Return the categories that are others' ``supercategory`` and have no box.
-
-    Roboflow's exports begin with one such.
-    """
-    above, used = set(), set()
-    for file, content in data.items():
-        for item in _items(content, 'categories'):
-            if item.get('supercategory') not in (None, '', item.get('name')):
-                above.add(str(item['supercategory']).strip())
-        for item in _items(content, 'annotations'):
-            used.add(categories[file].get(str(item.get('category_id'))))
-    names = {name for named in categories.values() for name in named.values()}
-    return (names & above) - used
-
-
-def _records(
-    tree: Tree,
-    file: str,
-    split: str | None,
-    categories: Mapping[str, str],
-    reading: Reading,
-) -> list[ImageRecord]:
-    """Read one file; an image is left out if one of its objects can't be read."""
-    data = tree.load_json(file)
-    numbers = {str(item.get('id')) for item in _items(data, 'images')}
-    boxes: dict[str, list[BoxRecord]] = {}
-    broken, polygons = set(), 0
-    for index, item in enumerate(_items(data, 'annotations')):
-        number = str(item.get('image_id'))
-        try:
-            if number not in numbers:
-                raise UserError(f'no image has the id {number}')
-            name = categories.get(str(item.get('category_id')))
-            if not name:
-                raise UserError(f'no category has the id {item.get("category_id")}')
-            polygons += 'bbox' not in item
-            record = BoxRecord(index, name, _box(item), bool(item.get('iscrowd')))
-        except UserError as error:
-            reading.problems.append(f'{file}, object {index}: {error}')
-            broken.add(number)
-            continue
-        boxes.setdefault(number, []).append(record)
-    if polygons:
-        reading.notes.append(f'{file}: {polygons} boxes are those around polygons')
-    near = file.rpartition('/')[0]
-    records: dict[str, ImageRecord] = {}
-    twice = []
-    for item in _items(data, 'images'):
-        number, claim = str(item.get('id')), str(item.get('file_name', ''))
-        try:
-            image = tree.find_image(claim, near, split)
-        except UserError as error:
-            reading.problems.append(f'{file}: {error}')
-            continue
-        if number in broken:
-            continue
-        found = boxes.get(number, [])
-        if image in records:
-            twice.append(image)
-            found = [*records[image].boxes, *found]
-        records[image] = ImageRecord(
-            name=place_of(image)[1],
-            image=tree.path(image),
-            annotation=tree.path(file),
-            boxes=tuple(found),
-            size=_size(item),
-            filename=claim,
-        )
-    reading.note(twice, f'images have several entries in {file}, which were joined')
-    return list(records.values())
-
-
-def _box(item: Mapping[str, Any]) -> Box:
-    if 'bbox' in item:
-        x, y, width, height = _numbers(item['bbox'], 4, '"bbox" of four finite numbers')
-        return x, y, add(x, width), add(y, height)
-    what = '"bbox", and no polygon either'
-    polygons = item.get('segmentation')
-    if not isinstance(polygons, list) or not polygons:
-        raise UserError(f'no {what}')
-    sides = [side for polygon in polygons for side in _numbers(polygon, None, what)]
-    xs, ys = sides[::2], sides[1::2]
-    if not ys:
-        raise UserError(f'no {what}')
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _numbers(value: Any, count: int | None, what: str) -> list[float]:
-    try:
-        numbers = [float(side) for side in value]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UserError(f'no {what}') from error
-    if not all(map(math.isfinite, numbers)) or len(numbers) != (count or len(numbers)):
-        raise UserError(f'no {what}')
-    return numbers
-
-
-def _size(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = item.get('width'), item.get('height')
-    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
-        return width, height
-    return None
-
-
-Report = Callable[[str, str, int | None], None]
-"""Is told the kind of a problem, what it is, and which annotation has it."""
-
-_NO_LIST = 'set data_root, or run tools/dataset_converters/split.py'
-
-
-def read_listed(source: ConfigSource, findings: list[Finding]) -> list[ImageRecord]:
-    """Read the images of ``ann_file``; what can't be read becomes a finding."""
-
-    def report(code: str, message: str, index: int | None = None) -> None:
-        findings.append(
-            Finding(
-                code=code,
-                severity='error',
-                message=message,
-                split=source.split,
-                file=source.ann_file,
-                object=index,
-                hint=_NO_LIST if code == 'no-list' else '',
-            )
-        )
-
-    prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
-    folder = os.path.join(source.root, prefix)
-    return read_coco_images(source.ann_file, folder, source.test_mode, report)
-
-
-def read_coco_images(
-    path: str, folder: str, test_mode: bool, report: Report
-) -> list[ImageRecord]:
+def read_coco_file(
+    path: str, find_image: FindImage | None = None, *, needs_truth: bool = True
+) -> tuple[CocoFile, list[Problem]]:
     """Read a COCO JSON.
 
+    A polygon without a ``bbox`` becomes the box around it, ``iscrowd`` is
+    difficult, and ids that are text match the same number.
+
     Args:
-        path: The JSON. In test mode it may lack annotations and categories, as
-            those of competitions do.
-        folder: What ``file_name`` is relative to.
-        test_mode: Whether the images are only tested on.
-        report: Called with what is wrong.
+        path: The file.
+        find_image: Finds images; without it, none is looked for.
+        needs_truth: Whether annotations and categories must be there; those of
+            a competition's test set are not.
 
     Returns:
-        The images in the file's order, each with its boxes; those of an id that
-        several have are the first one's.
+        The file, and what is wrong with its entries.
+
+    Raises:
+        UserError: It can't be read or is not COCO's.
     """
-    data = _load_listed(path, test_mode, report)
-    if data is None:
-        return []
-    names = _category_names(data['categories'], report)
-    boxes: dict[Any, list[BoxRecord]] = {}
-    for index, item in enumerate(data['annotations']):
-        box = _listed_box(item.get('bbox'))
-        if box is None:
-            report('broken-annotation', 'no "bbox" of four finite numbers', index)
-        elif not _is_id(item.get('image_id')):
-            report('broken-annotation', f'its image_id is {item["image_id"]!r}', index)
-        elif not _is_id(item.get('category_id')) or item['category_id'] not in names:
-            number = item.get('category_id')
-            report('broken-annotation', f'no category has the id {number}', index)
-        else:
-            record = BoxRecord(
-                index, names[item['category_id']], box, bool(item.get('iscrowd'))
-            )
-            boxes.setdefault(item.get('image_id'), []).append(record)
-    images: dict[str, ImageRecord] = {}
-    owners: dict[Any, str] = {}
-    for item in data['images']:
-        name, number = str(item.get('file_name')), item.get('id')
-        if not _is_id(number):
-            report('broken-annotation', f'{name}: its id is {number!r}', None)
-            number = None
-        found = () if number is None else tuple(boxes.pop(number, ()))
-        if name in images:
-            report('listed-twice', f'{name} is listed again', None)
-            continue
-        if number in owners:
-            text = f'{name}: the id {number} is that of {owners[number]} too'
-            report('listed-twice', text, None)
-        if number is not None:
-            owners[number] = name
-        image = os.path.join(folder, name)
-        if not os.path.isfile(image):
-            report('missing-image', f'{image}: no such image', None)
-        images[name] = ImageRecord(
-            name=name,
-            image=image if os.path.isfile(image) else None,
-            annotation=path,
-            boxes=found,
-            size=_listed_size(item),
+    return parse_coco(path, load_json(path), find_image, needs_truth=needs_truth)
+
+
+def read_sound_coco(
+    path: str, find_image: FindImage | None = None, *, needs_truth: bool = True
+) -> CocoFile:
+    """Read a COCO JSON in which nothing is to be refused.
+
+    Raises:
+        AnnotationError: With everything that is refused.
+        UserError: It can't be read or is not COCO's.
+    """
+    file, problems = read_coco_file(path, find_image, needs_truth=needs_truth)
+    raise_refused(path, problems)
+    return file
+
+
+def images_in(folder: str) -> FindImage:
+    """Return what finds images by their path in a folder."""
+
+    def find_image(name: str) -> str:
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            raise UserError(f'{path}: no such image')
+        return path
+
+    return find_image
+
+
+def looks_like_coco(content: Any) -> bool:
+    """Say whether a JSON's content has images and another list of COCO's."""
+    if not isinstance(content, dict) or 'images' not in content:
+        return False
+    return any(key in content for key in _LISTS[1:])
+
+
+def parse_coco(
+    path: str,
+    content: Any,
+    find_image: FindImage | None = None,
+    *,
+    needs_truth: bool = True,
+) -> tuple[CocoFile, list[Problem]]:
+    """Do as :func:`read_coco_file` does with a file that is loaded already."""
+    parser = _Parser(path)
+    lists = _require_lists(path, content, needs_truth)
+    parser.read_images(lists['images'], find_image)
+    parser.read_categories(lists['categories'])
+    parser.read_annotations(lists['annotations'])
+    images = parser.images.values()
+    file = CocoFile(
+        path=path,
+        content=content,
+        images=tuple(image.record(path) for image in images),
+        ids={image.name: image.id for image in images},
+        categories=tuple(parser.categories),
+        broken=frozenset(image.name for image in images if image.is_broken),
+    )
+    return file, parser.problems
+
+
+def _require_lists(
+    path: str, content: Any, needs_truth: bool
+) -> dict[str, Sequence[Any]]:
+    """Return the three lists; those of the truth are empty where it may be absent."""
+    lists = dict(content) if isinstance(content, dict) else {}
+    if not needs_truth:
+        lists = {key: lists.get(key) or [] for key in _LISTS[1:]} | {
+            'images': lists.get('images')
+        }
+    absent = [key for key in _LISTS if not isinstance(lists.get(key), list)]
+    if absent:
+        raise UserError(f'{path}: not COCO, it has no list of {", ".join(absent)}')
+    return lists
+
+
+@dataclass(slots=True)
+class _Image:
+    """An entry of ``images``; ``id`` may be none."""
+
+    name: str
+    id: Any
+    path: str | None
+    size: tuple[int, int] | None
+    boxes: list[BoxRecord] = field(default_factory=list)
+    is_broken: bool = False
+
+    def record(self, file: str) -> ImageRecord:
+        return ImageRecord(
+            name=self.name,
+            image=self.path,
+            annotation=file,
+            boxes=tuple(self.boxes),
+            size=self.size,
         )
-    for number, lost in boxes.items():
-        for box_record in lost:
-            report('no-image', f'no image has the id {number}', box_record.index)
-    return list(images.values())
 
 
-def _load_listed(
-    path: str, test_mode: bool, report: Report
-) -> Mapping[str, list[dict[str, Any]]] | None:
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            data = json.load(file)
-    except OSError as error:
-        report('no-list', f'{error.strerror}', None)
-        return None
-    except ValueError as error:
-        report('broken-annotation', f'broken JSON ({error})', None)
-        return None
-    keys = ('images', 'annotations', 'categories')
-    if isinstance(data, dict):
-        if test_mode:
-            data = {'annotations': [], 'categories': [], **data}
-        if all(isinstance(data.get(key), list) for key in keys):
-            return {key: [i for i in data[key] if isinstance(i, dict)] for key in keys}
-    report('broken-annotation', f'not COCO: it lacks a list of {", ".join(keys)}', None)
-    return None
+class _Parser:
+    """Collects what the lists of one file hold, and what is wrong with it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+        self.images: dict[str, _Image] = {}
+        self.categories: list[tuple[Id, str]] = []
+        # None stands for an entry with a problem of its own.
+        self._by_id: dict[Id, _Image | None] = {}
+        self._names: dict[Id, tuple[Any, str | None]] = {}
+
+    def _report(self, code: str, message: str, index: int | None = None) -> None:
+        self.problems.append(Problem(code, message, self.path, index))
+
+    def read_images(self, entries: Sequence[Any], find_image: FindImage | None) -> None:
+        for index, entry in enumerate(entries):
+            image = self._image(index, entry)
+            if image is None:
+                continue
+            if find_image:
+                try:
+                    image.path = find_image(image.name)
+                except UserError as error:
+                    self._report('missing-image', str(error))
+                    image.is_broken = True
+            self._add_image(image)
+
+    def _image(self, index: int, entry: Any) -> _Image | None:
+        if not isinstance(entry, dict):
+            text = f'images, entry {index}: {_brief(entry)} is not an object'
+            self._report('broken-annotation', text)
+            return None
+        name, number = entry.get('file_name'), entry.get('id')
+        if not isinstance(name, str) or not name:
+            text = f'images, entry {index}: its file_name is {_brief(name)}'
+            self._report('broken-annotation', text)
+            self._by_id.setdefault(_key(number), None)
+            return None
+        return _Image(name, number, None, _size(entry))
+
+    def _add_image(self, image: _Image) -> None:
+        key = _key(image.id)
+        place = posixpath.normpath(image.path or image.name)
+        if place in self.images:
+            first = self.images[place]
+            alias = '' if first.name == image.name else f', as {first.name}'
+            self._report('listed-twice', f'{image.name} is listed again{alias}')
+            self._by_id.setdefault(key, None)
+            first.is_broken = True
+            return
+        self.images[place] = image
+        if key == _NO_ID:
+            text = f'{image.name}: its id is {_brief(image.id)}'
+            self._report('broken-annotation', text)
+            image.is_broken = True
+        elif key in self._by_id:
+            owner = self._by_id[key]
+            text = f'that of {owner.name} too' if owner else 'taken'
+            self._report('listed-twice', f'{image.name}: the id {image.id!r} is {text}')
+            image.is_broken = True
+            if owner:
+                owner.is_broken = True
+        else:
+            self._by_id[key] = image
+
+    def read_categories(self, entries: Sequence[Any]) -> None:
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                text = f'categories, entry {index}: {_brief(entry)} is not an object'
+                self._report('broken-annotation', text)
+                continue
+            number, written = entry.get('id'), entry.get('name')
+            key, name = _key(number), _name(written)
+            if not name or key == _NO_ID:
+                what = (
+                    f'id is {_brief(number)}' if name else f'name is {_brief(written)}'
+                )
+                text = f'categories, entry {index}: its {what}'
+                self._report('broken-annotation', text)
+                self._names.setdefault(key, (number, None))
+            elif key in self._names:
+                if self._names[key][1] != name:
+                    text = f'the id {number!r} is that of {self._names[key][1]} too'
+                    self._report('broken-annotation', f'category {name}: {text}')
+            else:
+                self._add_category(key, number, name, written)
+
+    def _add_category(self, key: Id, number: Any, name: str, written: Any) -> None:
+        if name != written:
+            text = f'the category {written!r} is read as {name!r}'
+            self._report('loose-coco', text)
+        if any(name == other for _, other in self.categories):
+            self._report('loose-coco', f'the category {name} has several ids')
+        self._names[key] = number, name
+        self.categories.append((number, name))
+
+    def read_annotations(self, entries: Sequence[Any]) -> None:
+        polygons = texts = 0
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                text = f'{_brief(entry)} is not an object'
+                self._report('broken-annotation', text, index)
+                continue
+            number = entry.get('image_id')
+            key = _key(number)
+            if key == _NO_ID or key not in self._by_id:
+                self._report('no-image', f'no image has the id {_brief(number)}', index)
+                continue
+            image = self._by_id[key]
+            if image is None:
+                continue
+            try:
+                category, name = self._category(entry)
+                box, is_polygon = _box(entry)
+            except UserError as error:
+                self._report('broken-annotation', str(error), index)
+                image.is_broken = True
+                continue
+            if name is None:
+                image.is_broken = True
+                continue
+            polygons += is_polygon
+            texts += number != image.id or entry['category_id'] != category
+            image.boxes.append(BoxRecord(index, name, box, _is_crowd(entry)))
+        if polygons:
+            text = f'{polygons} boxes are those around polygons, for lack of a "bbox"'
+            self._report('loose-coco', text)
+        if texts:
+            text = f'{texts} objects have an id as text that is a number elsewhere'
+            self._report('loose-coco', text)
+
+    def _category(self, entry: Mapping[str, Any]) -> tuple[Id, str | None]:
+        number = entry.get('category_id')
+        key = _key(number)
+        if key == _NO_ID or key not in self._names:
+            raise UserError(f'no category has the id {_brief(number)}')
+        return self._names[key]
 
 
-def _category_names(categories: list[dict[str, Any]], report: Report) -> dict[Any, str]:
-    names: dict[Any, str] = {}
-    for item in categories:
-        name, number = str(item.get('name')), item.get('id')
-        if not _is_id(number):
-            text = f'category {name}: its id is {number!r}'
-            report('broken-annotation', text, None)
-        elif names.setdefault(number, name) != name:
-            text = f'category {name}: the id {number} is that of {names[number]} too'
-            report('broken-annotation', text, None)
-    return names
+_NO_ID = ''
 
 
-def _is_id(value: Any) -> bool:
-    return value is None or isinstance(value, (str, int, float))
+def _key(value: Any) -> Id:
+    """Return an id by which text matches the same number; ``''`` if it is none."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str):
+        is_number = value.isascii() and value.isdecimal() and len(value) < 19
+        return int(value) if is_number and str(int(value)) == value else value
+    return value if isinstance(value, float) and math.isfinite(value) else _NO_ID
 
 
-def _listed_box(value: Any) -> tuple[float, float, float, float] | None:
-    try:
-        x, y, width, height = (float(side) for side in value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not math.isfinite(x + y + width + height):
-        return None
-    return x, y, x + width, y + height
+def _name(value: Any) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if type(value) in (int, float) else ''
 
 
-def _listed_size(item: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = item.get('width'), item.get('height')
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
+    width, height = entry.get('width'), entry.get('height')
     if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
         return width, height
     return None
 
 
-FOLDER = 'annotations'
-
-_WRITTEN = ('train.json', 'val.json', 'test.json')
-_ID = (int, float, str)
-_FIELDS: dict[str, dict[str, Any]] = {
-    'images': {'id': _ID, 'file_name': str},
-    'annotations': {'image_id': _ID, 'category_id': _ID, 'bbox': list},
-    'categories': {'id': _ID, 'name': str},
-}
+def _is_crowd(entry: Mapping[str, Any]) -> bool:
+    return entry.get('iscrowd') not in (None, 0, '', '0')
 
 
-def find_coco_json(root: str) -> str | None:
-    """Return the one COCO JSON in a folder or in its ``annotations``.
-
-    Where there are others, ``train.json`` and such are taken for what a split
-    has written of one beside the folder, and one without annotations for a
-    competition's test set.
-
-    Raises:
-        UserError: There are several.
-    """
-    found = []
-    for folder in (root, os.path.join(root, FOLDER)):
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            path = os.path.join(folder, name)
-            if name.lower().endswith('.json') and _is_coco(path):
-                found.append(path)
-    found = [p for p in found if os.path.basename(p) not in _WRITTEN] or found
-    found = [p for p in found if _load_whole(p)['annotations']] or found
-    if all(os.path.basename(p) in _WRITTEN for p in found):
-        found = [p for p in found if os.path.dirname(p) == root] or found
-    if len(found) > 1:
-        raise UserError(f'{root}: several COCO JSONs, name one: {", ".join(found)}')
-    return found[0] if found else None
-
-
-def read_whole(
-    path: str, images: str | None = None, needs_truth: bool = True
-) -> SplitSource:
-    """Read a COCO JSON; an image's name is its ``file_name``.
-
-    Args:
-        path: The JSON.
-        images: Folder of the images; by default ``images`` beside the JSON or
-            beside its folder, or one of these two folders itself.
-        needs_truth: Whether it must have annotations and categories.
-
-    Raises:
-        UserError: The JSON can't be read or is not COCO's.
-        AnnotationError: With every malformed entry; or with every missing
-            image, image listed twice, and annotation of an unknown image or
-            category.
-    """
-    data = _load_whole(path, needs_truth)
-    _require_fields(path, data)
-    notes: Counter[str] = Counter()
-    labels, problems = _count(data, notes)
-    folder = images or _image_folder(path, labels)
-    if folder is None:
-        notes['images not found, so not compared; --images names their folder'] = len(
-            labels
-        )
-    else:
-        lost = [n for n in labels if not os.path.isfile(os.path.join(folder, n))]
-        problems += [f'{os.path.join(folder, name)}: no such image' for name in lost]
-    if problems:
-        raise AnnotationError(path, problems)
-    files = {name: folder and os.path.join(folder, name) for name in labels}
-
-    def read(other: str) -> Listed:
-        if not other.lower().endswith('.json'):
-            names = (line for _, line in read_lines(other))
-            return choose_listed(other, names, labels, files)
-        held = read_whole(other, folder, needs_truth=False)
-        for name in held.labels.keys() & labels.keys():
-            twin = os.path.join(os.path.splitext(other)[0], name)
-            ours = os.path.realpath(files[name] or twin)
-            if os.path.isfile(twin) and os.path.realpath(twin) != ours:
-                raise UserError(
-                    f'{other}: {name} is in {path} too, and {twin} may be another '
-                    'image; put the folder into file_name, in both'
-                )
-        return held.labels, held.images
-
-    root = os.path.dirname(path)
-    if os.path.basename(os.path.abspath(root)) == FOLDER:
-        root = (
-            os.path.dirname(root) if os.path.dirname(root) else os.path.join(root, '..')
-        )
-    return SplitSource(
-        root=root,
-        folder=FOLDER,
-        suffix='.json',
-        labels=labels,
-        images=files,
-        render=lambda names: _dump(_subset(data, set(names))),
-        read=read,
-        linked={'images': folder} if folder else {},
-        file=path,
-        notes=notes,
-    )
-
-
-def _count(
-    data: dict[str, Any], notes: Counter[str]
-) -> tuple[dict[str, Counter[str]], list[str]]:
-    problems: list[str] = []
-    names: dict[Any, str] = {}
-    labels: dict[str, Counter[str]] = {}
-    for image in data['images']:
-        name = image['file_name']
-        if name in labels or image['id'] in names:
-            problems.append(f'{name}: its name or its id {image["id"]} stands twice')
-        names[image['id']] = name
-        labels[name] = Counter()
-    categories = {category['id']: category['name'] for category in data['categories']}
-    for number, item in enumerate(data['annotations']):
-        for key, known in (('image_id', names), ('category_id', categories)):
-            if item[key] not in known:
-                problems.append(f'annotation {number}: {key} {item[key]} is unknown')
-                break
-        else:
-            try:
-                has_area = min(map(float, item['bbox'][2:4])) > 0
-            except (TypeError, ValueError):
-                text = f'annotation {number}: "bbox" is not x, y, width and height'
-                problems.append(text)
-                continue
-            if has_area:
-                labels[names[item['image_id']]][categories[item['category_id']]] += 1
-            else:
-                notes['boxes without area not counted'] += 1
-    return labels, problems
-
-
-def _is_coco(path: str) -> bool:
-    try:
-        _load_whole(path)
-    except UserError:
-        return False
-    return True
-
-
-def _load_whole(path: str, needs_truth: bool = True) -> dict[str, Any]:
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            data = json.load(file)
-    except OSError as error:
-        raise UserError(f'{path}: {error.strerror}') from error
-    except ValueError as error:
-        raise UserError(f'{path}: broken JSON ({error})') from error
-    if isinstance(data, dict) and not needs_truth:
-        data = {'annotations': [], 'categories': [], **data}
-    if not isinstance(data, dict) or not all(
-        isinstance(data.get(key), list) for key in _FIELDS
-    ):
-        raise UserError(f'{path}: not COCO, which has the lists {", ".join(_FIELDS)}')
-    return data
-
-
-def _require_fields(path: str, data: dict[str, Any]) -> None:
-    problems = [
-        f'{key}, entry {number}: needs {" and ".join(fields)}'
-        for key, fields in _FIELDS.items()
-        for number, entry in enumerate(data[key])
-        if not isinstance(entry, dict)
-        or not all(isinstance(entry.get(f), kind) for f, kind in fields.items())
+def _box(entry: Mapping[str, Any]) -> tuple[Box, bool]:
+    """Return the box of an annotation, and whether it is that around a polygon."""
+    bbox = entry.get('bbox')
+    if bbox:
+        sides = _finite(bbox)
+        if len(sides) != 4:
+            raise UserError('no "bbox" of four finite numbers')
+        x, y, width, height = sides
+        return (x, y, add(x, width), add(y, height)), False
+    polygons = entry.get('segmentation')
+    points = [
+        _finite(polygon) for polygon in (polygons if isinstance(polygons, list) else ())
     ]
-    if problems:
-        raise AnnotationError(path, problems)
+    if not points or not all(len(sides) > 1 for sides in points):
+        raise UserError('no "bbox" of four finite numbers, and no polygon either')
+    xs = [x for sides in points for x in sides[::2]]
+    ys = [y for sides in points for y in sides[1::2]]
+    return (min(xs), min(ys), max(xs), max(ys)), True
 
 
-def _image_folder(path: str, names: Iterable[str]) -> str | None:
-    """Return the folder that holds most of the images; None if none holds any."""
-    beside = os.path.dirname(path)
-    parents = (beside, os.path.normpath(os.path.join(beside, '..')))
-    folders = [os.path.join(p, inner) for p in parents for inner in ('images', '')]
-    counts = {
-        folder: sum(os.path.isfile(os.path.join(folder, name)) for name in names)
-        for folder in folders
-    }
-    best = max(folders, key=lambda folder: counts[folder])
-    return best if counts[best] else None
-
-
-def _subset(data: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    images = [image for image in data['images'] if image['file_name'] in names]
-    ids = {image['id'] for image in images}
-    kept = [item for item in data['annotations'] if item['image_id'] in ids]
-    return {**data, 'images': images, 'annotations': kept}
-
-
-def _dump(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False) + '\n'
+def _finite(values: Any) -> list[float]:
+    """Return the numbers of a list; none where it is no list of finite numbers."""
+    try:
+        numbers = [float(value) for value in values] if type(values) is list else []
+    except (TypeError, ValueError, OverflowError):
+        return []
+    return numbers if math.isfinite(sum(numbers)) else []

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from custom_datasets.data import coco, voc, yolo
+from custom_datasets.data import coco_folder, voc, yolo
 from custom_datasets.data import folders as class_folders
 from custom_datasets.data.archive import PART, unpack
 from custom_datasets.data.balance import class_table
 from custom_datasets.data.boxes_json import find_metal_surface, read_metal_surface
-from custom_datasets.data.coco import find_coco, read_coco
+from custom_datasets.data.coco_folder import find_coco, read_coco
 from custom_datasets.data.folders import find_classes, read_class_folders
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.reading import WHOLE, Reading, Source, with_sizes
@@ -196,7 +196,7 @@ Write = Callable[[Source, Names, str], None]
 
 TARGETS: dict[str, tuple[str, Write]] = {
     'voc': (voc.IMAGES, voc.write_voc),
-    'coco': (coco.IMAGES, coco.write_coco),
+    'coco': (coco_folder.IMAGES, coco_folder.write_coco),
     'yolo': (yolo.IMAGES, yolo.write_yolo),
     'class-lists': (class_folders.IMAGES, class_folders.write_class_lists),
 }

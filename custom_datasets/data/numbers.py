@@ -19,6 +19,8 @@ _DOUBLE = 1e-15
 
 def add(a: float, b: float) -> float:
     """Add two numbers as they are printed: 0.1 + 0.2 is 0.3."""
+    if float(a).is_integer() and float(b).is_integer():
+        return a + b
     return float(Decimal(repr(a)) + Decimal(repr(b)))
 
 

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from custom_datasets.errors import AnnotationError
+
 SEVERITIES = ('error', 'warning', 'note')
 """From what ruins a run to what is good to know."""
 
 
-TOLERATED = frozenset({'zero-area-box', 'outside-image', 'stray-text'})
+TOLERATED = frozenset({'zero-area-box', 'outside-image', 'stray-text', 'loose-coco'})
 """Codes with which what was read is of use all the same; any other is refused."""
 
 
@@ -42,6 +44,12 @@ class Problem:
 def refused(problems: Iterable[Problem]) -> list[Problem]:
     """Return the problems with which a file cannot be used as it is."""
     return [problem for problem in problems if problem.code not in TOLERATED]
+
+
+def raise_refused(where: str, problems: Iterable[Problem]) -> None:
+    """Raise one AnnotationError with all that is refused, if anything is."""
+    if texts := [str(problem) for problem in refused(problems)]:
+        raise AnnotationError(where, texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

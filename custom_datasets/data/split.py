@@ -16,7 +16,7 @@ from custom_datasets.data.balance import (
     count_features,
 )
 from custom_datasets.data.clean import read_excluded
-from custom_datasets.data.coco import find_coco_json, read_whole
+from custom_datasets.data.coco_folder import find_coco_json, read_coco_split
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.likeness import content_groups, source_groups
 from custom_datasets.data.lists import (
@@ -228,14 +228,14 @@ def read_source(
         AnnotationError: With everything that is wrong in it.
     """
     if os.path.isfile(source):
-        return read_whole(source, images)
+        return read_coco_split(source, images)
     if not os.path.isdir(source):
         raise UserError(f'{source}: no such folder or COCO JSON')
     folders = find_voc_folders(source)
     if folders:
         return read_voc_folder(source, folders, classes)
     coco = find_coco_json(source)
-    return read_whole(coco, images) if coco else read_class_folders(source)
+    return read_coco_split(coco, images) if coco else read_class_folders(source)
 
 
 def _without_classes(data: SplitSource, ignored: Collection[str]) -> SplitSource:

@@ -103,6 +103,28 @@ def common(a: list[str], b: list[str]) -> int:
     return count
 
 
+def load_json(path: str, name: str | None = None) -> Any:
+    """Load a JSON file in which no object has a key twice.
+
+    Args:
+        path: The file; a byte order mark is passed over.
+        name: What messages call it; the path by default.
+
+    Raises:
+        UserError: It can't be read or is no such JSON.
+    """
+    name = name or path
+    try:
+        with open(path, encoding='utf-8-sig') as stream:
+            return json.load(stream, object_pairs_hook=_no_doubles)
+    except OSError as error:
+        raise UserError(f'{name}: {error.strerror}') from error
+    except UnicodeError as error:
+        raise UserError(f'{name}: not text in UTF-8; save it as such') from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f'{name}: broken JSON ({error})') from error
+
+
 Score = tuple[int, bool, bool]
 
 
@@ -167,13 +189,7 @@ class Tree:
             UserError: It can't be read or is no JSON.
         """
         if file not in self._json:
-            try:
-                with open(self.path(file), encoding='utf-8-sig') as stream:
-                    self._json[file] = json.load(stream, object_pairs_hook=_no_doubles)
-            except OSError as error:
-                raise UserError(f'{file}: {error.strerror}') from error
-            except (ValueError, RecursionError) as error:
-                raise UserError(f'{file}: broken JSON ({error})') from error
+            self._json[file] = load_json(self.path(file), file)
         return self._json[file]
 
     def candidates(

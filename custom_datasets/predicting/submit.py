@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from custom_datasets.data.coco import read_sound_coco
 from custom_datasets.data.config_sources import COCO_KINDS, Source
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification import decide
@@ -31,7 +32,6 @@ from custom_datasets.predicting.tables import (
     image_ids,
     label_texts,
     parse_order,
-    read_coco_file,
     read_sample,
     read_sets,
 )
@@ -240,4 +240,6 @@ def _coco(
             '--coco FILE.json'
         )
     label_texts(int(results.predicted.label.max(initial=-1)) + 1, 'names', names)
-    return coco_text(results.images, boxes, names, read_coco_file(path))
+    return coco_text(
+        results.images, boxes, names, read_sound_coco(path, needs_truth=False)
+    )

@@ -5,16 +5,18 @@ import io
 import json
 import math
 import os
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from custom_datasets.checks.check import load_config
+from custom_datasets.data.coco import CocoFile, Id, read_sound_coco
 from custom_datasets.data.config_sources import Source, find_sources
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification import decide
@@ -300,50 +302,6 @@ def _require_same(ids: Sequence[str], form: str, sample: SampleSubmission) -> No
         )
 
 
-Id = int | str
-
-
-@dataclass(frozen=True)
-class CocoFile:
-    """What a COCO JSON says of images and categories.
-
-    Attributes:
-        path: Where it was read.
-        images: The id of each image, by file name.
-        categories: The id of each category, by name, in the file's order; a
-            test set may have none.
-    """
-
-    path: str
-    images: dict[str, Id]
-    categories: dict[str, Id]
-
-
-def read_coco_file(path: str) -> CocoFile:
-    """Read a COCO JSON, with or without annotations.
-
-    Raises:
-        UserError: It can't be read, lists no images, or a name twice.
-    """
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            content: Any = json.load(file)
-        listed = content.get('categories') or []
-        pairs = [(str(one['file_name']), one['id']) for one in content['images']]
-        categories = [(str(one['name']), one['id']) for one in listed]
-    except OSError as error:
-        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f'{path}: no COCO file with images (id, file_name) and categories (id, '
-            f'name) ({type(error).__name__}: {error})'
-        ) from error
-    if not pairs:
-        raise UserError(f'{path}: it lists no images')
-    images = [(PurePosixPath(name).as_posix(), key) for name, key in pairs]
-    return CocoFile(path, _unique(path, images), _unique(path, categories))
-
-
 def coco_text(
     images: Sequence[ImageInfo],
     boxes: PredictedBoxes,
@@ -365,15 +323,21 @@ def coco_text(
         UserError: An image or a class is not in the COCO file, or two images
             are one there.
     """
-    missing = [name for name in names if name not in coco.categories]
+    if not coco.images:
+        raise UserError(f'{coco.path}: it lists no image')
+    category_ids = _category_ids(coco)
+    missing = [name for name in names if name not in category_ids]
     if missing:
-        known = ', '.join(coco.categories)
+        known = ', '.join(category_ids)
         way = f'it has {known}' if known else 'copy the categories of the training JSON'
         raise UserError(f'{coco.path}: no category {missing[0]!r}; {way}')
-    categories = [coco.categories[name] for name in names]
+    categories = [category_ids[name] for name in names]
+    image_ids = {posixpath.normpath(name): key for name, key in coco.ids.items()}
+    for name, key in list(image_ids.items()):
+        image_ids.setdefault(name.replace('../', ''), key)
     found: dict[Id, str] = {}
     for image in images:
-        key = _image_id(image, coco)
+        key = _image_id(image, coco, image_ids)
         if key in found:
             raise UserError(
                 f'{coco.path}: {found[key]} and {image.path} are both its image {key}'
@@ -400,20 +364,23 @@ def coco_text(
     return json.dumps(rows), notes
 
 
-def _unique(path: str, pairs: Sequence[tuple[str, Id]]) -> dict[str, Id]:
-    found: dict[str, Id] = {}
-    for name, key in pairs:
-        if name in found:
-            raise UserError(f'{path}: {name!r} is there twice')
-        found[name] = key
-    return found
+def _category_ids(coco: CocoFile) -> dict[str, Id]:
+    ids = {name: key for key, name in coco.categories}
+    if len(ids) < len(coco.categories):
+        names = [name for _, name in coco.categories]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(
+            f'{coco.path}: the category {twice} has several ids, and a submission can '
+            'name only one'
+        )
+    return ids
 
 
-def _image_id(image: ImageInfo, coco: CocoFile) -> Id:
+def _image_id(image: ImageInfo, coco: CocoFile, ids: Mapping[str, Id]) -> Id:
     """Find an image's id by the longest end of its path that the file names."""
     for end in path_ends(image.path):
-        if end in coco.images:
-            return coco.images[end]
+        if end in ids:
+            return ids[end]
     raise UserError(
         f'{coco.path}: no image with the file name of {image.path or image.key}; are '
         'these the predictions on its images?'
@@ -462,7 +429,8 @@ def class_names(sets: Mapping[str, Source]) -> tuple[str, ...]:
         raise UserError(f'{learnt.type}: it names no classes')
     if learnt.kind != 'coco':
         return names
-    listed = read_coco_file(learnt.ann_file).categories
+    coco = read_sound_coco(learnt.ann_file, needs_truth=False)
+    listed = list(dict.fromkeys(name for _, name in coco.categories))
     missing = [name for name in names if name not in listed]
     if missing:
         raise UserError(

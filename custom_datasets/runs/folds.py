@@ -1,6 +1,5 @@
 """The lists of a cross-validation: those that are there, or new ones."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +8,8 @@ from typing import Any
 
 from custom_datasets.config import fold_folder, fold_numbers
 from custom_datasets.data.clean import REMOVED
-from custom_datasets.data.coco import find_coco_json
+from custom_datasets.data.coco import read_sound_coco
+from custom_datasets.data.coco_folder import find_coco_json
 from custom_datasets.data.config_sources import COCO_KINDS, Source, find_sources
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import as_names, read_lines
@@ -105,39 +105,23 @@ def listed_images(path: str) -> frozenset[str]:
     """Read the images that a list, or a COCO JSON, names."""
     if not path.lower().endswith('.json'):
         return frozenset(without_suffix(line) for _, line in read_lines(path))
-    try:
-        return frozenset(image['file_name'] for image in _load(path)['images'])
-    except (KeyError, TypeError) as error:
-        raise UserError(f'{path}: cannot be read ({error})') from error
+    return frozenset(read_sound_coco(path, needs_truth=False).ids)
 
 
 def has_truth(path: str) -> bool:
     """Say whether a list can have annotations: a COCO JSON may have none."""
-    return not path.lower().endswith('.json') or bool(_load(path).get('annotations'))
+    if not path.lower().endswith('.json'):
+        return True
+    return any(image.boxes for image in read_sound_coco(path, needs_truth=False).images)
 
 
 def _boxes(path: str) -> Counter[Any]:
     """Count images, as boxes of nothing, and boxes of a COCO JSON."""
-    content = _load(path)
-    try:
-        names = {image['id']: image['file_name'] for image in content['images']}
-        return Counter((name, None, ()) for name in names.values()) + Counter(
-            (names[item['image_id']], item['category_id'], tuple(item['bbox']))
-            for item in content.get('annotations') or ()
-        )
-    except (KeyError, TypeError) as error:
-        raise UserError(f'{path}: cannot be read ({error})') from error
-
-
-def _load(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            content = json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: cannot be read ({error})') from error
-    if not isinstance(content, dict):
-        raise UserError(f'{path}: not COCO, which has a list of images')
-    return content
+    counts: Counter[Any] = Counter()
+    for image in read_sound_coco(path, needs_truth=False).images:
+        counts[image.name, None, ()] += 1
+        counts.update((image.name, box.name, box.box) for box in image.boxes)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -238,10 +222,10 @@ def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
 
 
 def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
-    sources, unreadable = find_sources(cfg)
+    sources, findings = find_sources(cfg)
     found = [source for source in sources if source.split == part]
     if len(found) != 1 or os.path.basename(found[0].ann_file) == '':
-        problems = '; '.join(p.message for p in unreadable if p.split == part)
+        problems = '; '.join(f.message for f in findings if f.split == part)
         raise ConfigError(
             f'{part}_dataloader: '
             + (problems or f'{len(found)} data sets with a list or file of annotations')

@@ -111,9 +111,8 @@ def test_boxes_without_an_anchor_are_those_of_the_assigner(assigner):
         lost += not (result.gt_inds > 0).any()
     scaled = as_scaled(boxes, sizes, ['cell'] * 100)
     (finding,) = check_anchors(model(OCTAVES, **assigner), scaled)
-    _, _, claim = finding.message.partition('best IoUs is ')
-    assert claim.endswith(f'; {lost} boxes get no anchor in training') == bool(lost)
-    assert ('no anchor' in claim) == bool(lost) == bool(assigner)
+    assert (f'; {lost} boxes get no anchor' in finding.message) == bool(lost)
+    assert bool(lost) == bool(assigner)
 
 
 @pytest.mark.parametrize('train_cfg', ['abc', {'assigner': 'abc'}])
@@ -209,7 +208,7 @@ def test_the_suggestion_can_be_pasted_and_is_true():
         (finding,) = check_anchors(model(OCTAVES, head), scaled)
         assert (finding.code, finding.severity) == ('anchor-recall', 'warning')
         assert finding.message.startswith(f'{head}: ') and '(small 0' in finding.message
-        line, _, claim = finding.hint.partition(' would reach ')
+        line, _, claim = finding.hint.partition(': they reach ')
         pasted = Config.fromstring(line, '.py')
         generator = {**OCTAVES, **pasted.model[head].anchor_generator}
         ious = best_ious(build_grid(generator), boxes, sizes)

@@ -183,25 +183,14 @@ def test_coco(coco, tmp_path):
     given = dataset('CocoDataset', tmp_path, 'train.json', data_prefix={'img': ''})
     splits, codes = read(config(train=given))
     assert codes == [
-        'broken-annotation',
-        'broken-annotation',
         'missing-image',
+        'broken-annotation',
         'no-image',
+        'broken-annotation',
     ]
     (box,) = splits[0].images[0].boxes
     assert (box.index, box.name, box.box) == (0, 'person', (1, 2, 31, 42))
     assert not splits[0].one_based
-
-
-def test_a_coco_image_listed_twice_keeps_its_first_boxes(coco, tmp_path):
-    coco['images'][1] = {**coco['images'][0], 'id': 8}
-    coco['annotations'] = coco['annotations'][:1]
-    (tmp_path / 'train.json').write_text(json.dumps(coco))
-    given = dataset('CocoDataset', tmp_path, 'train.json', data_prefix={'img': ''})
-    splits, codes = read(config(train=given))
-    assert codes == ['listed-twice']
-    (image,) = splits[0].images
-    assert len(image.boxes) == 1
 
 
 def findings_of(content, root):
@@ -209,51 +198,6 @@ def findings_of(content, root):
     given = dataset('CocoDataset', root, 'train.json', data_prefix={'img': ''})
     splits, findings = read_sources(find_sources(config(train=given))[0])
     return splits[0].images, [(f.code, f.message, f.object) for f in findings]
-
-
-def test_two_coco_images_of_one_id_are_named(coco, tmp_path, bccd_root):
-    names = sorted(str(path) for path in (bccd_root / 'JPEGImages').iterdir())
-    coco['images'] = [{'id': 7, 'file_name': name} for name in names[:2]]
-    coco['annotations'] = coco['annotations'][:1]
-    images, found = findings_of(coco, tmp_path)
-    text = f'{names[1]}: the id 7 is that of {names[0]} too'
-    assert found == [('listed-twice', text, None)]
-    assert [len(image.boxes) for image in images] == [1, 0]
-
-
-def test_coco_images_without_id_share_no_boxes(coco, tmp_path):
-    del coco['images'][0]['id'], coco['images'][1], coco['annotations'][1:]
-    del coco['annotations'][0]['image_id']
-    images, found = findings_of(coco, tmp_path)
-    assert found == [('no-image', 'no image has the id None', 0)]
-    assert images[0].boxes == ()
-
-
-@pytest.mark.parametrize(
-    ('key', 'name', 'said'),
-    [
-        ('images', 'id', 'its id is [7]'),
-        ('categories', 'id', 'category person: its id is [7]'),
-        ('annotations', 'category_id', 'no category has the id [7]'),
-        ('annotations', 'image_id', 'its image_id is [7]'),
-    ],
-)
-def test_a_list_as_a_coco_id_is_a_broken_annotation(coco, tmp_path, key, name, said):
-    del coco['images'][1], coco['annotations'][1:]
-    coco[key][0][name] = [7]
-    _, found = findings_of(coco, tmp_path)
-    code, message, index = found[0]
-    assert (code, index) == ('broken-annotation', 0 if key == 'annotations' else None)
-    assert message.endswith(said)
-
-
-def test_two_coco_categories_of_one_id_are_named(coco, tmp_path):
-    del coco['images'][1], coco['annotations'][1:]
-    coco['categories'] += [{'id': 2, 'name': 'person'}, {'id': 2, 'name': 'dog'}]
-    images, found = findings_of(coco, tmp_path)
-    text = 'category dog: the id 2 is that of person too'
-    assert found == [('broken-annotation', text, None)]
-    assert [box.name for box in images[0].boxes] == ['person']
 
 
 @pytest.mark.parametrize('kind', ['CocoDataset', 'CocoFileDataset'])

@@ -151,30 +151,14 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
     folder.add('a.png')
     folder.annotate(image_id=55, category_id=DOG, bbox=[1, 1, 2, 2])
     assert folder.problems() == [
-        'a.json, annotation 3: no category has the id 9',
-        'a.json, annotation 4: no "bbox" of four finite numbers',
         'a.json: lost.png: no such image',
         'a.json: a.png is listed again',
-        'a.json, annotation 5: no image has the id 55',
-        "a.json, annotation 1: unknown class 'Dgo'; did you mean 'dog'? (2 times, also "
-        'in a.json, annotation 2)',
+        'a.json, object 3: no category has the id 9',
+        'a.json, object 4: no "bbox" of four finite numbers',
+        'a.json, object 5: no image has the id 55',
+        "a.json, object 1: unknown class 'Dgo'; did you mean 'dog'? (2 times, also "
+        'in a.json, object 2)',
         'a.json: no box of class dog',
-    ]
-
-
-def test_an_id_of_two_images_is_one_sentence(folder):
-    number = folder.add('a.png', *BOTH)
-    folder.add('b.png', id=number)
-    assert folder.problems() == [f'a.json: b.png: the id {number} is that of a.png too']
-
-
-def test_a_list_as_an_id_is_one_sentence(folder):
-    folder.add('a.png', *BOTH)
-    folder.annotate(image_id=[100], category_id=DOG, bbox=[1, 1, 2, 2])
-    folder.annotate(image_id=100, category_id=[DOG], bbox=[1, 1, 2, 2])
-    assert folder.problems() == [
-        'a.json, annotation 2: its image_id is [100]',
-        'a.json, annotation 3: no category has the id [7]',
     ]
 
 
@@ -199,17 +183,15 @@ def test_a_test_set_need_not_be_annotated(folder, log, extra):
     dataset = folder.load(test_mode=True)
     assert dataset.get_data_info(0)['instances'] == []
     assert '1 images, 0 boxes' in log[0]
-    assert folder.problems() == [
-        'a.json: not COCO: it lacks a list of images, annotations, categories'
-    ]
+    (problem,) = folder.problems()
+    assert problem.startswith('a.json: not COCO, it has no list of ')
 
 
 def test_no_file(folder, tmp_path):
     with pytest.raises(AnnotationError) as caught:
         PetDataset('b.json', data_root=f'{tmp_path}/./')
     assert caught.value.problems == (
-        f'{tmp_path}/b.json: No such file or directory; set data_root, or split the '
-        'data',
+        f'{tmp_path}/b.json: does not exist; set data_root, or split the data',
     )
 
 

@@ -9,9 +9,8 @@ import pytest
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.pages.data_numbers import Repeats, choose_examples, merge_splits
-from custom_datasets.pages.data_page import render_report
+from custom_datasets.pages.data_page import Report, render_report
 from custom_datasets.pages.data_pipeline import Augmented
-from custom_datasets.pages.data_report import Report
 from custom_datasets.pages.kit import MOST_BYTES, class_colours
 from custom_datasets.pages.pictures import Outline, make_picture
 from tests.pages.parsing import Page

@@ -296,7 +296,7 @@ def test_annotations_that_were_mended_after_the_folds_are_said(competition):
 
 @pytest.mark.parametrize(
     ('text', 'said'),
-    [('{', 'cannot be read'), ('[]', 'not COCO, which has a list of images')],
+    [('{', 'broken JSON'), ('[]', 'not COCO, it has no list of images')],
 )
 def test_a_test_json_that_is_broken(competition, text, said):
     (competition / 'test.json').write_text(text)

@@ -1,0 +1,327 @@
+"""A folder of COCO JSON files and images: read, written, and split.
+
+``annotations/<part>.json`` and ``images`` are written; read is any folder with
+JSON files of boxes in it.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from custom_datasets.data.coco import CocoFile, images_in, looks_like_coco, parse_coco
+from custom_datasets.data.images import image_size
+from custom_datasets.data.lists import Listed, SplitSource, choose_listed
+from custom_datasets.data.names import read_lines
+from custom_datasets.data.numbers import as_number, subtract
+from custom_datasets.data.problems import raise_refused, refused
+from custom_datasets.data.reading import Reading, Source, group_by_split
+from custom_datasets.data.records import has_area
+from custom_datasets.data.tree import Tree, load_json, place_of, split_in, split_of
+from custom_datasets.errors import UserError
+from custom_datasets.files import write_text
+
+IMAGES = 'images'
+
+_FOLDER = 'annotations'
+_WRITTEN = ('train.json', 'val.json', 'test.json')
+_COUNTS_FROM = 'voc_counts_from'
+
+
+def find_coco(tree: Tree) -> list[str]:
+    """List the JSON files with a list of images and another one of COCO's."""
+    found = []
+    for file in tree.ending('.json'):
+        try:
+            content = tree.load_json(file)
+        except UserError:
+            continue
+        if looks_like_coco(content):
+            found.append(file)
+    return found
+
+
+def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
+    """Read a folder; see :class:`~custom_datasets.data.reading.Source`.
+
+    An image with an object that can't be read is left out.
+    """
+    parts = _parts(tree)
+    for file in tree.ending('.json'):
+        try:
+            tree.load_json(file)
+        except UserError as error:
+            if not parts:
+                raise
+            reading.notes.append(f'{error}; left out')
+    if not parts:
+        raise UserError(f'{tree.name}: no JSON file with images and categories')
+    files = {}
+    for file, split in parts.items():
+        near = file.rpartition('/')[0]
+
+        def find_image(name: str, near: str = near, split: str | None = split) -> str:
+            return tree.find_image(name, near, split)
+
+        content = tree.load_json(file)
+        coco, problems = parse_coco(file, content, find_image, needs_truth=False)
+        files[file] = coco
+        failed = refused(problems)
+        reading.problems += map(str, failed)
+        reading.notes += [str(problem) for problem in problems if problem not in failed]
+    groups = _groups(files.values())
+    reading.note(sorted(groups), 'categories only group others and are left out')
+    chosen = []
+    empty = 0
+    owners: dict[tuple[str | None, str], str] = {}
+    for file, coco in files.items():
+        for record in coco.images:
+            if record.image is None or record.name in coco.broken:
+                continue
+            name = place_of(record.image)[1]
+            owner = owners.setdefault((parts[file], record.image), file)
+            if owner != file:
+                reading.problems.append(f'{file}: {name} is in {owner} as well')
+            solid = tuple(box for box in record.boxes if has_area(box.box))
+            empty += len(record.boxes) - len(solid)
+            record = replace(
+                record,
+                name=name,
+                image=tree.path(record.image),
+                annotation=tree.path(file),
+                boxes=solid,
+                filename=record.name,
+            )
+            chosen.append((parts[file], record))
+    if empty:
+        reading.notes.append(f'{empty} boxes without area dropped')
+    named = {record.image for coco in files.values() for record in coco.images}
+    others = [image for image in tree.images if image not in named]
+    reading.note(others, 'images that no JSON file names left out')
+    names = [name for coco in files.values() for name in _by_id(coco)]
+    infos = [coco.content.get('info') for coco in files.values()]
+    from_zero = any(isinstance(i, dict) and i.get(_COUNTS_FROM) == 0 for i in infos)
+    return Source(
+        format='coco',
+        root=tree.root,
+        classes=tuple(name for name in dict.fromkeys(names) if name not in groups),
+        splits=group_by_split(chosen),
+        counts_from=0 if from_zero else None,
+    )
+
+
+def _parts(tree: Tree) -> dict[str, str | None]:
+    """Return the part that each file is: by its name, its folder, or its own."""
+    files = [file for file in find_coco(tree) if _has_boxes(tree.load_json(file))]
+    parts: dict[str, str | None] = {}
+    for file in files:
+        *folders, name = file.split('/')
+        stem = os.path.splitext(name)[0]
+        folder = next(filter(None, map(split_of, reversed(folders))), None)
+        parts[file] = split_in(stem) or folder or (stem if len(files) > 1 else None)
+    return parts
+
+
+def _has_boxes(content: Mapping[str, Any]) -> bool:
+    """Say whether a file may be about boxes: captions are not."""
+    items = _objects(content, 'annotations')
+    return not items or not all('caption' in item for item in items)
+
+
+def _objects(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = content.get(key)
+    return [e for e in entries if isinstance(e, dict)] if type(entries) is list else []
+
+
+def _by_id(coco: CocoFile) -> list[str]:
+    ordered = sorted(
+        coco.categories, key=lambda pair: (len(str(pair[0])), str(pair[0]))
+    )
+    return [name for _, name in ordered]
+
+
+def _groups(files: Iterable[CocoFile]) -> set[str]:
+    """Return the categories that are others' ``supercategory`` and have no box.
+
+    Roboflow's exports begin with one such.
+    """
+    above, names, used = set(), set(), set()
+    for coco in files:
+        for item in _objects(coco.content, 'categories'):
+            if item.get('supercategory') not in (None, '', item.get('name')):
+                above.add(str(item['supercategory']).strip())
+        names |= {name for _, name in coco.categories}
+        used |= {box.name for image in coco.images for box in image.boxes}
+    return (names & above) - used
+
+
+def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
+    """Write ``annotations/<part>.json`` beside the images.
+
+    Args:
+        source: What to write. That a VOC source counts pixels from 0 is noted
+            in ``info``, so that the way back gives its numbers again.
+        names: For each part the images' paths under ``images``.
+        folder: Where ``images`` is.
+    """
+    ids = {name: index for index, name in enumerate(source.classes, 1)}
+    categories = [{'id': number, 'name': name} for name, number in ids.items()]
+    info = {} if source.counts_from != 0 else {_COUNTS_FROM: 0}
+    for split, records in source.splits.items():
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for number, record in enumerate(records, 1):
+            width, height = record.size or image_size(str(record.image))
+            images.append(
+                {
+                    'id': number,
+                    'file_name': names[split][number - 1],
+                    'width': width,
+                    'height': height,
+                }
+            )
+            for box in record.boxes:
+                x1, y1, x2, y2 = box.box
+                wide, tall = subtract(x2, x1), subtract(y2, y1)
+                annotations.append(
+                    {
+                        'id': len(annotations) + 1,
+                        'image_id': number,
+                        'category_id': ids[box.name],
+                        'bbox': [as_number(side) for side in (x1, y1, wide, tall)],
+                        'area': as_number(wide * tall),
+                        'iscrowd': int(box.difficult),
+                    }
+                )
+        data = {
+            'info': info,
+            'images': images,
+            'annotations': annotations,
+            'categories': categories,
+        }
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+        write_text(f'{folder}/annotations/{split}.json', f'{text}\n')
+
+
+def find_coco_json(root: str) -> str | None:
+    """Return the one COCO JSON in a folder or in its ``annotations``.
+
+    Where there are others, ``train.json`` and such are taken for what a split
+    has written of one beside the folder, and one without annotations for a
+    competition's test set.
+
+    Raises:
+        UserError: There are several.
+    """
+    contents = {}
+    for folder in (root, os.path.join(root, _FOLDER)):
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            path = os.path.join(folder, name)
+            if name.lower().endswith('.json'):
+                try:
+                    content = load_json(path)
+                except UserError:
+                    continue
+                if looks_like_coco(content):
+                    contents[path] = bool(content.get('annotations'))
+    paths = list(contents)
+    paths = [p for p in paths if os.path.basename(p) not in _WRITTEN] or paths
+    paths = [p for p in paths if contents[p]] or paths
+    if all(os.path.basename(p) in _WRITTEN for p in paths):
+        paths = [p for p in paths if os.path.dirname(p) == root] or paths
+    if len(paths) > 1:
+        raise UserError(f'{root}: several COCO JSONs, name one: {", ".join(paths)}')
+    return paths[0] if paths else None
+
+
+def read_coco_split(
+    path: str, images: str | None = None, needs_truth: bool = True
+) -> SplitSource:
+    """Read a COCO JSON that is to be split; an image's name is its ``file_name``.
+
+    Args:
+        path: The JSON.
+        images: Folder of the images; by default ``images`` beside the JSON or
+            beside its folder, or one of these two folders itself.
+        needs_truth: Whether it must have annotations and categories.
+
+    Raises:
+        UserError: The JSON can't be read or is not COCO's.
+        AnnotationError: With everything that is wrong in it.
+    """
+    content = load_json(path)
+    folder = images or _image_folder(path, content)
+    find_image = images_in(folder) if folder else None
+    coco, problems = parse_coco(path, content, find_image, needs_truth=needs_truth)
+    raise_refused(path, problems)
+    notes: Counter[str] = Counter()
+    labels: dict[str, Counter[str]] = {}
+    for record in coco.images:
+        solid = [box.name for box in record.boxes if has_area(box.box)]
+        labels[record.name] = Counter(solid)
+        notes['boxes without area not counted'] += len(record.boxes) - len(solid)
+    if folder is None:
+        text = 'images not found, so not compared; --images names their folder'
+        notes[text] = len(labels)
+    files = {record.name: record.image for record in coco.images}
+
+    def read(other: str) -> Listed:
+        if not other.lower().endswith('.json'):
+            names = (line for _, line in read_lines(other))
+            return choose_listed(other, names, labels, files)
+        held = read_coco_split(other, folder, needs_truth=False)
+        for name in held.labels.keys() & labels.keys():
+            twin = os.path.join(os.path.splitext(other)[0], name)
+            ours = os.path.realpath(files[name] or twin)
+            if os.path.isfile(twin) and os.path.realpath(twin) != ours:
+                raise UserError(
+                    f'{other}: {name} is in {path} too, and {twin} may be another '
+                    'image; put the folder into file_name, in both'
+                )
+        return held.labels, held.images
+
+    root = os.path.dirname(path)
+    if os.path.basename(os.path.abspath(root)) == _FOLDER:
+        root = os.path.dirname(root) or os.path.join(root, '..')
+    return SplitSource(
+        root=root,
+        folder=_FOLDER,
+        suffix='.json',
+        labels=labels,
+        images=files,
+        render=lambda names: _subset(coco, set(names)),
+        read=read,
+        linked={'images': folder} if folder else {},
+        file=path,
+        notes=notes,
+    )
+
+
+def _image_folder(path: str, content: Any) -> str | None:
+    """Return the folder that holds most of the images; None if none holds any."""
+    entries = _objects(content, 'images') if isinstance(content, dict) else []
+    names = [str(entry.get('file_name')) for entry in entries]
+    beside = os.path.dirname(path)
+    parents = (beside, os.path.normpath(os.path.join(beside, '..')))
+    folders = [os.path.join(p, inner) for p in parents for inner in ('images', '')]
+    counts = {
+        folder: sum(os.path.isfile(os.path.join(folder, name)) for name in names)
+        for folder in folders
+    }
+    best = max(folders, key=lambda folder: counts[folder])
+    return best if counts[best] else None
+
+
+def _subset(coco: CocoFile, names: set[str]) -> str:
+    """Return the file as it is, less other images and what is annotated on them."""
+    chosen = [record for record in coco.images if record.name in names]
+    indices = {box.index for record in chosen for box in record.boxes}
+    annotations = enumerate(coco.content['annotations'])
+    content = {
+        **coco.content,
+        'images': [e for e in coco.content['images'] if e['file_name'] in names],
+        'annotations': [item for index, item in annotations if index in indices],
+    }
+    return json.dumps(content, ensure_ascii=False) + '\n'
