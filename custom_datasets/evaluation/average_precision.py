@@ -1,4 +1,8 @@
-"""Average precision of detection, as Pascal VOC and as COCO define it."""
+"""Average precision of detection, as Pascal VOC and as COCO define it.
+
+Everything is matched and sorted once; then the images can be weighted again and
+again, as resampling does.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,22 +15,103 @@ from custom_datasets.evaluation.matching import (
     RANGES,
     CocoMatching,
     Matching,
-    Overlaps,
     find_overlaps,
     match_classwise,
     match_coco,
 )
 from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
 
-RECALLS = np.linspace(0, 1, 101)
+COCO_METRICS = ('AP', 'AP50', 'AP75', 'small', 'medium', 'large')
+
+_RECALLS = np.linspace(0, 1, 101)
 """Where COCO reads the precision."""
 
 
+class APTables:
+    """Average precision of a test set whose images count as often as a weight says.
+
+    Weights have shape (images,) and are whole numbers.
+    """
+
+    def __init__(
+        self,
+        results: DetectionResults,
+        classwise: Matching,
+        coco: dict[str, CocoMatching],
+    ) -> None:
+        """Sort the predictions of each class."""
+        order = np.argsort(-results.predicted.score, kind='stable')
+        label = results.predicted.label
+        orders = [order[label[order] == k] for k in range(len(results.classes))]
+        self._area = [
+            _PrecisionTable(_rank_classwise(results, classwise, rows, number))
+            for number, rows in enumerate(orders)
+        ]
+        self._coco = [
+            _PrecisionTable(_rank_coco(results, coco[size], rows, number))
+            for size in RANGES
+            for number, rows in enumerate(orders)
+        ]
+
+    def ap50(self, weights: Floats) -> Floats:
+        """Return area-AP50, as mmdet's ``eval_map`` computes it.
+
+        Returns:
+            Shape (1 + classes,): the mean over the classes that have objects,
+            then each class; NaN where there is none.
+        """
+        whole = np.asarray(weights).astype(np.intp)
+        values = np.concatenate([table.area(whole) for table in self._area])
+        return np.append(mean_defined(values), values)
+
+    def coco_grid(self, weights: Floats) -> Floats:
+        """Return COCO's average precision at each IoU and for each size.
+
+        Returns:
+            Shape (ranges, classes, IoUs), in the order of ``RANGES`` and
+            ``IOUS``; NaN where a class has no object of that size.
+        """
+        whole = np.asarray(weights).astype(np.intp)
+        grid = np.array([table.interpolated(whole) for table in self._coco])
+        return grid.reshape(len(RANGES), -1, len(IOUS))
+
+    def coco_ap(self, weights: Floats) -> Floats:
+        """Return what mmdet's ``CocoMetric`` reports.
+
+        Returns:
+            Shape (6 + classes,): ``COCO_METRICS``, then the AP of each class;
+            NaN where there is no object.
+        """
+        grid = self.coco_grid(weights)
+        return np.concatenate([coco_summary(grid), grid[0].mean(axis=1)])
+
+
+def ap_tables(results: DetectionResults) -> APTables:
+    """Match and sort; predictions of one score rank as their images do."""
+    pairs = find_overlaps(results)
+    return APTables(
+        results, match_classwise(results, pairs), match_coco(results, pairs)
+    )
+
+
+def coco_summary(grid: Floats) -> Floats:
+    """Return ``COCO_METRICS``, of shape (6,), from :meth:`APTables.coco_grid`."""
+    whole = grid[0]
+    parts = [whole, whole[:, [0]], whole[:, [5]], *grid[1:]]
+    return np.array([mean_defined(values) for values in parts])
+
+
+def mean_defined(values: Floats) -> float:
+    """Return the mean of those that are not NaN; NaN if all are."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else np.nan
+
+
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class _Ranking:
     """Predictions of one class, most confident first, against its objects.
 
-    A matching is one way to tell right from wrong, at one IoU say.
+    A matching is one way to tell right from wrong, such as one IoU.
 
     Attributes:
         image: Shape (predictions,), index of the image.
@@ -45,6 +130,40 @@ class Ranking:
     positive: Integers
 
 
+def _rank_classwise(
+    results: DetectionResults, matching: Matching, order: Integers, number: int
+) -> _Ranking:
+    truth = results.truth
+    found = matching.found[order]
+    rows = np.flatnonzero(found)
+    return _Ranking(
+        image=results.predicted.image[order],
+        counts=~matching.ignored[order],
+        rows=rows,
+        found=found[rows, None],
+        ignored=np.zeros((len(rows), 1), dtype=bool),
+        positive=truth.image[(truth.label == number) & ~truth.ignore],
+    )
+
+
+def _rank_coco(
+    results: DetectionResults, matching: CocoMatching, order: Integers, number: int
+) -> _Ranking:
+    truth = results.truth
+    candidate: NDArray[np.intp] = np.full(len(results.predicted.score), -1)
+    candidate[matching.rows] = np.arange(len(matching.rows))
+    rows = np.flatnonzero(candidate[order] >= 0)
+    matched = candidate[order][rows]
+    return _Ranking(
+        image=results.predicted.image[order],
+        counts=matching.inside[order],
+        rows=rows,
+        found=matching.found[matched],
+        ignored=matching.ignored[matched],
+        positive=truth.image[(truth.label == number) & matching.positive],
+    )
+
+
 class _Sums(NamedTuple):
     gains: Integers  # Weight of each true positive.
     right: Integers  # Sum of these before each, and at the end.
@@ -52,14 +171,10 @@ class _Sums(NamedTuple):
     positives: int  # Weight of all objects.
 
 
-class PrecisionTable:
-    """Average precision of a ranking, in each of its matchings.
+class _PrecisionTable:
+    """Average precision of a ranking, in each of its matchings."""
 
-    Args:
-        ranking: Predictions and objects.
-    """
-
-    def __init__(self, ranking: Ranking) -> None:
+    def __init__(self, ranking: _Ranking) -> None:
         """Note where the true positives stand, matching after matching."""
         rows, found, ignored = ranking.rows, ranking.found, ranking.ignored
         matching, hit = np.nonzero(found.T)
@@ -85,9 +200,6 @@ class PrecisionTable:
         Pascal VOC's average precision from 2010 on: at each recall the best
         precision from there on.
 
-        Args:
-            weights: Shape (images,), how often each counts.
-
         Returns:
             Shape (matchings,); NaN where there is no object.
         """
@@ -103,9 +215,6 @@ class PrecisionTable:
 
     def interpolated(self, weights: Integers) -> Floats:
         """Return the mean of the precision at 101 recalls, as COCO has it.
-
-        Args:
-            weights: Shape (images,), how often each counts.
 
         Returns:
             Shape (matchings,); NaN where there is no object.
@@ -141,9 +250,9 @@ def _reaching(positives: int) -> Integers:
 
     The quotients are compared, not the products: rounding is pycocotools'.
     """
-    count = np.ceil(RECALLS * positives) - 1
+    count = np.ceil(_RECALLS * positives) - 1
     for _ in range(2):
-        count += count / positives < RECALLS
+        count += count / positives < _RECALLS
     return np.asarray(np.maximum(count, 1), dtype=np.intp)
 
 
@@ -151,139 +260,3 @@ def _sums_before(values: Integers) -> Integers:
     sums = np.zeros(len(values) + 1, dtype=values.dtype)
     np.cumsum(values, out=sums[1:])
     return sums
-
-
-COCO_METRICS = ('AP', 'AP50', 'AP75', 'small', 'medium', 'large')
-
-
-class APTables:
-    """Average precision of a test set whose images count as often as is said.
-
-    Args:
-        results: Truth and predictions.
-        classwise: How area-AP50 matches them.
-        coco: How COCO does, for each range of size.
-    """
-
-    def __init__(
-        self,
-        results: DetectionResults,
-        classwise: Matching,
-        coco: dict[str, CocoMatching],
-    ) -> None:
-        """Sort the predictions of each class."""
-        order = np.argsort(-results.predicted.score, kind='stable')
-        label = results.predicted.label
-        orders = [order[label[order] == k] for k in range(len(results.classes))]
-        self._area = [
-            PrecisionTable(_classwise(results, classwise, one, number))
-            for number, one in enumerate(orders)
-        ]
-        self._coco = [
-            PrecisionTable(_coco(results, coco[name], one, number))
-            for name in RANGES
-            for number, one in enumerate(orders)
-        ]
-
-    def ap50(self, weights: Floats) -> Floats:
-        """Return area-AP50, as mmdet's ``eval_map`` computes it.
-
-        Args:
-            weights: Shape (images,), how often each counts; whole numbers.
-
-        Returns:
-            Shape (1 + classes,): the mean over the classes that have objects,
-            then each class; NaN where there is none.
-        """
-        whole = np.asarray(weights).astype(np.intp)
-        values = np.concatenate([table.area(whole) for table in self._area])
-        return np.append(mean_known(values), values)
-
-    def coco_grid(self, weights: Floats) -> Floats:
-        """Return COCO's average precision at each IoU and for each range of size.
-
-        Args:
-            weights: Shape (images,), how often each counts; whole numbers.
-
-        Returns:
-            Shape (ranges, classes, IoUs), in the order of ``RANGES`` and
-            ``IOUS``; NaN where a class has no object of that size.
-        """
-        whole = np.asarray(weights).astype(np.intp)
-        grid = np.array([table.interpolated(whole) for table in self._coco])
-        return grid.reshape(len(RANGES), -1, len(IOUS))
-
-    def coco_ap(self, weights: Floats) -> Floats:
-        """Return what mmdet's ``CocoMetric`` reports.
-
-        Args:
-            weights: Shape (images,), how often each counts; whole numbers.
-
-        Returns:
-            Shape (6 + classes,): ``COCO_METRICS``, then the AP of each class;
-            NaN where there is no object.
-        """
-        grid = self.coco_grid(weights)
-        return np.concatenate([coco_summary(grid), grid[0].mean(axis=1)])
-
-
-def ap_tables(results: DetectionResults, overlaps: Overlaps | None = None) -> APTables:
-    """Match and sort once, for any weights of the images.
-
-    Predictions of one score rank as their images do in the results.
-
-    Args:
-        results: Truth and predictions.
-        overlaps: :func:`find_overlaps` of them, where it is there already.
-    """
-    pairs = overlaps or find_overlaps(results)
-    return APTables(
-        results, match_classwise(results, pairs), match_coco(results, pairs)
-    )
-
-
-def coco_summary(grid: Floats) -> Floats:
-    """Return ``COCO_METRICS``, of shape (6,), from :meth:`APTables.coco_grid`."""
-    whole = grid[0]
-    at = [whole, whole[:, [0]], whole[:, [5]], *grid[1:]]
-    return np.array([mean_known(values) for values in at])
-
-
-def mean_known(values: Floats) -> float:
-    """Return the mean of those that are not NaN; NaN if all are."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
-
-
-def _classwise(
-    results: DetectionResults, matching: Matching, order: Integers, number: int
-) -> Ranking:
-    truth = results.truth
-    found = matching.found[order]
-    rows = np.flatnonzero(found)
-    return Ranking(
-        image=results.predicted.image[order],
-        counts=~matching.ignored[order],
-        rows=rows,
-        found=found[rows, None],
-        ignored=np.zeros((len(rows), 1), dtype=bool),
-        positive=truth.image[(truth.label == number) & ~truth.ignore],
-    )
-
-
-def _coco(
-    results: DetectionResults, matching: CocoMatching, order: Integers, number: int
-) -> Ranking:
-    truth = results.truth
-    candidate: NDArray[np.intp] = np.full(len(results.predicted.score), -1)
-    candidate[matching.rows] = np.arange(len(matching.rows))
-    rows = np.flatnonzero(candidate[order] >= 0)
-    chosen = candidate[order][rows]
-    return Ranking(
-        image=results.predicted.image[order],
-        counts=matching.inside[order],
-        rows=rows,
-        found=matching.found[chosen],
-        ignored=matching.ignored[chosen],
-        positive=truth.image[(truth.label == number) & matching.positive],
-    )

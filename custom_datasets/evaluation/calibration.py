@@ -1,4 +1,4 @@
-"""Whether a classifier is as often right as it says, and a temperature to mend it.
+"""Whether a classifier is right as often as it says, and a temperature to fix it.
 
 The reliability curve, the expected calibration error and temperature scaling
 are those of C. Guo et al., "On Calibration of Modern Neural Networks", ICML
@@ -6,12 +6,11 @@ are those of C. Guo et al., "On Calibration of Modern Neural Networks", ICML
 Probabilities Using Bayesian Binning", AAAI 2015.
 """
 
-from functools import partial
-from typing import Literal, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from custom_datasets.evaluation.classification import Decisions, share_estimate
+from custom_datasets.evaluation.classification import share_estimate
 from custom_datasets.evaluation.intervals import Estimate, Interval, bootstrap
 from custom_datasets.evaluation.results import (
     ClassificationResults,
@@ -32,9 +31,12 @@ TEMPERATURES = 0.05, 20.0
 
 _STEPS = 40  # Halvings of the interval: 1e-12 of it is left.
 
+_CHANCE = 95
+"""Percentile of the errors by chance up to which an error may be chance."""
+
 
 class Bin(TypedDict):
-    """One bin of the reliability curve; ``confidence`` is the mean of its images."""
+    """A bin of the reliability curve; ``confidence`` is the mean of its images."""
 
     low: float
     high: float
@@ -53,8 +55,8 @@ class Chance(TypedDict):
 class CalibrationMeasures(TypedDict):
     """How well confidence fits accuracy.
 
-    ``ece`` is the expected calibration error, ``nll`` the negative log likelihood
-    of a test image.
+    ``confidence`` is the mean, ``ece`` the expected calibration error, ``nll`` the
+    negative log likelihood per test image.
     """
 
     confidence: float
@@ -65,7 +67,7 @@ class CalibrationMeasures(TypedDict):
 
 
 class Temperature(TypedDict):
-    """The fitted temperature, if there is one, and how much it changes the ``nll``."""
+    """The temperature, if one is fitted, and how much it changes the ``nll``."""
 
     value: float | None
     note: str
@@ -73,10 +75,10 @@ class Temperature(TypedDict):
 
 
 class Calibration(TypedDict):
-    """Calibration before and after the temperature.
+    """Calibration before and, if there is a temperature, after it.
 
-    ``zeros`` counts images whose true class has probability 0, which counts as
-    ``lowest``. ``after`` is None without a temperature.
+    ``zeros`` are images whose true class has probability 0, which counts as
+    ``lowest``.
     """
 
     bins: int
@@ -85,39 +87,6 @@ class Calibration(TypedDict):
     temperature: Temperature
     before: CalibrationMeasures
     after: CalibrationMeasures | None
-
-
-class _Goal(TypedDict):
-    goal: float
-    threshold: float | None
-
-
-class Goal(_Goal, total=False):
-    """An accuracy to reach, and the threshold that does; None where none does.
-
-    With a threshold, on the test set: how many images are answered, their share
-    and how many of the answers are right.
-    """
-
-    images: int
-    coverage: Interval
-    accuracy: Interval
-
-
-class CoveragePoint(TypedDict):
-    """How many images are answered from a threshold on, and how many rightly."""
-
-    threshold: float
-    coverage: float
-    accuracy: float
-
-
-class AnswerThresholds(TypedDict):
-    """Thresholds to answer from; chosen on validation, measured on the test set."""
-
-    chosen_on: Literal['validation'] | None
-    goals: list[Goal]
-    curve: list[CoveragePoint]
 
 
 class Reliability(NamedTuple):
@@ -134,20 +103,44 @@ class Reliability(NamedTuple):
     accuracy: Floats
 
 
-def bin_of(confidence: Floats) -> Integers:
-    """Return the bin of each confidence: bin 0 is (0, 1/15], bin 14 (14/15, 1]."""
-    return np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
+def calibration(
+    test: ClassificationResults,
+    val: ClassificationResults | None,
+    resamples: int,
+    seed: int,
+) -> Calibration:
+    """Compare confidence with accuracy, before and after a temperature.
+
+    The temperature is fitted on the validation set; without one there is none.
+    """
+    temperature, note = _fit(val)
+    logs = log_probabilities(test.scores)
+    before = _measure(test.scores, logs, test.truth, resamples, seed)
+    after = change = None
+    if temperature is not None:
+        scaled = with_temperature(logs, temperature)
+        after = _measure(np.exp(scaled), scaled, test.truth, resamples, seed)
+        difference = true_class_loss(scaled, test.truth) - true_class_loss(
+            logs, test.truth
+        )
+        change = _mean(difference, resamples, seed).as_json()
+    likely = np.take_along_axis(test.scores, test.truth[:, None], axis=1)
+    return {
+        'bins': BINS,
+        'lowest': LOWEST,
+        'zeros': int((likely < LOWEST).sum()),
+        'temperature': {'value': temperature, 'note': note, 'change': change},
+        'before': before,
+        'after': after,
+    }
 
 
 def reliability(confidence: Floats, correct: Flags, weights: Floats) -> Reliability:
-    """Compare confidence with accuracy in each bin.
+    """Compare confidence with accuracy in each bin; all are of shape (images,).
 
-    Args:
-        confidence: Shape (images,), 0 to 1.
-        correct: Shape (images,), whether each decision is right.
-        weights: Shape (images,), how often each counts.
+    Bin 0 is (0, 1/15], bin 14 is (14/15, 1].
     """
-    bins = bin_of(confidence)
+    bins = np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
     images = np.bincount(bins, weights, BINS).astype(np.float64)
     sure = np.bincount(bins, weights * confidence, BINS)
     right = np.bincount(bins, weights * correct, BINS)
@@ -188,14 +181,9 @@ def without_bias(percentiles: Estimate, chance: float) -> Estimate:
 def chance_errors(confidence: Floats, count: int, seed: int) -> Floats:
     """Return calibration errors of a classifier that is calibrated.
 
-    It is right with just the probability that it says (consistency resampling,
+    It is right with exactly the probability that it says (consistency resampling,
     J. Bröcker and L. A. Smith, "Increasing the Reliability of Reliability
     Diagrams", Weather and Forecasting 22, 2007).
-
-    Args:
-        confidence: Shape (images,), of the classifier in question.
-        count: How often to draw who is right.
-        seed: The same seed draws the same.
 
     Returns:
         Shape (count,): how large an error so many images show by chance.
@@ -219,17 +207,14 @@ def log_probabilities(scores: Floats) -> Floats:
 
 
 def with_temperature(logs: Floats, temperature: float) -> Floats:
-    """Divide logits by a temperature.
+    """Divide logits by a temperature: above 1 a classifier becomes less sure.
 
     Log probabilities are logits less a constant for each image, which the
     softmax does not see; so where no probability is 0 this is exact.
 
     Args:
-        logs: Shape (images, classes), log probabilities.
-        temperature: Above 1 makes the classifier less sure, below 1 surer.
-
-    Returns:
-        Shape (images, classes), log probabilities.
+        logs: Shape (images, classes), log probabilities; so is what is returned.
+        temperature: The divisor.
     """
     scaled = logs / temperature
     scaled = scaled - scaled.max(axis=1, keepdims=True)
@@ -258,8 +243,8 @@ def fit_temperature(logs: Floats, truth: Integers) -> float | None:
         truth: Shape (images,), index into the classes.
 
     Returns:
-        The temperature, or None where it is not between ``TEMPERATURES``: all
-        images are right, say, and the likelihood only grows as it falls.
+        The temperature, or None where it is not between ``TEMPERATURES``: where all
+        images are right, the likelihood only grows as it falls.
     """
     low, high = TEMPERATURES
     if _slope(logs, truth, low) <= 0 or _slope(logs, truth, high) >= 0:
@@ -280,51 +265,6 @@ def _slope(logs: Floats, truth: Integers, temperature: float) -> float:
     return float((expected + true_class_loss(logs, truth)).mean())
 
 
-_CHANCE = 95
-"""Percentile of the errors by chance up to which one may be chance."""
-
-
-def calibration(
-    test: ClassificationResults,
-    val: ClassificationResults | None,
-    resamples: int,
-    seed: int,
-) -> Calibration:
-    """Compare confidence with accuracy, before and after a temperature.
-
-    Args:
-        test: Where they are compared.
-        val: Where the temperature is fitted; without it there is none.
-        resamples: How often to resample images.
-        seed: The same seed draws the same resamples.
-    """
-    temperature, note = _fit(val)
-    logs = log_probabilities(test.scores)
-    before = _measure(test.scores, logs, test.truth, resamples, seed)
-    after = change = None
-    if temperature is not None:
-        scaled = with_temperature(logs, temperature)
-        after = _measure(np.exp(scaled), scaled, test.truth, resamples, seed)
-        change = _mean(
-            true_class_loss(scaled, test.truth) - true_class_loss(logs, test.truth),
-            resamples,
-            seed,
-        )
-    likely = np.take_along_axis(test.scores, test.truth[:, None], axis=1)
-    return {
-        'bins': BINS,
-        'lowest': LOWEST,
-        'zeros': int((likely < LOWEST).sum()),
-        'temperature': {
-            'value': temperature,
-            'note': note,
-            'change': change and change.as_json(),
-        },
-        'before': before,
-        'after': after,
-    }
-
-
 def _fit(val: ClassificationResults | None) -> tuple[float | None, str]:
     """Return the temperature and a sentence on where it comes from."""
     if val is None:
@@ -335,8 +275,8 @@ def _fit(val: ClassificationResults | None) -> tuple[float | None, str]:
     temperature = fit_temperature(log_probabilities(val.scores), val.truth)
     if temperature is None:
         return None, (
-            f'No temperature is fitted: on the {count:,} validation images the '
-            'likelihood has no best one (where none is a mistake, say).'
+            f'No temperature is fitted: on the {count:,} validation images no '
+            'temperature has the highest likelihood, as where there are no mistakes.'
         )
     return temperature, f'Fitted on {count:,} validation images.'
 
@@ -379,123 +319,9 @@ def _bins(curve: Reliability, accuracy: list[Estimate]) -> list[Bin]:
         {
             'low': round(index / BINS, 6),
             'high': round((index + 1) / BINS, 6),
-            'images': int(curve.images[index]),
-            'confidence': round(float(curve.confidence[index]), 6) if count else None,
-            'accuracy': share_estimate(accuracy[index], int(count)).as_json(),
+            'images': int(images),
+            'confidence': round(float(curve.confidence[index]), 6) if images else None,
+            'accuracy': share_estimate(accuracy[index], int(images)).as_json(),
         }
-        for index, count in enumerate(curve.images)
+        for index, images in enumerate(curve.images)
     ]
-
-
-GOALS = 0.9, 0.95, 0.98, 0.99, 1.0
-"""Accuracies of the answers for which a threshold is looked for."""
-
-_POINTS = 100
-
-
-def thresholds(
-    decisions: Decisions, chosen_on: Decisions | None, resamples: int, seed: int
-) -> AnswerThresholds:
-    """Choose thresholds on one set and try them on another.
-
-    Args:
-        decisions: On the test set.
-        chosen_on: On the validation set; None chooses none.
-        resamples: How often to resample images.
-        seed: The same seed draws the same resamples.
-    """
-    confidence, correct = decisions.confidence, decisions.correct
-    goals: list[Goal] = []
-    for goal in GOALS if chosen_on else ():
-        assert chosen_on
-        threshold = lowest_threshold(chosen_on.confidence, chosen_on.correct, goal)
-        row: Goal = {'goal': goal, 'threshold': threshold}
-        if threshold is not None:
-            metric = partial(answered, confidence, correct, threshold)
-            both = bootstrap(metric, len(confidence), resamples, seed)
-            images = int((confidence >= threshold).sum())
-            row['images'] = images
-            # Without a threshold all images are answered, in every resample.
-            coverage = (
-                share_estimate(both[0], len(confidence)) if threshold else both[0]
-            )
-            row['coverage'] = coverage.as_json()
-            row['accuracy'] = share_estimate(both[1], images).as_json()
-        goals.append(row)
-    return {
-        'chosen_on': 'validation' if chosen_on else None,
-        'goals': goals,
-        'curve': coverage_curve(confidence, correct),
-    }
-
-
-def lowest_threshold(confidence: Floats, correct: Flags, goal: float) -> float | None:
-    """Find the confidence from which on the answers are right often enough.
-
-    Args:
-        confidence: Shape (images,), 0 to 1.
-        correct: Shape (images,), whether each decision is right.
-        goal: The accuracy to reach.
-
-    Returns:
-        The threshold that answers most images: 0 where all can be answered,
-        else midway between two confidences; an image is answered from it on.
-        None where none reaches the goal.
-    """
-    order = np.argsort(-confidence, kind='stable')
-    ranked = confidence[order]
-    reached = np.cumsum(correct[order]) / np.arange(1, len(order) + 1) >= goal
-    # Images of one confidence are answered together.
-    last = np.append(ranked[1:] < ranked[:-1], True)
-    ends = np.flatnonzero(reached & last)
-    if not len(ends):
-        return None
-    end = int(ends[-1])
-    if end == len(order) - 1:
-        return 0.0
-    middle = float((ranked[end] + ranked[end + 1]) / 2)
-    # Between neighbouring numbers there is none, and their mean may be the lower.
-    return middle if middle > ranked[end + 1] else float(ranked[end])
-
-
-def answered(
-    confidence: Floats, correct: Flags, threshold: float, weights: Floats
-) -> Floats:
-    """Return coverage and accuracy at a threshold.
-
-    Args:
-        confidence: Shape (images,), 0 to 1.
-        correct: Shape (images,), whether each decision is right.
-        threshold: Images from this confidence on are answered.
-        weights: Shape (images,), how often each counts.
-
-    Returns:
-        Shape (2,), 0 to 1; accuracy is NaN where nothing is answered.
-    """
-    sure = weights * (confidence >= threshold)
-    total = sure.sum()
-    accuracy = (sure * correct).sum() / total if total else np.nan
-    return np.array([total / weights.sum(), accuracy])
-
-
-def coverage_curve(confidence: Floats, correct: Flags) -> list[CoveragePoint]:
-    """Return the accuracy of the answers as fewer and fewer images are answered.
-
-    At most 101 points, from one image to all.
-    """
-    ranked = -np.sort(-confidence)
-    ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
-    chosen = np.unique(np.linspace(0, len(ends) - 1, _POINTS + 1).round().astype(int))
-    even = np.ones(len(confidence))
-    points: list[CoveragePoint] = []
-    for end in ends[chosen]:
-        threshold = float(ranked[end])
-        coverage, accuracy = answered(confidence, correct, threshold, even)
-        points.append(
-            {
-                'threshold': threshold,
-                'coverage': round(float(coverage), 6),
-                'accuracy': round(float(accuracy), 6),
-            }
-        )
-    return points

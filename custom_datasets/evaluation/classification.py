@@ -1,4 +1,4 @@
-"""What a classifier gets right: each class, and who is taken for whom."""
+"""What a classifier gets right: each class, each attribute, and who is confused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +26,37 @@ _SUM_ERROR = 1e-3
 """Half precision sums a thousand probabilities to within this."""
 
 
+class Confused(TypedDict):
+    """A class that is taken for another; ``share`` is of the true class's images."""
+
+    true: str
+    predicted: str
+    images: int
+    share: float
+
+
+class _Attribute(TypedDict):
+    name: str
+    accuracy: Interval
+
+
+class AttributeRow(_Attribute, total=False):
+    """How far an attribute is right; all but accuracy only where it is a number.
+
+    ``within_one`` is the share of images that are off by at most 1. The errors are
+    in the attribute's unit: the mean absolute one of the most probable class, and
+    that of the expected value, the mean of all values weighted by probability.
+    """
+
+    within_one: Interval
+    mean_absolute_error: Interval
+    expected_error: Interval
+
+
+Attributes = Mapping[str, Mapping[str, Any]]
+"""The value of each class, by the attribute's name and the class's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decisions:
     """What a classifier decides for each image, and how sure it is.
@@ -49,46 +80,19 @@ class Decisions:
         return np.equal(self.truth, self.predicted)
 
 
-class Confused(TypedDict):
-    """A class that is taken for another; ``share`` is of the true class's images."""
-
-    true: str
-    predicted: str
-    images: int
-    share: float
-
-
-class _Attribute(TypedDict):
-    name: str
-    accuracy: Interval
-
-
-class AttributeRow(_Attribute, total=False):
-    """How far an attribute is right; what follows only where values are numbers.
-
-    ``within_one`` is the share of images that are off by at most 1. Errors are in
-    the unit of the values: the mean absolute one, and that of the mean of all
-    values, each weighted by the probability of its class.
-    """
-
-    within_one: Interval
-    mean_absolute_error: Interval
-    expected_error: Interval
-
-
 def decide(results: ClassificationResults) -> Decisions:
     """Take the most probable class of each image.
 
     Raises:
-        UserError: The scores of an image are no probabilities.
+        UserError: The scores of an image are not probabilities.
     """
     scores = results.scores
     sound = (scores >= 0).all(axis=1) & (abs(scores.sum(axis=1) - 1) < _SUM_ERROR)
     if not sound.all():
         image = results.images[int(np.argmin(sound))]
         raise UserError(
-            f'{image.path or image.key}: its scores are no probabilities that sum to '
-            '1; the report is for one class an image, told by a softmax'
+            f'{image.path or image.key}: its scores are not probabilities that sum to '
+            '1; only classifiers with a softmax, of one class per image, are supported'
         )
     predicted = scores.argmax(axis=1)
     confidence = np.take_along_axis(scores, predicted[:, None], axis=1)[:, 0]
@@ -111,26 +115,20 @@ def class_scores(decisions: Decisions, weights: Floats) -> Floats:
     """
     count, correct = decisions.classes, decisions.correct
     true = np.bincount(decisions.truth, weights, count)
-    found = np.bincount(decisions.predicted, weights, count)
+    predicted = np.bincount(decisions.predicted, weights, count)
     hits = np.bincount(decisions.truth[correct], weights[correct], count)
     with np.errstate(invalid='ignore', divide='ignore'):
-        f1 = np.where(true > 0, 2 * hits / (true + found), np.nan)
-        return np.array([hits / found, hits / true, f1])
+        f1 = np.where(true > 0, 2 * hits / (true + predicted), np.nan)
+        return np.array([hits / predicted, hits / true, f1])
 
 
 def overall_scores(decisions: Decisions, weights: Floats) -> Floats:
-    """Return top-1, balanced accuracy and macro F1.
+    """Return top-1, balanced accuracy and macro F1, shape (3,), 0 to 1.
 
     Balanced accuracy is the mean of the classes' recalls (K. H. Brodersen et
     al., "The Balanced Accuracy and Its Posterior Distribution", ICPR 2010),
     macro F1 that of their F1; classes without images are left out of both.
-
-    Args:
-        decisions: All images.
-        weights: As in :func:`class_scores`.
-
-    Returns:
-        Shape (3,), 0 to 1.
+    Weights are those of :func:`class_scores`.
     """
     top1 = (weights * decisions.correct).sum() / weights.sum()
     _, recall, f1 = class_scores(decisions, weights)
@@ -201,22 +199,17 @@ def frequent_confusions(
     ]
 
 
-Attributes = Mapping[str, Mapping[str, Any]]
-"""The value of each class, by the attribute's name and the class's."""
+def usable_attributes(
+    attributes: Attributes | None, classes: Sequence[str]
+) -> Attributes:
+    """Return the attributes of a ``METAINFO`` that have a value for every class.
 
-
-def usable_attributes(attributes: Any, classes: Sequence[str]) -> Attributes:
-    """Return the attributes that have a value for every class.
-
-    Args:
-        attributes: Of a data set's ``METAINFO``; None where it has none. With
-            other classes by an override they may not fit any more.
-        classes: Names of the classes.
+    With other classes by an override, an attribute may not fit any more.
     """
     return {
         name: values
         for name, values in (attributes or {}).items()
-        if all(one in values for one in classes)
+        if all(label in values for label in classes)
     }
 
 
@@ -229,34 +222,33 @@ def attribute_report(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[AttributeRow]:
-    """Evaluate each attribute.
+    """Evaluate each attribute; the most probable class decides.
 
     Args:
         attributes: With a value for every class.
         classes: Their names, in the order that numbers them.
         truth: Shape (images,), index into the classes.
-        scores: Shape (images, classes), probabilities. The decision on an
-            attribute is that of the most probable class.
+        scores: Shape (images, classes), probabilities.
         resamples: How often to resample images for the intervals.
-        seed: The same seed draws the same resamples.
+        seed: Of the resamples.
     """
     predicted = scores.argmax(axis=1)
     rows: list[AttributeRow] = []
     for name, values in attributes.items():
-        of_class = [values[one] for one in classes]
-        ordered = all(isinstance(value, (int, float)) for value in of_class)
-        codes = np.asarray(of_class, float) if ordered else _numbered(of_class)
+        of_class = [values[label] for label in classes]
+        numeric = all(isinstance(value, (int, float)) for value in of_class)
+        codes = np.asarray(of_class, float) if numeric else _numbered(of_class)
         off = abs(codes[predicted] - codes[truth])
         columns = [off == 0]
-        if ordered:
+        if numeric:
             expected = abs(scores @ codes - codes[truth])
             columns += [off <= 1, off, expected]
         table = np.stack(columns, axis=1).astype(float)
         estimates = bootstrap(partial(_means, table), len(truth), resamples, seed)
-        shares = [share_estimate(one, len(truth)).as_json() for one in estimates[:2]]
-        row: AttributeRow = {'name': name, 'accuracy': shares[0]}
-        if ordered:
-            row['within_one'] = shares[1]
+        shares = [share_estimate(share, len(truth)) for share in estimates[:2]]
+        row: AttributeRow = {'name': name, 'accuracy': shares[0].as_json()}
+        if numeric:
+            row['within_one'] = shares[1].as_json()
             row['mean_absolute_error'] = _error(estimates[2]).as_json()
             row['expected_error'] = _error(estimates[3]).as_json()
         rows.append(row)
@@ -264,8 +256,8 @@ def attribute_report(
 
 
 def _numbered(values: Sequence[Any]) -> Floats:
-    known = list(dict.fromkeys(values))
-    return np.array([known.index(value) for value in values], float)
+    distinct = list(dict.fromkeys(values))
+    return np.array([distinct.index(value) for value in values], float)
 
 
 def _means(table: Floats, weights: Floats) -> Floats:

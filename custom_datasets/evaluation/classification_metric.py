@@ -1,4 +1,4 @@
-"""Precision, recall and F1 for each class under its name, and who is confused."""
+"""What the runner logs of a classifier, by class, by source and by attribute."""
 
 import logging
 import math
@@ -27,10 +27,10 @@ class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
     """Per-class precision, recall and F1 in percent, and a confusion matrix.
 
     The metrics are ``<item>_<class>`` and ``<item>``, the mean over the classes
-    that have images, and ``confusion_matrix``: a list of rows, one a true class,
-    of counts, one a predicted class. The same is logged as a table.
+    that have images, and ``confusion_matrix``: a list of rows, one per true class,
+    of counts, one per predicted class. The same is logged as a table.
 
-    A class without an image is NaN and out of the means, as in
+    A class without an image is NaN and left out of the means, as in
     :func:`custom_datasets.evaluation.classification.overall_scores`: with zeros
     for it they would fall with the choice of images. One that has images and is
     never predicted has a precision of 0.
@@ -58,17 +58,14 @@ class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
                 value = float(per_class[index]) if index in present else math.nan
                 metrics[f'{item}_{name}'] = value
         metrics['confusion_matrix'] = matrix
-        print_log('\n' + confusion_table(classes, matrix, metrics), logger='current')
+        print_log('\n' + _confusion_table(classes, matrix, metrics), logger='current')
         return metrics
 
 
-def confusion_table(
+def _confusion_table(
     classes: Sequence[str], matrix: Sequence[Sequence[int]], metrics: dict[str, Any]
 ) -> str:
-    """Draw the confusion matrix with each class's precision, recall and F1.
-
-    NaN is a hyphen.
-    """
+    """Draw the confusion matrix with each class's precision, recall and F1."""
     width = max(len(name) for name in (*classes, 'true \\ predicted'))
     digits = len(str(max(map(max, matrix))))
     columns = [max(len(name), digits) for name in classes]
@@ -99,7 +96,7 @@ class SourceMetric(BaseMetric):  # type: ignore[misc]
     default_prefix = 'source'
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep what is said of a batch."""
+        """Keep the path, the true and the predicted class of each image."""
         for sample in data_samples:
             predicted = int(sample['pred_score'].argmax())
             truth = int(sample['gt_label'])
@@ -108,11 +105,7 @@ class SourceMetric(BaseMetric):  # type: ignore[misc]
     def compute_metrics(
         self, results: Sequence[tuple[str, int, int]]
     ) -> dict[str, Any]:
-        """Evaluate all images.
-
-        Args:
-            results: For each image its path, true and predicted class.
-        """
+        """Evaluate all images, given as :meth:`process` keeps them."""
         paths, truth, predicted = zip(*results, strict=True)
         sources = find_sources(paths)
         true, right = np.array(truth), np.equal(truth, predicted)
@@ -147,11 +140,11 @@ class AttributeMetric(SingleLabelMetric):  # type: ignore[misc]
                 ``gt_label``, of shape (1,).
         """
         classes = self.dataset_meta['classes']
-        given = self.dataset_meta.get('attributes')
-        attributes = usable_attributes(given, classes)
-        for name in set(given or ()) - set(attributes):
+        declared = self.dataset_meta.get('attributes')
+        attributes = usable_attributes(declared, classes)
+        for name in set(declared or ()) - set(attributes):
             print_log(
-                f'attribute {name}: not measured, since it has no value for some class',
+                f'attribute {name}: not measured, since some class has no value for it',
                 logger='current',
                 level=logging.WARNING,
             )

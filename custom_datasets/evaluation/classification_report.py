@@ -6,13 +6,11 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from custom_datasets.errors import UserError
-from custom_datasets.evaluation.calibration import (
+from custom_datasets.evaluation.answer_thresholds import (
     AnswerThresholds,
-    Calibration,
-    calibration,
-    thresholds,
+    answer_thresholds,
 )
+from custom_datasets.evaluation.calibration import Calibration, calibration
 from custom_datasets.evaluation.classification import (
     Confused,
     Decisions,
@@ -32,14 +30,19 @@ from custom_datasets.evaluation.intervals import (
     Resampling,
     bootstrap,
 )
-from custom_datasets.evaluation.results import ClassificationResults, Floats, Integers
+from custom_datasets.evaluation.results import (
+    ClassificationResults,
+    Floats,
+    Integers,
+    require_same_classes,
+)
 
 _MOST_IMAGES = 24
 _MOST_CONFUSIONS = 10
 
 
-class Validation(TypedDict):
-    """How many validation images there are."""
+class ImageCount(TypedDict):
+    """What a set holds."""
 
     images: int
 
@@ -52,11 +55,10 @@ class OverallScores(TypedDict):
     macro_f1: Interval
 
 
-class ClassifiedClass(TypedDict):
+class ClassifiedClass(ImageCount):
     """One class: how many images it has, and how many are taken for it."""
 
     name: str
-    images: int
     predicted: int
     precision: Interval
     recall: Interval
@@ -71,7 +73,7 @@ class ConfusedClasses(TypedDict):
 
 
 class ClassifiedImage(TypedDict):
-    """An image, by its key, its path and its place in the test set.
+    """An image: its key, path, index in the test set, and what is said of it.
 
     ``confidence`` is the probability of the predicted class, ``probability`` that
     of the true one.
@@ -87,24 +89,24 @@ class ClassifiedImage(TypedDict):
 
 
 class Mistakes(TypedDict):
-    """How many images are wrong, and those of them that it is surest of."""
+    """How many images are wrong, and those of the highest confidence."""
 
     count: int
     confident: list[ClassifiedImage]
 
 
-class ClassificationReport(TypedDict):
+class ClassificationReport(ImageCount):
     """Everything that is measured of a classifier on a test set, ready for JSON.
 
     Shares are 0 to 1, labels are names. ``unsure`` are images that are right, the
-    least sure first; ``typical`` has the surest image of each class that is right.
-    ``validation`` is None without such a set.
+    least sure first; ``typical`` is the surest image of each class that is right.
+    ``validation`` is None without such a set; then there is no temperature and no
+    threshold.
     """
 
     task: Literal['classification']
     classes: list[str]
-    images: int
-    validation: Validation | None
+    validation: ImageCount | None
     interval: Resampling
     overall: OverallScores
     per_class: list[ClassifiedClass]
@@ -123,26 +125,21 @@ def classification_report(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ClassificationReport:
-    """Evaluate a classifier.
+    """Measure everything.
 
     Args:
-        test: What it predicts on the test set.
-        val: What it predicts on the validation set; there the temperature and
-            the thresholds are chosen. Without it there are none.
+        test: The test set, which everything is measured on.
+        val: The validation set, where the temperature and the thresholds are
+            chosen. Without it there are none.
         resamples: How often to resample images for the intervals.
-        seed: The same seed draws the same resamples.
+        seed: Of the resamples.
 
     Raises:
-        UserError: Scores are no probabilities, or the two sets have different
+        UserError: Scores are not probabilities, or the two sets have different
             classes.
     """
-    if val is not None and val.classes != test.classes:
-        raise UserError(
-            f'validation has the classes {", ".join(val.classes)}, but the test set '
-            f'has {", ".join(test.classes)}; take the predictions of one model'
-        )
+    require_same_classes(test, val)
     decisions = decide(test)
-    chosen_on = None if val is None else decide(val)
     matrix = confusion_matrix(decisions)
     wrong = np.flatnonzero(~decisions.correct)
     right = np.flatnonzero(decisions.correct)
@@ -150,7 +147,7 @@ def classification_report(
     unsure = right[np.argsort(decisions.confidence[right], kind='stable')]
     # The first of each class, counted from the surest.
     _, first = np.unique(decisions.truth[unsure[::-1]], return_index=True)
-    typical = unsure[::-1][first[:_MOST_IMAGES]]
+    typical = unsure[::-1][first]
     return {
         'task': 'classification',
         'classes': list(test.classes),
@@ -164,18 +161,20 @@ def classification_report(
             'frequent': frequent_confusions(matrix, test.classes, _MOST_CONFUSIONS),
         },
         'calibration': calibration(test, val, resamples, seed),
-        'thresholds': thresholds(decisions, chosen_on, resamples, seed),
+        'thresholds': answer_thresholds(
+            decisions, None if val is None else decide(val), resamples, seed
+        ),
         'mistakes': {
             'count': len(wrong),
-            'confident': _images(test, decisions, surest[:_MOST_IMAGES]),
+            'confident': _images(test, decisions, surest),
         },
-        'unsure': _images(test, decisions, unsure[:_MOST_IMAGES]),
+        'unsure': _images(test, decisions, unsure),
         'typical': _images(test, decisions, typical),
     }
 
 
 def overall_estimates(decisions: Decisions, resamples: int, seed: int) -> OverallScores:
-    """Return the estimates of ``overall``, by name."""
+    """Return the scores of all classes together, with intervals."""
     images = len(decisions.truth)
     metric = partial(overall_scores, decisions)
     top1, balanced, macro_f1 = bootstrap(metric, images, resamples, seed)
@@ -204,10 +203,10 @@ def _per_class(
     def metric(weights: Floats) -> Floats:
         return class_scores(decisions, weights).ravel()
 
-    found = bootstrap(metric, len(decisions.truth), resamples, seed)
+    estimates = bootstrap(metric, len(decisions.truth), resamples, seed)
     rows: list[ClassifiedClass] = []
     for index, name in enumerate(classes):
-        precision, recall, f1 = found[index :: len(classes)]
+        precision, recall, f1 = estimates[index :: len(classes)]
         images = int(matrix[index].sum())
         predicted = int(matrix[:, index].sum())
         either = images + predicted - int(matrix[index, index])
@@ -225,7 +224,7 @@ def _per_class(
 
 
 def _images(
-    test: ClassificationResults, decisions: Decisions, chosen: Integers
+    test: ClassificationResults, decisions: Decisions, rows: Integers
 ) -> list[ClassifiedImage]:
     return [
         {
@@ -237,5 +236,5 @@ def _images(
             'confidence': round(float(decisions.confidence[index]), 6),
             'probability': round(float(test.scores[index, test.truth[index]]), 6),
         }
-        for index in chosen
+        for index in rows[:_MOST_IMAGES]
     ]

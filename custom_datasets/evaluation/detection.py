@@ -6,21 +6,17 @@ from typing import Any, Literal, TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from custom_datasets.errors import UserError
 from custom_datasets.evaluation.average_precision import (
     COCO_METRICS,
     APTables,
     coco_summary,
 )
 from custom_datasets.evaluation.detection_errors import (
-    BACKGROUND_NAME,
     BoxErrors,
-    LabelDoubt,
     RankedImages,
     box_errors,
     confusion_matrix,
     judge,
-    label_doubts,
     rank_images,
 )
 from custom_datasets.evaluation.intervals import (
@@ -30,16 +26,22 @@ from custom_datasets.evaluation.intervals import (
     Resampling,
     bootstrap,
 )
+from custom_datasets.evaluation.label_doubts import LabelDoubt, label_doubts
 from custom_datasets.evaluation.matching import (
     IOU,
     RANGES,
     Matching,
-    areas,
     find_overlaps,
     match_classwise,
     match_coco,
+    of_size,
 )
-from custom_datasets.evaluation.results import DetectionResults, Floats, Integers
+from custom_datasets.evaluation.results import (
+    DetectionResults,
+    Floats,
+    Integers,
+    require_same_classes,
+)
 from custom_datasets.evaluation.thresholds import (
     RULE,
     SIZES,
@@ -52,6 +54,11 @@ from custom_datasets.evaluation.thresholds import (
     curves,
     rates,
 )
+
+_BACKGROUND = 'background'
+
+_LISTED_FROM = 0.5
+"""Share of the threshold from which on predictions on single images are listed."""
 
 
 class ObjectCounts(TypedDict):
@@ -173,86 +180,6 @@ class DetectionReport(SetCounts):
     label_doubts: list[LabelDoubt]
 
 
-_LISTED_FROM = 0.5
-"""Share of the threshold from which on predictions on single images are listed."""
-
-Metrics = Callable[[Floats], dict[str, Floats]]
-"""Maps weights of images, of shape (images,), to arrays of metrics by name."""
-
-
-def metrics(
-    results: DetectionResults, matching: Matching, tables: APTables, choices: Choices
-) -> Metrics:
-    """Prepare all metrics for any weights of the images.
-
-    Args:
-        results: Truth and predictions.
-        matching: Of each class by itself.
-        tables: Of the results.
-        choices: The thresholds to deploy.
-
-    Returns:
-        A function whose arrays are ``area_ap50`` (1 + classes,), ``coco`` (6,),
-        ``coco_ap`` (ranges, classes), and rates, where the first axis is
-        precision, recall and F1: ``overall`` (3,), ``per_class`` (3, classes),
-        ``together`` (3,); and ``size_recall`` (sizes, 1 + classes), all classes
-        first.
-    """
-    same = np.full(len(results.classes), choices.overall.threshold)
-    overall = count(results, matching, same).sum(axis=2)
-    per_class = count(results, matching, choices.of_classes)
-    sizes = count_sizes(results, matching, choices.overall.threshold)
-    sizes = np.concatenate([sizes.sum(axis=3, keepdims=True), sizes], axis=3)
-    tables_of_counts = [table.astype(float) for table in (overall, per_class, sizes)]
-
-    def measure(weights: Floats) -> dict[str, Floats]:
-        grid = tables.coco_grid(weights)
-        whole, single, sized = (
-            np.tensordot(weights, table, axes=1) for table in tables_of_counts
-        )
-        return {
-            'area_ap50': tables.ap50(weights),
-            'coco': coco_summary(grid),
-            'coco_ap': grid.mean(axis=2),
-            'overall': np.array(rates(*whole)),
-            'per_class': np.array(rates(*single)),
-            'together': np.array(rates(*single.sum(axis=1))),
-            'size_recall': rates(sized[0], 0 * sized[0], sized[1]).recall,
-        }
-
-    return measure
-
-
-def estimates(measure: Metrics, images: int, resamples: int, seed: int) -> 'Estimates':
-    """Put intervals around all metrics.
-
-    Args:
-        measure: What :func:`metrics` returns.
-        images: How many there are.
-        resamples: How often they are drawn anew.
-        seed: Of the drawing.
-
-    Returns:
-        For each name an array of the same shape, of estimates as dictionaries.
-    """
-    plain = measure(np.ones(images))
-
-    def flat(weights: Floats) -> Floats:
-        return np.concatenate([part.ravel() for part in measure(weights).values()])
-
-    flat_estimates = iter(bootstrap(flat, images, resamples, seed))
-    named = {}
-    for name, part in plain.items():
-        table = np.empty(part.size, dtype=object)
-        for index in range(part.size):
-            table[index] = next(flat_estimates).as_json()
-        named[name] = table.reshape(part.shape)
-    return named
-
-
-Estimates = dict[str, NDArray[np.object_]]
-
-
 def detection_report(
     test: DetectionResults,
     val: DetectionResults | None = None,
@@ -272,11 +199,7 @@ def detection_report(
     Raises:
         UserError: The sets have different classes.
     """
-    if val is not None and val.classes != test.classes:
-        raise UserError(
-            'the classes of the validation set differ from those of the test set: '
-            f'{", ".join(val.classes)} against {", ".join(test.classes)}'
-        )
+    require_same_classes(test, val)
     overlaps = find_overlaps(test)
     matching = match_classwise(test, overlaps)
     if val is None:
@@ -284,13 +207,10 @@ def detection_report(
     else:
         choices = choose(val, match_classwise(val, find_overlaps(val)))
     tables = APTables(test, matching, match_coco(test, overlaps))
-    measure = metrics(test, matching, tables, choices)
-    known = estimates(measure, len(test.images), resamples, seed)
+    measure = _metrics(test, matching, tables, choices)
+    estimates = _estimates(measure, len(test.images), resamples, seed)
     threshold = choices.overall.threshold
-    same = np.full(len(test.classes), threshold)
     verdicts = judge(test, overlaps, threshold)
-    all_counts = count(test, matching, same).sum(axis=(0, 2))
-    class_counts = count(test, matching, choices.of_classes).sum(axis=0)
     report: DetectionReport = {
         'task': 'detection',
         'classes': list(test.classes),
@@ -298,39 +218,27 @@ def detection_report(
         'validation': None if val is None else _set_counts(val),
         'interval': {'level': LEVEL, 'resamples': resamples, 'seed': seed},
         'overall': {
-            'area_ap50': known['area_ap50'][0],
-            'coco': dict(zip(COCO_METRICS, known['coco'], strict=True)),
+            'area_ap50': estimates['area_ap50'][0],
+            'coco': dict(zip(COCO_METRICS, estimates['coco'], strict=True)),
         },
         'per_class': [
             {
                 'name': name,
                 **_object_counts(test, label),
-                'area_ap50': known['area_ap50'][1 + label],
-                'coco_ap': known['coco_ap'][0, label],
+                'area_ap50': estimates['area_ap50'][1 + label],
+                'coco_ap': estimates['coco_ap'][0, label],
             }
             for label, name in enumerate(test.classes)
         ],
-        'thresholds': {
-            'chosen_on': _chosen_on(choices, val),
-            'iou': IOU,
-            'rule': RULE,
-            'overall': _chosen_point(choices.overall, known['overall'], all_counts),
-            'per_class': [
-                _chosen_point(
-                    choice, known['per_class'][:, label], class_counts[:, label]
-                )
-                for label, choice in enumerate(choices.per_class)
-            ],
-            'together': _point(known['together'], class_counts.sum(axis=1)),
-        },
+        'thresholds': _thresholds(test, matching, choices, estimates, val is not None),
         'curves': curves(test, matching),
         'confusion': {
             'threshold': threshold,
             'iou': IOU,
-            'names': [*test.classes, BACKGROUND_NAME],
+            'names': [*test.classes, _BACKGROUND],
             'counts': confusion_matrix(test, verdicts).tolist(),
         },
-        'sizes': _sizes(test, known, threshold),
+        'sizes': _sizes(test, estimates, threshold),
         'errors': box_errors(test, overlaps, matching, threshold),
         'images_ranked': rank_images(
             test, verdicts, judge(test, overlaps, _LISTED_FROM * threshold)
@@ -340,28 +248,105 @@ def detection_report(
     return cast(DetectionReport, _plain(report))
 
 
-def _object_counts(results: DetectionResults, label: int | None = None) -> ObjectCounts:
-    truth, predicted = results.truth, results.predicted
-    true = slice(None) if label is None else truth.label == label
-    pred = slice(None) if label is None else predicted.label == label
-    ignored = int(truth.ignore[true].sum())
-    return {
-        'objects': len(truth.label[true]) - ignored,
-        'ignored': ignored,
-        'predictions': len(predicted.label[pred]),
-    }
+_Metrics = Callable[[Floats], dict[str, Floats]]
+"""Maps weights of images, of shape (images,), to arrays of metrics by name."""
+
+_Estimates = dict[str, NDArray[np.object_]]
+"""An :class:`Interval` for each metric, in arrays of the same names and shapes."""
+
+
+def _metrics(
+    results: DetectionResults, matching: Matching, tables: APTables, choices: Choices
+) -> _Metrics:
+    """Prepare all metrics for any weights of the images.
+
+    Returns:
+        A function whose arrays are ``area_ap50`` (1 + classes,), ``coco`` (6,),
+        ``coco_ap`` (ranges, classes), and rates, where the first axis is
+        precision, recall and F1: ``overall`` (3,), ``per_class`` (3, classes),
+        ``together`` (3,); and ``size_recall`` (sizes, 1 + classes), all classes
+        first.
+    """
+    same = np.full(len(results.classes), choices.overall.threshold)
+    overall = count(results, matching, same).sum(axis=2)
+    per_class = count(results, matching, choices.of_classes)
+    sizes = count_sizes(results, matching, choices.overall.threshold)
+    sizes = np.concatenate([sizes.sum(axis=3, keepdims=True), sizes], axis=3)
+    counts = [table.astype(float) for table in (overall, per_class, sizes)]
+
+    def measure(weights: Floats) -> dict[str, Floats]:
+        grid = tables.coco_grid(weights)
+        whole, single, sized = (
+            np.tensordot(weights, table, axes=1) for table in counts
+        )
+        return {
+            'area_ap50': tables.ap50(weights),
+            'coco': coco_summary(grid),
+            'coco_ap': grid.mean(axis=2),
+            'overall': np.array(rates(*whole)),
+            'per_class': np.array(rates(*single)),
+            'together': np.array(rates(*single.sum(axis=1))),
+            'size_recall': rates(sized[0], 0 * sized[0], sized[1]).recall,
+        }
+
+    return measure
+
+
+def _estimates(measure: _Metrics, images: int, resamples: int, seed: int) -> _Estimates:
+    plain = measure(np.ones(images))
+
+    def flat(weights: Floats) -> Floats:
+        return np.concatenate([part.ravel() for part in measure(weights).values()])
+
+    flat_estimates = iter(bootstrap(flat, images, resamples, seed))
+    named = {}
+    for name, part in plain.items():
+        table = np.empty(part.size, dtype=object)
+        for index in range(part.size):
+            table[index] = next(flat_estimates).as_json()
+        named[name] = table.reshape(part.shape)
+    return named
 
 
 def _set_counts(results: DetectionResults) -> SetCounts:
     return {'images': len(results.images), **_object_counts(results)}
 
 
-def _chosen_on(
-    choices: Choices, val: DetectionResults | None
-) -> Literal['validation', 'test', 'default']:
-    if not choices.chosen:
-        return 'default'
-    return 'test' if val is None else 'validation'
+def _object_counts(results: DetectionResults, label: int | None = None) -> ObjectCounts:
+    """Count the objects and predictions of a class; of all classes without one."""
+    truth, predicted = results.truth, results.predicted
+    own = slice(None) if label is None else truth.label == label
+    said = slice(None) if label is None else predicted.label == label
+    ignored = int(truth.ignore[own].sum())
+    return {
+        'objects': len(truth.label[own]) - ignored,
+        'ignored': ignored,
+        'predictions': len(predicted.label[said]),
+    }
+
+
+def _thresholds(
+    results: DetectionResults,
+    matching: Matching,
+    choices: Choices,
+    estimates: _Estimates,
+    validated: bool,
+) -> Thresholds:
+    same = np.full(len(results.classes), choices.overall.threshold)
+    overall = count(results, matching, same).sum(axis=(0, 2))
+    per_class = count(results, matching, choices.of_classes).sum(axis=0)
+    chosen_on: Literal['validation', 'test'] = 'validation' if validated else 'test'
+    return {
+        'chosen_on': chosen_on if choices.chosen else 'default',
+        'iou': IOU,
+        'rule': RULE,
+        'overall': _chosen_point(choices.overall, estimates['overall'], overall),
+        'per_class': [
+            _chosen_point(choice, estimates['per_class'][:, label], per_class[:, label])
+            for label, choice in enumerate(choices.per_class)
+        ],
+        'together': _point(estimates['together'], per_class.sum(axis=1)),
+    }
 
 
 def _chosen_point(
@@ -387,24 +372,21 @@ def _point(rates: NDArray[np.object_], counts: Integers) -> OperatingPoint:
     }
 
 
-def _sizes(results: DetectionResults, known: Estimates, threshold: float) -> Sizes:
+def _sizes(results: DetectionResults, estimates: _Estimates, threshold: float) -> Sizes:
     truth = results.truth
-    area = areas(truth.box)
     rows: list[dict[str, SizeRow]] = [{} for _ in range(1 + len(results.classes))]
-    for size, name in enumerate(SIZES):
-        low, high = RANGES[name]
-        there = ~truth.ignore & (area >= low) & (area <= high)
-        counts = np.bincount(truth.label[there], minlength=len(results.classes))
-        mean_and_each = [known['coco'][COCO_METRICS.index(name)]]
-        mean_and_each += list(known['coco_ap'][1 + size])
+    for index, size in enumerate(SIZES):
+        labels = truth.label[~truth.ignore & of_size(truth.box, size)]
+        counts = np.bincount(labels, minlength=len(results.classes))
         objects = [int(counts.sum()), *counts.tolist()]
-        for row, number, ap, recall in zip(
-            rows, objects, mean_and_each, known['size_recall'][size], strict=True
-        ):
-            row[name] = {'objects': number, 'ap': ap, 'recall': recall}
+        mean = estimates['coco'][COCO_METRICS.index(size)]
+        aps = [mean, *estimates['coco_ap'][1 + index]]
+        recalls = estimates['size_recall'][index]
+        for row, number, ap, recall in zip(rows, objects, aps, recalls, strict=True):
+            row[size] = {'objects': number, 'ap': ap, 'recall': recall}
     return {
         'threshold': threshold,
-        'ranges': {name: _range(*RANGES[name]) for name in SIZES},
+        'ranges': {size: _range(*RANGES[size]) for size in SIZES},
         'overall': rows[0],
         'per_class': rows[1:],
     }
@@ -417,9 +399,9 @@ def _range(low: float, high: float) -> list[float | None]:
 def _plain(value: Any) -> Any:
     """Round to six digits and put None for NaN."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(part) for part in value]
     if isinstance(value, float):
         return None if np.isnan(value) else round(value, 6)
     return value

@@ -3,22 +3,21 @@
 After D. Bolya, S. Foley, J. Hays and J. Hoffman, "TIDE: A General Toolbox for
 Identifying Object Detection Errors", ECCV 2020: each kind is repaired alone,
 and what the average precision then gains is what the kind costs. Here that is
-area-AP50, with the matching of that.
+area-AP50 and its matching. The confusion of classes and the images where most
+goes wrong are told at the deployed threshold.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from custom_datasets.evaluation.average_precision import mean_known
+from custom_datasets.evaluation.average_precision import mean_defined
 from custom_datasets.evaluation.matching import (
     IOU,
-    LOWEST,
+    LOWEST_IOU,
     Matching,
     Overlaps,
-    areas,
     match_any_class,
 )
 from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
@@ -34,14 +33,17 @@ missed: an object that no prediction would find with its class or its box
 repaired.
 """
 
+SHOWN = 12
+"""Images of either end of the ranking."""
 
-CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND = range(5)
+_CLASS, _LOCALISATION, _BOTH, _DUPLICATE, _BACKGROUND = range(5)
 
 
 class ErrorCost(TypedDict):
-    """How often a kind of mistake occurs, and the AP that repairing it gains.
+    """How often a mistake is made, and what it costs.
 
-    ``dap`` is the gain of the (mean) area-AP50; None without objects.
+    A prediction counts in its own class, a missed object in its class. ``dap`` is
+    the gain of the (mean) area-AP50 without it; None without objects.
     """
 
     count: int
@@ -49,7 +51,7 @@ class ErrorCost(TypedDict):
 
 
 class ErrorKind(ErrorCost):
-    """One of ``KINDS``, at any score and (``deployed``) from the threshold on."""
+    """One of ``KINDS``; ``count`` at any score, ``deployed`` from the threshold on."""
 
     kind: str
     deployed: int
@@ -57,7 +59,7 @@ class ErrorKind(ErrorCost):
 
 
 class BoxErrors(TypedDict):
-    """What each kind of mistake costs."""
+    """What each kind of mistake costs of the area-AP50."""
 
     iou_foreground: float
     iou_background: float
@@ -66,7 +68,7 @@ class BoxErrors(TypedDict):
 
 
 class ImagePlace(TypedDict):
-    """An image: its key, its path, its place in the set, its size (width, height)."""
+    """An image: its key, path, index in the test set, and ``[width, height]``."""
 
     image: str
     path: str
@@ -98,7 +100,7 @@ class PredictedBox(TypedDict):
 
 
 class RankedImage(ImagePlace):
-    """What goes right and wrong on an image."""
+    """What is right and wrong on an image: counts, and all boxes with verdicts."""
 
     correct: int
     missed: int
@@ -110,7 +112,7 @@ class RankedImage(ImagePlace):
 
 
 class RankedImages(TypedDict):
-    """The images with the most mistakes, and those with the fewest.
+    """The images with the most mistakes, and others with the fewest.
 
     Counts and the verdicts of objects hold at the threshold. Predictions are listed
     from the score ``lowest`` on, so that a reader can ask for a lower threshold.
@@ -122,33 +124,29 @@ class RankedImages(TypedDict):
     best: list[RankedImage]
 
 
-class LabelDoubt(ImagePlace):
-    """An annotation to look at: unlabelled, other-class or unsupported.
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What each box turned out to be, whatever its class.
 
-    ``sure`` is the score of the prediction that speaks against it, or the share
-    of the class that is found.
+    Attributes:
+        threshold: The lowest score that is kept.
+        correct: Shape (predictions,), on an object of its class.
+        confused: Shape (predictions,), on an object of another class.
+        false: Shape (predictions,), on no object.
+        dropped: Shape (predictions,), below the threshold.
+        missed: Shape (objects,), without a prediction.
+        mistaken: Shape (objects,), with a confused prediction.
+        truth: Shape (predictions,), index of the object that each is on; -1: none.
     """
 
-    kind: str
-    box: list[float]
-    sure: float
-    score: float | None
-    predicted: str | None
-    annotated: str | None
-    annotated_box: list[float] | None
-    sentence: str
-
-
-class _Best(NamedTuple):
-    iou: Floats  # Shape (predictions,); 0 where nothing overlaps.
-    truth: Integers  # Shape (predictions,); -1 there.
-
-
-class _State(NamedTuple):
-    label: Integers  # Shape (predictions,).
-    found: Flags  # Shape (predictions,).
-    counts: Flags  # Shape (predictions,).
-    objects: Integers  # Shape (classes,).
+    threshold: float
+    correct: Flags
+    confused: Flags
+    false: Flags
+    dropped: Flags
+    missed: Flags
+    mistaken: Flags
+    truth: Integers
 
 
 def box_errors(
@@ -171,20 +169,13 @@ def box_errors(
         overlaps: Of them.
         matching: Of each class by itself.
         threshold: The lowest score that is deployed.
-
-    Returns:
-        ``types``: for each of ``KINDS`` its ``count`` at any score, as average
-        precision sees it, and from the threshold on (``deployed``), ``dap``,
-        the gain of the mean area-AP50, and ``count`` and ``dap`` for each
-        class: a prediction counts in its own class, a missed object in its
-        class; NaN without objects.
     """
     truth, predicted = results.truth, results.predicted
     classes = len(results.classes)
     kinds, target = _sort_out(results, overlaps, matching)
     kept = predicted.score >= threshold
     unfound = _left(truth.ignore, matching.truth, matching.found)
-    fixable = np.isin(kinds, [CLASS, LOCALISATION])
+    fixable = np.isin(kinds, [_CLASS, _LOCALISATION])
     missed = unfound & _left(truth.ignore, target, fixable)
     deployed = [int((kept & (kinds == kind)).sum()) for kind in range(len(KINDS) - 1)]
     late = _left(truth.ignore, matching.truth, matching.found & kept)
@@ -200,7 +191,7 @@ def box_errors(
     for kind in range(len(KINDS) - 1):
         wrong = kinds == kind
         labels.append(predicted.label[wrong])
-        repairable = wrong & (kind in (CLASS, LOCALISATION))
+        repairable = wrong & (kind in (_CLASS, _LOCALISATION))
         right = _first_on_each(repairable, target, unfound, predicted.score)
         label = start.label.copy()
         label[right] = truth.label[target[right]]
@@ -215,119 +206,15 @@ def box_errors(
     gains[-1][(start.objects > 0) & (left == 0)] = 1
     return {
         'iou_foreground': IOU,
-        'iou_background': LOWEST,
-        'area_ap50': mean_known(base),
+        'iou_background': LOWEST_IOU,
+        'area_ap50': mean_defined(base),
         'types': [
-            _as_json(kind, np.bincount(label, minlength=classes), number, gain)
+            _error_kind(kind, np.bincount(label, minlength=classes), number, gain)
             for kind, label, number, gain in zip(
                 KINDS, labels, deployed, gains, strict=True
             )
         ],
     }
-
-
-def _as_json(kind: str, counts: Integers, deployed: int, gains: Floats) -> ErrorKind:
-    return {
-        'kind': kind,
-        'count': int(counts.sum()),
-        'deployed': deployed,
-        'dap': mean_known(gains),
-        'per_class': [
-            {'count': int(count), 'dap': float(gain)}
-            for count, gain in zip(counts, gains, strict=True)
-        ],
-    }
-
-
-def _left(ignore: Flags, objects: Integers, chosen: Flags) -> Flags:
-    """Return the objects that count and that none of those chosen is on."""
-    left = ~ignore
-    left[objects[chosen]] = False
-    return left
-
-
-def _sort_out(
-    results: DetectionResults, overlaps: Overlaps, matching: Matching
-) -> tuple[Integers, Integers]:
-    """Return the kind of each prediction, -1 for none, and the object that it is on."""
-    truth, predicted = results.truth, results.predicted
-    size = len(predicted.score)
-    pairs = overlaps.keep(~truth.ignore[overlaps.truth])
-    same = predicted.label[pairs.predicted] == truth.label[pairs.truth]
-    own, other = _best(pairs.keep(same), size), _best(pairs.keep(~same), size)
-    tests = [
-        matching.found | matching.ignored,
-        (own.iou >= LOWEST) & (own.iou < IOU),
-        other.iou >= IOU,
-        own.iou >= IOU,
-        other.iou >= LOWEST,
-    ]
-    codes = [-1, LOCALISATION, CLASS, DUPLICATE, BOTH]
-    kinds = np.select(tests, codes, default=BACKGROUND)
-    return kinds, np.where(kinds == CLASS, other.truth, own.truth)
-
-
-def _best(pairs: Overlaps, size: int) -> _Best:
-    """Return the pair of each prediction that overlaps most, the first of equals."""
-    order = np.lexsort((pairs.truth, -pairs.iou, pairs.predicted))
-    rows, first = np.unique(pairs.predicted[order], return_index=True)
-    best = _Best(np.zeros(size), np.full(size, -1))
-    best.iou[rows] = pairs.iou[order][first]
-    best.truth[rows] = pairs.truth[order][first]
-    return best
-
-
-def _first_on_each(
-    wrong: Flags, target: Integers, unfound: Flags, score: Floats
-) -> Flags:
-    """Choose the most confident of those wrong on each object that is not found."""
-    rows = np.flatnonzero(wrong)
-    rows = rows[unfound[target[rows]]]
-    rows = rows[np.argsort(-score[rows], kind='stable')]
-    _, first = np.unique(target[rows], return_index=True)
-    right = np.zeros(len(wrong), dtype=bool)
-    right[rows[first]] = True
-    return right
-
-
-def _average_precision(state: _State, score: Floats) -> Floats:
-    """Return the area-AP50 of each class; NaN where there is no object."""
-    order = np.argsort(-score, kind='stable')
-    order = order[state.counts[order]]
-    values = np.full(len(state.objects), np.nan)
-    for label in np.flatnonzero(state.objects):
-        rows = order[state.label[order] == label]
-        one = Ranked(score[rows], state.found[rows], int(state.objects[label]))
-        values[label] = area_under(one)
-    return values
-
-
-BACKGROUND_NAME = 'background'
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What each box turned out to be, whatever its class.
-
-    Attributes:
-        threshold: Predictions of a lower score are dropped.
-        correct: Shape (predictions,), on an object of its class.
-        confused: Shape (predictions,), on an object of another class.
-        false: Shape (predictions,), on no object.
-        dropped: Shape (predictions,), below the threshold.
-        missed: Shape (objects,), without a prediction.
-        mistaken: Shape (objects,), with a confused prediction.
-        truth: Shape (predictions,), index of the object that each is on; -1: none.
-    """
-
-    threshold: float
-    correct: Flags
-    confused: Flags
-    false: Flags
-    dropped: Flags
-    missed: Flags
-    mistaken: Flags
-    truth: Integers
 
 
 def judge(results: DetectionResults, overlaps: Overlaps, threshold: float) -> Verdicts:
@@ -379,10 +266,6 @@ def confusion_matrix(results: DetectionResults, verdicts: Verdicts) -> Integers:
     return np.bincount(cells, minlength=size * size).reshape(size, size)
 
 
-SHOWN = 12
-"""Images of either end of the ranking."""
-
-
 def rank_images(
     results: DetectionResults, verdicts: Verdicts, unsure: Verdicts
 ) -> RankedImages:
@@ -391,25 +274,22 @@ def rank_images(
     Mistakes are missed objects, false alarms and confused classes. Of as many
     mistakes F1 decides, where a confusion is both missed and false; then the
     number of mistakes that could be, which is objects found; then the order
-    of the results.
+    of the results. The worst all have a mistake, the best all have an object
+    that is found.
 
     Args:
         results: Truth and predictions.
         verdicts: From the deployed threshold on.
         unsure: From a lower one on, for the boxes that are listed.
-
-    Returns:
-        ``worst``, all with a mistake, and ``best``, all with something found;
-        no image is in both.
     """
     images = len(results.images)
-    groups = {
+    boxes = {
         'correct': results.predicted.image[verdicts.correct],
         'missed': results.truth.image[verdicts.missed],
         'false': results.predicted.image[verdicts.false],
         'confused': results.predicted.image[verdicts.confused],
     }
-    count = {key: np.bincount(at, minlength=images) for key, at in groups.items()}
+    count = {key: np.bincount(at, minlength=images) for key, at in boxes.items()}
     mistakes = count['missed'] + count['false'] + count['confused']
     right = 2 * count['correct']
     f1 = right / np.maximum(right + mistakes + count['confused'], 1)
@@ -419,7 +299,7 @@ def rank_images(
     best = best[(right[best] > 0) & ~np.isin(best, worst)][:SHOWN]
     rows: list[RankedImage] = [
         {
-            **_place(results, index),
+            **image_place(results, index),
             'correct': int(count['correct'][index]),
             'missed': int(count['missed'][index]),
             'false': int(count['false'][index]),
@@ -438,7 +318,8 @@ def rank_images(
     }
 
 
-def _place(results: DetectionResults, index: int) -> ImagePlace:
+def image_place(results: DetectionResults, index: int) -> ImagePlace:
+    """Say which image it is."""
     image = results.images[index]
     return {
         'image': image.key,
@@ -448,220 +329,132 @@ def _place(results: DetectionResults, index: int) -> ImagePlace:
     }
 
 
+class _Best(NamedTuple):
+    iou: Floats  # Shape (predictions,); 0 where nothing overlaps.
+    truth: Integers  # Shape (predictions,); -1 there.
+
+
+class _State(NamedTuple):
+    label: Integers  # Shape (predictions,).
+    found: Flags  # Shape (predictions,).
+    counts: Flags  # Shape (predictions,).
+    objects: Integers  # Shape (classes,).
+
+
+def _sort_out(
+    results: DetectionResults, overlaps: Overlaps, matching: Matching
+) -> tuple[Integers, Integers]:
+    """Return the kind of each prediction, -1 for none, and the object that it is on."""
+    truth, predicted = results.truth, results.predicted
+    size = len(predicted.score)
+    pairs = overlaps.keep(~truth.ignore[overlaps.truth])
+    same = predicted.label[pairs.predicted] == truth.label[pairs.truth]
+    own, other = _best(pairs.keep(same), size), _best(pairs.keep(~same), size)
+    tests = [
+        matching.found | matching.ignored,
+        (own.iou >= LOWEST_IOU) & (own.iou < IOU),
+        other.iou >= IOU,
+        own.iou >= IOU,
+        other.iou >= LOWEST_IOU,
+    ]
+    codes = [-1, _LOCALISATION, _CLASS, _DUPLICATE, _BOTH]
+    kinds = np.select(tests, codes, default=_BACKGROUND)
+    return kinds, np.where(kinds == _CLASS, other.truth, own.truth)
+
+
+def _best(pairs: Overlaps, size: int) -> _Best:
+    """Return the pair of each prediction that overlaps most, the first of equals."""
+    order = np.lexsort((pairs.truth, -pairs.iou, pairs.predicted))
+    rows, first = np.unique(pairs.predicted[order], return_index=True)
+    best = _Best(np.zeros(size), np.full(size, -1))
+    best.iou[rows] = pairs.iou[order][first]
+    best.truth[rows] = pairs.truth[order][first]
+    return best
+
+
+def _left(ignore: Flags, objects: Integers, rows: Flags) -> Flags:
+    """Return the objects that count and that none of these predictions is on."""
+    left = ~ignore
+    left[objects[rows]] = False
+    return left
+
+
+def _first_on_each(
+    wrong: Flags, target: Integers, unfound: Flags, score: Floats
+) -> Flags:
+    """Choose the most confident of those wrong on each object that is not found."""
+    rows = np.flatnonzero(wrong)
+    rows = rows[unfound[target[rows]]]
+    rows = rows[np.argsort(-score[rows], kind='stable')]
+    _, first = np.unique(target[rows], return_index=True)
+    right = np.zeros(len(wrong), dtype=bool)
+    right[rows[first]] = True
+    return right
+
+
+def _average_precision(state: _State, score: Floats) -> Floats:
+    """Return the area-AP50 of each class; NaN where there is no object."""
+    order = np.argsort(-score, kind='stable')
+    order = order[state.counts[order]]
+    values = np.full(len(state.objects), np.nan)
+    for label in np.flatnonzero(state.objects):
+        rows = order[state.label[order] == label]
+        ranking = Ranked(score[rows], state.found[rows], int(state.objects[label]))
+        values[label] = area_under(ranking)
+    return values
+
+
+def _error_kind(kind: str, counts: Integers, deployed: int, gains: Floats) -> ErrorKind:
+    return {
+        'kind': kind,
+        'count': int(counts.sum()),
+        'deployed': deployed,
+        'dap': mean_defined(gains),
+        'per_class': [
+            {'count': int(count), 'dap': float(gain)}
+            for count, gain in zip(counts, gains, strict=True)
+        ],
+    }
+
+
 def _true_boxes(
     results: DetectionResults, verdicts: Verdicts, unsure: Verdicts, index: int
 ) -> list[TrueBox]:
     truth, predicted = results.truth, results.predicted
     matched = np.flatnonzero((predicted.image == index) & (unsure.truth >= 0))
     prediction = dict(zip(unsure.truth[matched].tolist(), matched, strict=True))
-    verdict = np.select(
-        [truth.ignore, verdicts.missed, verdicts.mistaken],
-        ['ignored', 'missed', 'confused'],
-        default='found',
-    )
-    return [
-        {
-            'label': results.classes[truth.label[row]],
-            'box': truth.box[row].tolist(),
-            'verdict': str(verdict[row]),
-            'taken_for': results.classes[predicted.label[prediction[row]]]
-            if row in prediction
-            else None,
-            'score': float(predicted.score[prediction[row]])
-            if row in prediction
-            else None,
-        }
-        for row in np.flatnonzero(truth.image == index).tolist()
-    ]
+    rows = np.flatnonzero(truth.image == index)
+    tests = [truth.ignore[rows], verdicts.missed[rows], verdicts.mistaken[rows]]
+    verdict = np.select(tests, ['ignored', 'missed', 'confused'], default='found')
+    boxes: list[TrueBox] = []
+    for row, name in zip(rows.tolist(), verdict, strict=True):
+        match = prediction.get(row)
+        found = match is not None
+        boxes.append(
+            {
+                'label': results.classes[truth.label[row]],
+                'box': truth.box[row].tolist(),
+                'verdict': str(name),
+                'taken_for': results.classes[predicted.label[match]] if found else None,
+                'score': float(predicted.score[match]) if found else None,
+            }
+        )
+    return boxes
 
 
 def _predicted_boxes(
     results: DetectionResults, verdicts: Verdicts, index: int
 ) -> list[PredictedBox]:
     predicted = results.predicted
-    verdict = np.select(
-        [verdicts.correct, verdicts.confused, verdicts.false],
-        ['correct', 'confused', 'false'],
-        default='ignored',
-    )
+    rows = np.flatnonzero((predicted.image == index) & ~verdicts.dropped)
+    tests = [verdicts.correct[rows], verdicts.confused[rows], verdicts.false[rows]]
+    verdict = np.select(tests, ['correct', 'confused', 'false'], default='ignored')
     return [
         {
             'label': results.classes[predicted.label[row]],
             'box': predicted.box[row].tolist(),
             'score': float(predicted.score[row]),
-            'verdict': str(verdict[row]),
+            'verdict': str(name),
         }
-        for row in np.flatnonzero((predicted.image == index) & ~verdicts.dropped)
+        for row, name in zip(rows, verdict, strict=True)
     ]
-
-
-DOUBTS_SHOWN = 12
-"""Doubts of each kind."""
-
-HIGH_RECALL = 0.9
-"""Where this share of a class is found, its boxes that nothing is near are doubted."""
-
-
-def label_doubts(
-    results: DetectionResults,
-    overlaps: Overlaps,
-    matching: Matching,
-    thresholds: Floats,
-) -> list[LabelDoubt]:
-    """List annotations to look at, the surest doubts first.
-
-    ``unlabelled``: a prediction where no annotated box of any class, not even
-    an ignored one, has an IoU of 0.1. ``other-class``: one whose IoU is at
-    least 0.5 with boxes of other classes only, where no prediction of the
-    annotated class is as confident. ``unsupported``: a box
-    with which no prediction of any class and score has an IoU of 0.1, though
-    90 % or more of its class are found. A prediction is believed if it is as
-    confident as the better half of those of its class that are right. How sure
-    a doubt is, is its score, or that share.
-
-    Args:
-        results: Truth and predictions.
-        overlaps: Of them.
-        matching: Of each class by itself.
-        thresholds: Shape (classes,), the deployed ones; what is below is not right.
-
-    Returns:
-        No more than ``SHOWN`` of each kind, one for each place.
-    """
-    confident = _confident(results, matching, thresholds)
-    doubts = [
-        *_unlabelled(results, overlaps, confident),
-        *_other_class(results, overlaps, confident),
-        *_unsupported(results, overlaps, matching),
-    ]
-    return sorted(doubts, key=lambda doubt: -float(doubt['sure']))
-
-
-def _unlabelled(
-    results: DetectionResults, overlaps: Overlaps, confident: Floats
-) -> Iterator[LabelDoubt]:
-    predicted = results.predicted
-    alone = np.ones(len(predicted.score), dtype=bool)
-    alone[overlaps.predicted] = False
-    taken: list[int] = []
-    for row in _believed(results, alone, confident):
-        rivals = [one for one in taken if predicted.image[one] == predicted.image[row]]
-        if not _overlaps_any(predicted.box[row], predicted.box[rivals]):
-            taken.append(row)
-        if len(taken) == DOUBTS_SHOWN:
-            break
-    for row in taken:
-        name, score = results.classes[predicted.label[row]], predicted.score[row]
-        sentence = (
-            f'Nothing is annotated here, but the model sees {name}, '
-            f'with a score of {score:.2f}.'
-        )
-        yield _against(results, row, 'unlabelled', sentence, None)
-
-
-def _other_class(
-    results: DetectionResults, overlaps: Overlaps, confident: Floats
-) -> Iterator[LabelDoubt]:
-    truth, predicted = results.truth, results.predicted
-    near = overlaps.keep(overlaps.iou >= IOU)
-    same = predicted.label[near.predicted] == truth.label[near.truth]
-    support = np.zeros(len(truth.label))
-    agreeing = near.keep(same)
-    np.maximum.at(support, agreeing.truth, predicted.score[agreeing.predicted])
-    against = near.keep(~same & ~truth.ignore[near.truth])
-    against = against.keep(np.lexsort((against.truth, -against.iou, against.predicted)))
-    rows, first = np.unique(against.predicted, return_index=True)
-    box = np.full(len(predicted.score), -1)
-    box[rows] = against.truth[first]
-    doubted = box >= 0
-    doubted[agreeing.predicted] = False
-    doubted[doubted] = predicted.score[doubted] > support[box[doubted]]
-    taken: dict[int, int] = {}
-    for row in _believed(results, doubted, confident):
-        taken.setdefault(int(box[row]), row)
-        if len(taken) == DOUBTS_SHOWN:
-            break
-    for annotated, row in taken.items():
-        name, score = results.classes[predicted.label[row]], predicted.score[row]
-        sentence = (
-            f'Annotated as {results.classes[truth.label[annotated]]}, but the model '
-            f'sees {name}, with a score of {score:.2f}.'
-        )
-        yield _against(results, row, 'other-class', sentence, annotated)
-
-
-def _unsupported(
-    results: DetectionResults, overlaps: Overlaps, matching: Matching
-) -> Iterator[LabelDoubt]:
-    truth = results.truth
-    classes = len(results.classes)
-    there = np.bincount(truth.label[~truth.ignore], minlength=classes)
-    hits = truth.label[matching.truth[matching.found]]
-    recall = np.bincount(hits, minlength=classes) / np.maximum(there, 1)
-    alone = ~truth.ignore & (recall[truth.label] >= HIGH_RECALL)
-    alone[overlaps.truth] = False
-    rows = np.flatnonzero(alone)
-    # Of a class, the largest are the hardest to overlook.
-    rows = rows[np.lexsort((-areas(truth.box)[rows], -recall[truth.label[rows]]))]
-    for row in rows[:DOUBTS_SHOWN]:
-        label = truth.label[row]
-        name, sure = results.classes[label], float(recall[label])
-        yield {
-            'kind': 'unsupported',
-            **_place(results, truth.image[row]),
-            'box': truth.box[row].tolist(),
-            'sure': sure,
-            'score': None,
-            'predicted': None,
-            'annotated': name,
-            'annotated_box': truth.box[row].tolist(),
-            'sentence': f'Annotated as {name}, but not even an unsure prediction is '
-            f'here, though {100 * sure:.0f} % of all {name} are found.',
-        }
-
-
-def _against(
-    results: DetectionResults,
-    row: int,
-    kind: str,
-    sentence: str,
-    annotated: int | None,
-) -> LabelDoubt:
-    truth, predicted = results.truth, results.predicted
-    score, none = float(predicted.score[row]), annotated is None
-    return {
-        'kind': kind,
-        **_place(results, predicted.image[row]),
-        'box': predicted.box[row].tolist(),
-        'sure': score,
-        'score': score,
-        'predicted': results.classes[predicted.label[row]],
-        'annotated': None if none else results.classes[truth.label[annotated]],
-        'annotated_box': None if none else truth.box[annotated].tolist(),
-        'sentence': sentence,
-    }
-
-
-def _confident(
-    results: DetectionResults, matching: Matching, thresholds: Floats
-) -> Floats:
-    """Return the median score of what is right, infinite where nothing is."""
-    label, score = results.predicted.label, results.predicted.score
-    right = matching.found & (score >= thresholds[label])
-    own = [score[right & (label == one)] for one in range(len(thresholds))]
-    return np.array([np.median(one) if len(one) else np.inf for one in own])
-
-
-def _believed(results: DetectionResults, chosen: Flags, confident: Floats) -> Integers:
-    """Return the rows chosen that are confident enough, most confident first."""
-    score = results.predicted.score
-    rows = np.flatnonzero(chosen & (score >= confident[results.predicted.label]))
-    return rows[np.argsort(-score[rows], kind='stable')]
-
-
-def _overlaps_any(box: Floats, others: Floats) -> bool:
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    sides = np.maximum(high - low, 0)
-    shared = sides[:, 0] * sides[:, 1]
-    union = areas(box[None]) + areas(others) - shared
-    return bool(np.any(shared >= IOU * union))

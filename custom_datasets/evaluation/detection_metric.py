@@ -19,9 +19,8 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
     :func:`mmdet.evaluation.eval_map`.
 
     The devkit's boxes name their last pixel, so there a width is ``xmax - xmin
-    + 1``, which stock ``VOCMetric`` repeats. The boxes of
-    :class:`custom_datasets.datasets.voc.VOCFolderDataset` end behind their last pixel,
-    so the same width is ``x2 - x1`` here.
+    + 1``, which stock ``VOCMetric`` repeats. The boxes of this package's data sets
+    end behind their last pixel, so the same width is ``x2 - x1`` here.
 
     Args:
         iou_thr: A prediction matches a box from this IoU on.
@@ -45,7 +44,7 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
         classes = self.dataset_meta['classes']
         logger = MMLogger.get_current_instance()
         name = f'AP{round(self.iou_thr * 100)}'
-        if not any(len(one['labels']) for one in annotations):
+        if not any(len(annotation['labels']) for annotation in annotations):
             logger.warning(
                 f'nothing is annotated on these {len(results)} images, so nothing is '
                 'measured; tools/test.py --out keeps what is predicted'

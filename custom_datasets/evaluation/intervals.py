@@ -3,7 +3,7 @@
 Percentile bootstrap after B. Efron, "Bootstrap Methods: Another Look at the
 Jackknife", Annals of Statistics 7 (1979). Whole images are drawn, since the
 objects of one image are not independent of each other. A resample is a weight
-an image, how often it was drawn, so that a metric which can weight images is
+per image, how often it was drawn, so that a metric which can weight images is
 matched and sorted only once.
 """
 
@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 
 class Interval(TypedDict):
-    """An estimate in a report: 95 % interval, None where it is not defined."""
+    """An :class:`Estimate` in JSON, rounded to six digits; None for NaN."""
 
     value: float | None
     low: float | None
@@ -27,7 +27,7 @@ class Interval(TypedDict):
 
 
 class Resampling(TypedDict):
-    """How a report's intervals came about: ``level`` is their share of resamples."""
+    """How a report's intervals came about; ``level`` is the share of resamples."""
 
     level: float
     resamples: int
@@ -35,7 +35,7 @@ class Resampling(TypedDict):
 
 
 class Estimate(NamedTuple):
-    """A metric and the interval that it is in; NaN where it is not defined."""
+    """A metric and its 95 % interval; NaN where it is not defined."""
 
     value: float
     low: float
@@ -51,20 +51,16 @@ class Estimate(NamedTuple):
     @classmethod
     def from_json(cls, interval: Interval) -> 'Estimate':
         """Read what :meth:`as_json` returned."""
-        value, low, high = interval['value'], interval['low'], interval['high']
-        return cls(*(np.nan if part is None else part for part in (value, low, high)))
+        parts = interval['value'], interval['low'], interval['high']
+        return cls(*(np.nan if part is None else part for part in parts))
 
 
 def resample(images: int, count: int = RESAMPLES, seed: int = 0) -> Iterator[Integers]:
     """Draw as many images as there are, with replacement, again and again.
 
-    Args:
-        images: How many there are.
-        count: How many resamples.
-        seed: The same seed draws the same ones, in one run and in another.
-
     Yields:
-        Shape (images,): how often each image was drawn.
+        Shape (images,): how often each image was drawn. The same seed draws the
+        same ones, in this run and in another.
     """
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -72,20 +68,19 @@ def resample(images: int, count: int = RESAMPLES, seed: int = 0) -> Iterator[Int
         yield np.bincount(drawn, minlength=images).astype(np.intp)
 
 
-def estimate(value: float, resampled: Floats, level: float = LEVEL) -> Estimate:
+def estimate(value: float, resampled: Floats) -> Estimate:
     """Put the interval around a metric.
 
     Args:
         value: The metric on all images.
         resampled: Shape (resamples,), the metric on each; NaN where it is not
             defined, which is left out.
-        level: Share of resamples inside.
     """
-    known = resampled[~np.isnan(resampled)]
-    if np.isnan(value) or not len(known):
+    defined = resampled[~np.isnan(resampled)]
+    if np.isnan(value) or not len(defined):
         return Estimate(value, np.nan, np.nan)
-    tail = 50 * (1 - level)
-    low, high = np.percentile(known, [tail, 100 - tail])
+    tail = 50 * (1 - LEVEL)
+    low, high = np.percentile(defined, [tail, 100 - tail])
     return Estimate(float(value), float(low), float(high))
 
 
@@ -104,7 +99,7 @@ def bootstrap(
         seed: See :func:`resample`.
 
     Returns:
-        One a metric.
+        One per metric.
     """
     values = metric(np.ones(images))
     rows = [metric(weights.astype(float)) for weights in resample(images, count, seed)]

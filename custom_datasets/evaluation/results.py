@@ -1,6 +1,7 @@
-"""Truth and predictions side by side, as flat arrays: what every analysis reads.
+"""Truth and predictions as flat arrays, and the files of ``tools/test.py --out``.
 
-Nothing here needs mmdet, mmpretrain or torch.
+All that is measured is measured on these. Nothing here needs mmdet, mmpretrain or
+torch (but what is in a file).
 """
 
 import pickle
@@ -19,14 +20,17 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
+Samples = list[dict[str, Any]]
+"""What a file of predictions holds: one dictionary per image, as OpenMMLab packs it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
     """One evaluated image.
 
     Attributes:
-        key: What tells it from others in any run: the name of its list, or the
-            path below the data root.
+        key: Tells it from all others in any run: the name in its list, or the path
+            below the data root.
         path: Path of the image file.
         size: Width and height in pixels; None where the predictions don't say.
     """
@@ -63,7 +67,7 @@ class PredictedBoxes:
         image: Shape (predictions,), index into the images, ascending.
         label: Shape (predictions,), index into the classes.
         box: Shape (predictions, 4), as in :class:`TruthBoxes`.
-        score: Shape (predictions,), 0 to 1; in descending order in each image.
+        score: Shape (predictions,), 0 to 1; descending within each image.
     """
 
     image: Integers
@@ -74,23 +78,16 @@ class PredictedBoxes:
 
 @dataclass(frozen=True, slots=True)
 class DetectionResults:
-    """What a detector predicts on a test set, and what is there.
-
-    Attributes:
-        classes: Their names, in the order that numbers them.
-        images: All images, with or without objects.
-        truth: What is annotated.
-        predicted: What the model says.
-    """
+    """Objects and predictions on all images, with or without either."""
 
     classes: tuple[str, ...]
     images: tuple[ImageInfo, ...]
     truth: TruthBoxes
     predicted: PredictedBoxes
 
-    def take(self, chosen: Sequence[int]) -> 'DetectionResults':
-        """Return the results on some of the images, in the order given."""
-        order = np.asarray(chosen, dtype=np.intp)
+    def take(self, indices: Sequence[int]) -> 'DetectionResults':
+        """Return the results on some of the images, in this order."""
+        order = np.asarray(indices, dtype=np.intp)
         true, true_image = _rows(self.truth.image, order)
         pred, pred_image = _rows(self.predicted.image, order)
         return DetectionResults(
@@ -113,7 +110,7 @@ class DetectionResults:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationResults:
-    """What a classifier predicts on a test set, and what is true.
+    """The true class and the predicted probabilities of each image.
 
     Attributes:
         classes: Their names, in the order that numbers them.
@@ -127,9 +124,9 @@ class ClassificationResults:
     truth: Integers
     scores: Floats
 
-    def take(self, chosen: Sequence[int]) -> 'ClassificationResults':
-        """Return the results on some of the images, in the order given."""
-        order = np.asarray(chosen, dtype=np.intp)
+    def take(self, indices: Sequence[int]) -> 'ClassificationResults':
+        """Return the results on some of the images, in this order."""
+        order = np.asarray(indices, dtype=np.intp)
         images = tuple(self.images[index] for index in order)
         return ClassificationResults(
             self.classes, images, self.truth[order], self.scores[order]
@@ -137,6 +134,145 @@ class ClassificationResults:
 
 
 Results = DetectionResults | ClassificationResults
+
+
+def read_results(path: str, classes: Sequence[str] | None = None) -> Results:
+    """Read a file of predictions, with the truth that is in it.
+
+    Args:
+        path: What ``tools/test.py --out`` wrote.
+        classes: Names of the classes; ``0``, ``1``, ... if None.
+
+    Raises:
+        UserError: It cannot be read, has no truth, or a label has no name.
+    """
+    samples = read_samples(path)
+    try:
+        if is_detection(samples):
+            return detection_results(samples, classes)
+        return classification_results(samples, classes)
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
+
+
+def read_samples(path: str) -> Samples:
+    """Read a file of predictions as it is.
+
+    Raises:
+        UserError: It is missing, broken, empty, or something else.
+    """
+    content: Any
+    try:
+        with open(path, 'rb') as file:
+            content = pickle.load(file)
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+    except Exception as error:  # Unpickling raises whatever is in the file.
+        raise UserError(
+            f'{path}: not a file of predictions ({type(error).__name__}: {error}); '
+            'tools/test.py --out writes one'
+        ) from error
+    samples: Samples = content if isinstance(content, list) else []
+    if not samples or not all(isinstance(sample, dict) for sample in samples):
+        fault = 'empty' if content == [] else 'not a list of images'
+        raise UserError(f'{path}: it is {fault}; tools/test.py --out writes one')
+    return samples
+
+
+def write_samples(path: str, samples: Samples) -> None:
+    """Write a file of predictions, whole or not at all.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    try:
+        with replace_file(path) as file:
+            pickle.dump(samples, file)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def is_detection(samples: Samples) -> bool:
+    """Tell a detector's predictions from a classifier's."""
+    return 'pred_instances' in samples[0]
+
+
+def detection_results(
+    samples: Samples, classes: Sequence[str] | None = None
+) -> DetectionResults:
+    """Put a detector's predictions and the truth into arrays.
+
+    Args:
+        samples: Each with ``pred_instances`` (``bboxes``, ``scores``,
+            ``labels``) and ``instances``, the truth, as mmdet's data sets have
+            it; this package's configs pack it (``meta_keys``).
+        classes: Names of the classes; ``0``, ``1``, ... if None.
+
+    Raises:
+        UserError: There is no truth, or a label has no name.
+    """
+    truth: list[tuple[int, int, list[float], bool]] = []
+    predicted = []
+    for index, sample in enumerate(samples):
+        if 'instances' not in sample:
+            raise UserError(
+                f'no ground truth for {sample.get("img_path")}; let the test pipeline '
+                "keep it: PackDetInputs(meta_keys=(..., 'instances'))"
+            )
+        truth += [
+            (index, item['bbox_label'], item['bbox'], bool(item.get('ignore_flag')))
+            for item in sample['instances']
+        ]
+        instances = sample['pred_instances']
+        score = _array(instances['scores'])
+        order = np.argsort(-score, kind='stable')
+        predicted.append(
+            (
+                np.full(len(score), index),
+                _array(instances['labels']).astype(np.intp)[order],
+                _array(instances['bboxes']).reshape(-1, 4)[order],
+                score[order],
+            )
+        )
+    image, label, box, score = map(np.concatenate, zip(*predicted, strict=True))
+    boxes = TruthBoxes(
+        np.array([row[0] for row in truth], dtype=np.intp),
+        np.array([row[1] for row in truth], dtype=np.intp),
+        np.array([row[2] for row in truth], dtype=np.float64).reshape(-1, 4),
+        np.array([row[3] for row in truth], dtype=bool),
+    )
+    largest = int(max(boxes.label.max(initial=-1), label.max(initial=-1)))
+    return DetectionResults(
+        _names(classes, largest),
+        _images(samples, [sample.get('img_id') for sample in samples]),
+        boxes,
+        PredictedBoxes(image.astype(np.intp), label, box, score),
+    )
+
+
+def classification_results(
+    samples: Samples, classes: Sequence[str] | None = None
+) -> ClassificationResults:
+    """Put a classifier's probabilities and the truth into arrays.
+
+    Args:
+        samples: Each with ``pred_score`` and ``gt_label``.
+        classes: Names of the classes; ``0``, ``1``, ... if None.
+
+    Raises:
+        UserError: There is no truth, or not one name per class.
+    """
+    unknown = [s.get('img_path') for s in samples if 'gt_label' not in s]
+    if unknown:
+        raise UserError(f'no ground truth for {unknown[0]}')
+    scores = np.stack([_array(sample['pred_score']) for sample in samples])
+    truth = np.array([int(_array(sample['gt_label'])[0]) for sample in samples])
+    names = _names(classes, int(max(scores.shape[1] - 1, truth.max())))
+    if len(names) != scores.shape[1]:
+        raise UserError(f'{scores.shape[1]} scores per image, but {len(names)} classes')
+    return ClassificationResults(
+        names, _images(samples, [None] * len(samples)), truth.astype(np.intp), scores
+    )
 
 
 def align(first: Results, second: Results) -> tuple[Results, Results]:
@@ -147,33 +283,54 @@ def align(first: Results, second: Results) -> tuple[Results, Results]:
             another size.
     """
     if type(first) is not type(second):
-        raise UserError('one run detects and the other classifies')
+        raise UserError('one is of a detector and the other of a classifier')
     if first.classes != second.classes:
         raise UserError(
-            f'the classes differ: {", ".join(first.classes)} against '
+            f'the classes differ: {", ".join(first.classes)} and '
             f'{", ".join(second.classes)}'
         )
     places = {image.key: index for index, image in enumerate(second.images)}
     missing = [image.key for image in first.images if image.key not in places]
     extra = len(second.images) - (len(first.images) - len(missing))
     if missing or extra:
-        example = f', {missing[0]} for one' if missing else ''
+        example = f' (for example {missing[0]})' if missing else ''
         raise UserError(
-            f'the test sets differ: {len(missing)} images are in the first only and '
-            f'{extra} in the second only{example}'
+            f'the test sets differ: {len(missing)} images are only in the first'
+            f'{example}, {extra} only in the second'
         )
     second = second.take([places[image.key] for image in first.images])
     for ours, theirs in zip(first.images, second.images, strict=True):
         if ours.size and theirs.size and ours.size != theirs.size:
             raise UserError(
-                f'{ours.key} has {ours.size[0]}x{ours.size[1]} pixels in one and '
-                f'{theirs.size[0]}x{theirs.size[1]} in the other'
+                f'{ours.key} is {ours.size[0]}x{ours.size[1]} pixels in the first and '
+                f'{theirs.size[0]}x{theirs.size[1]} in the second'
             )
     if not _same_truth(first, second):
         raise UserError(
             'the test sets have the same images, but their annotations differ'
         )
     return first, second
+
+
+def require_same_classes(test: Results, val: Results | None) -> None:
+    """Raise a UserError where a validation set is not of the test set's classes."""
+    if val is not None and val.classes != test.classes:
+        raise UserError(
+            f'validation has the classes {", ".join(val.classes)}, but the test set '
+            f'has {", ".join(test.classes)}; take the predictions of one model'
+        )
+
+
+def image_keys(paths: Sequence[str]) -> list[str]:
+    """Name each path by as few of its last parts as tell all of them apart."""
+    parts = [Path(path).parts for path in paths]
+    deepest = max(map(len, parts), default=1)
+    keys: list[str] = []
+    for depth in range(1, deepest + 1):
+        keys = ['/'.join(part[-depth:]) for part in parts]
+        if len(set(keys)) == len(keys):
+            break
+    return keys
 
 
 def _same_truth(first: Results, second: Results) -> bool:
@@ -199,177 +356,21 @@ def _rows(image: Integers, order: Integers) -> tuple[Integers, Integers]:
     return np.arange(total) + shift, np.repeat(np.arange(len(order)), counts)
 
 
-Samples = list[dict[str, Any]]
-"""What a file holds: a dictionary an image."""
-
-
-def read_samples(path: str) -> Samples:
-    """Read a file of predictions as it is.
-
-    Raises:
-        UserError: It is missing, broken, empty, or something else.
-    """
-    samples: Any
-    try:
-        with open(path, 'rb') as file:
-            samples = pickle.load(file)
-    except OSError as error:
-        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
-    except Exception as error:  # Unpickling raises whatever is in the file.
-        raise UserError(
-            f'{path}: not a file of predictions ({type(error).__name__}: {error}); '
-            'tools/test.py --out writes one'
-        ) from error
-    whole = isinstance(samples, list) and all(isinstance(s, dict) for s in samples)
-    if not whole or not samples:
-        what = 'it is empty' if samples == [] else 'it is no list of images'
-        raise UserError(f'{path}: {what}; tools/test.py --out writes one')
-    found: Samples = samples
-    return found
-
-
-def write_samples(path: str, samples: Samples) -> None:
-    """Write a file of predictions, whole or not at all.
-
-    Raises:
-        UserError: It can't be written.
-    """
-    try:
-        with replace_file(path) as file:
-            pickle.dump(samples, file)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def is_detection(samples: Samples) -> bool:
-    """Tell a detector's predictions from a classifier's."""
-    return 'pred_instances' in samples[0]
-
-
-def read_results(path: str, classes: Sequence[str] | None = None) -> Results:
-    """Read a file of predictions, with the truth that is in it.
-
-    Args:
-        path: What ``tools/test.py --out`` wrote.
-        classes: Names of the classes; ``0``, ``1``, ... if None.
-
-    Raises:
-        UserError: It can't be read, has no truth, or a label has no name.
-    """
-    samples = read_samples(path)
-    try:
-        if is_detection(samples):
-            return detection_results(samples, classes)
-        return classification_results(samples, classes)
-    except UserError as error:
-        raise UserError(f'{path}: {error}') from error
-
-
-def detection_results(
-    samples: Samples, classes: Sequence[str] | None = None
-) -> DetectionResults:
-    """Put a detector's predictions and the truth into arrays.
-
-    Args:
-        samples: Each with ``pred_instances`` (``bboxes``, ``scores``,
-            ``labels``) and ``instances``, the truth, as mmdet's data sets have
-            it; this package's configs pack it (``meta_keys``).
-        classes: Names of the classes.
-
-    Raises:
-        UserError: There is no truth, or a label has no name.
-    """
-    truth: list[tuple[int, int, list[float], bool]] = []
-    predicted = []
-    for index, sample in enumerate(samples):
-        if 'instances' not in sample:
-            raise UserError(
-                f'no truth for {sample.get("img_path")}; let the test pipeline keep '
-                "it: PackDetInputs(meta_keys=(..., 'instances'))"
-            )
-        truth += [
-            (index, one['bbox_label'], one['bbox'], bool(one.get('ignore_flag')))
-            for one in sample['instances']
-        ]
-        found = sample['pred_instances']
-        score = _array(found['scores'])
-        order = np.argsort(-score, kind='stable')
-        predicted.append(
-            (
-                np.full(len(score), index),
-                _array(found['labels']).astype(np.intp)[order],
-                _array(found['bboxes']).reshape(-1, 4)[order],
-                score[order],
-            )
-        )
-    image, label, box, score = map(np.concatenate, zip(*predicted, strict=True))
-    boxes = TruthBoxes(
-        np.array([row[0] for row in truth], dtype=np.intp),
-        np.array([row[1] for row in truth], dtype=np.intp),
-        np.array([row[2] for row in truth], dtype=np.float64).reshape(-1, 4),
-        np.array([row[3] for row in truth], dtype=bool),
-    )
-    most = int(max(boxes.label.max(initial=-1), label.max(initial=-1)))
-    return DetectionResults(
-        _names(classes, most),
-        _images(samples, [sample.get('img_id') for sample in samples]),
-        boxes,
-        PredictedBoxes(image.astype(np.intp), label, box, score),
-    )
-
-
-def classification_results(
-    samples: Samples, classes: Sequence[str] | None = None
-) -> ClassificationResults:
-    """Put a classifier's probabilities and the truth into arrays.
-
-    Args:
-        samples: Each with ``pred_score`` and ``gt_label``.
-        classes: Names of the classes.
-
-    Raises:
-        UserError: There is no truth, or not one name a class.
-    """
-    missing = [s.get('img_path') for s in samples if 'gt_label' not in s]
-    if missing:
-        raise UserError(f'no truth for {missing[0]}')
-    scores = np.stack([_array(sample['pred_score']) for sample in samples])
-    truth = np.array([int(_array(sample['gt_label'])[0]) for sample in samples])
-    names = _names(classes, int(max(scores.shape[1] - 1, truth.max())))
-    if len(names) != scores.shape[1]:
-        raise UserError(f'{scores.shape[1]} scores an image, but {len(names)} classes')
-    return ClassificationResults(
-        names, _images(samples, [None] * len(samples)), truth.astype(np.intp), scores
-    )
-
-
-def image_keys(paths: Sequence[str]) -> list[str]:
-    """Name each path by as few of its last parts as tell all of them apart."""
-    parts = [Path(path).parts for path in paths]
-    deepest = max(map(len, parts), default=1)
-    keys: list[str] = []
-    for depth in range(1, deepest + 1):
-        keys = ['/'.join(part[-depth:]) for part in parts]
-        if len(set(keys)) == len(keys):
-            break
-    return keys
-
-
 def _images(samples: Samples, names: Sequence[Any]) -> tuple[ImageInfo, ...]:
     paths = [str(sample.get('img_path') or '') for sample in samples]
     keys = [str(name) for name in names] if None not in names else image_keys(paths)
     if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise UserError(f'{twice} is in it twice')
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise UserError(f'{repeated} appears twice')
     shapes = [sample.get('ori_shape') for sample in samples]
     sizes = [(int(shape[1]), int(shape[0])) if shape else None for shape in shapes]
     return tuple(map(ImageInfo, keys, paths, sizes))
 
 
-def _names(classes: Sequence[str] | None, most: int) -> tuple[str, ...]:
-    names = tuple(map(str, range(most + 1)) if classes is None else classes)
-    if most >= len(names):
-        raise UserError(f'label {most}, but only {len(names)} classes')
+def _names(classes: Sequence[str] | None, largest: int) -> tuple[str, ...]:
+    names = tuple(map(str, range(largest + 1)) if classes is None else classes)
+    if largest >= len(names):
+        raise UserError(f'label {largest}, but only {len(names)} classes')
     return names
 
 

@@ -22,14 +22,14 @@ FAR = 2.0
 """Sets disagree if they are apart by more than so many times what chance explains."""
 
 FEWEST = 20
-"""Images of a set from which on its interval is worth a judgement."""
+"""Images that a set needs for its interval to be worth a judgement."""
 
 
 class SetRow(TypedDict):
-    """The estimate on a set, or on one source of it.
+    """The metric on a set, or on one source of it.
 
     The first row of a set is all of it; others follow where it has several
-    sources. ``sources`` names all that are in it, from ``sources.txt``.
+    sources. ``sources`` are the names in ``sources.txt`` of all that is in it.
     """
 
     set: str
@@ -39,7 +39,7 @@ class SetRow(TypedDict):
 
 
 class SetComparison(TypedDict):
-    """One metric on each set and each source."""
+    """The same metric on each set and on each source."""
 
     metric: Literal['top1', 'area_ap50']
     rows: list[SetRow]
@@ -56,31 +56,31 @@ def compare_sets(
     Args:
         sets: Results by the name of the set; None where there are none.
         resamples: How often to resample images for the intervals.
-        seed: The same seed draws the same resamples.
+        seed: Of the resamples.
 
     Raises:
-        UserError: A list of sources can't be read.
+        UserError: A list of sources cannot be read.
     """
     metric: Literal['top1', 'area_ap50'] = 'top1'
     rows: list[SetRow] = []
-    for name, results in sets.items():
+    for set_name, results in sets.items():
         if results is None:
             continue
         if not isinstance(results, ClassificationResults):
             metric = 'area_ap50'
-        found = find_sources([image.path for image in results.images])
-        names = sorted({source for source in found if source})
-        chosen: list[tuple[list[str], Results]] = [(names, results)]
-        if len(set(found)) > 1:
-            chosen += [([one], _of_source(results, found, one)) for one in names]
+        sources = find_sources([image.path for image in results.images])
+        names = sorted({source for source in sources if source})
+        parts: list[tuple[list[str], Results]] = [(names, results)]
+        if len(set(sources)) > 1:
+            parts += [([name], _of_source(results, sources, name)) for name in names]
         rows += [
             {
-                'set': name,
-                'sources': sources,
+                'set': set_name,
+                'sources': part_names,
                 'images': len(part.images),
                 'estimate': _estimate(part, resamples, seed),
             }
-            for sources, part in chosen
+            for part_names, part in parts
         ]
     return {'metric': metric, 'rows': rows}
 
@@ -93,10 +93,6 @@ def disagree(one: SetRow, other: SetRow) -> bool:
     ``FAR`` times that: drawing both sets from one population, of 50 to 400 images
     with 80 to 95 % right, got there at most 15 times in 10,000. The best of 30
     checkpoints on one of them did at most 5 times in 100.
-
-    Args:
-        one: A row of :func:`compare_sets`.
-        other: Of other images.
     """
     estimates = [Estimate.from_json(row['estimate']) for row in (one, other)]
     if min(one['images'], other['images']) < FEWEST or np.isnan(estimates).any():
@@ -106,8 +102,8 @@ def disagree(one: SetRow, other: SetRow) -> bool:
     return more.value - less.value > FAR * math.hypot(*halves)
 
 
-def _of_source(results: Results, found: Sequence[str | None], name: str) -> Results:
-    return results.take([index for index, one in enumerate(found) if one == name])
+def _of_source(results: Results, sources: Sequence[str | None], name: str) -> Results:
+    return results.take([index for index, own in enumerate(sources) if own == name])
 
 
 def _estimate(results: Results, resamples: int, seed: int) -> Interval:
@@ -115,8 +111,8 @@ def _estimate(results: Results, resamples: int, seed: int) -> Interval:
         return overall_estimates(decide(results), resamples, seed)['top1']
     tables = ap_tables(results)
     images = len(results.images)
-    (found,) = bootstrap(
+    (ap50,) = bootstrap(
         lambda weights: np.array([tables.ap50(weights)[0]]), images, resamples, seed
     )
     # Where all is found there is nothing to resample, and no interval.
-    return (Estimate(1.0, np.nan, np.nan) if found.value == 1 else found).as_json()
+    return (Estimate(1.0, np.nan, np.nan) if ap50.value == 1 else ap50).as_json()

@@ -5,8 +5,18 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from custom_datasets.evaluation.matching import IOU, RANGES, Matching, areas
+from custom_datasets.evaluation.matching import IOU, RANGES, Matching, of_size
 from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
+
+RULE = (
+    'The threshold with the highest F1 at IoU 0.5. F1 does not change between two '
+    'consecutive scores: the middle of that range is taken, rounded; of several '
+    'equally good ranges, the widest, then the highest. Overall, the boxes of all '
+    'classes are counted together.'
+)
+
+DEFAULT = 0.5
+"""Where there is nothing to choose a threshold on."""
 
 THRESHOLDS = np.linspace(0, 0.995, 200)
 """Scores at which the curves are drawn."""
@@ -14,11 +24,14 @@ THRESHOLDS = np.linspace(0, 0.995, 200)
 POINTS = 200
 """Most points of a precision-recall curve."""
 
+SIZES = tuple(name for name in RANGES if name != 'all')
+
 
 class PrecisionRecall(TypedDict):
-    """The interpolated curve, whose area is area-AP50: a point per true positive.
+    """The interpolated curve, whose area is area-AP50.
 
-    ``precision`` is the best from that recall on; no more than ``POINTS`` points.
+    No more than ``POINTS`` of the true positives; ``precision`` is the best from
+    that recall on.
     """
 
     recall: list[float]
@@ -27,7 +40,7 @@ class PrecisionRecall(TypedDict):
 
 
 class Curve(TypedDict):
-    """What is kept from each of ``THRESHOLDS`` on; None where nothing is left."""
+    """What is kept from each threshold on; None where nothing is left."""
 
     f1: list[float | None]
     precision: list[float | None]
@@ -50,7 +63,7 @@ class Curves(TypedDict):
 
 
 class Rates(NamedTuple):
-    """Shares, NaN where nothing is there to have a share of."""
+    """Shares, NaN where there is nothing to have a share of."""
 
     precision: Floats
     recall: Floats
@@ -72,99 +85,6 @@ class Ranked:
     objects: int
 
 
-def ranked(
-    results: DetectionResults, matching: Matching, label: int | None = None
-) -> Ranked:
-    """Rank the predictions of a class; of all classes without one."""
-    truth, predicted = results.truth, results.predicted
-    counts, there = ~matching.ignored, ~truth.ignore
-    if label is not None:
-        counts &= predicted.label == label
-        there &= truth.label == label
-    score, found = predicted.score[counts], matching.found[counts]
-    order = np.argsort(-score, kind='stable')
-    return Ranked(score[order], found[order], int(there.sum()))
-
-
-def rates(found: Floats, false: Floats, objects: Floats) -> Rates:
-    """Return precision, recall and F1 of counts, all of one shape."""
-    predicted = found + false
-    return Rates(
-        _share(found, predicted),
-        _share(found, objects),
-        _share(2 * found, predicted + objects),
-    )
-
-
-def curve(ranking: Ranked) -> Curve:
-    """Return F1, precision and recall of what scores at least each threshold."""
-    kept = np.searchsorted(-ranking.score, -THRESHOLDS, side='right')
-    found = np.append(0, np.cumsum(ranking.found))[kept].astype(float)
-    objects = np.full(len(kept), float(ranking.objects))
-    values = rates(found, kept - found, objects)
-    return {
-        'f1': values.f1.tolist(),
-        'precision': values.precision.tolist(),
-        'recall': values.recall.tolist(),
-    }
-
-
-def precision_recall(ranking: Ranked) -> PrecisionRecall:
-    """Return the interpolated curve, whose area is area-AP50."""
-    recall, precision = interpolated(ranking)
-    steps = np.unique(np.linspace(0, len(recall) - 1, POINTS).round().astype(int))
-    steps = steps[: len(recall)]
-    score = ranking.score[ranking.found]
-    return {
-        'recall': recall[steps].tolist(),
-        'precision': precision[steps].tolist(),
-        'score': score[steps].tolist(),
-    }
-
-
-def interpolated(ranking: Ranked) -> tuple[Floats, Floats]:
-    """Return recall and the best precision from there on, at each true positive."""
-    places = np.flatnonzero(ranking.found)
-    found = np.arange(1, len(places) + 1)
-    best = np.maximum.accumulate((found / (places + 1))[::-1])[::-1]
-    return found / max(ranking.objects, 1), best
-
-
-def area_under(ranking: Ranked) -> float:
-    """Return the average precision: the area under :func:`interpolated`."""
-    return float(interpolated(ranking)[1].sum() / ranking.objects)
-
-
-def curves(results: DetectionResults, matching: Matching) -> Curves:
-    """Return the curves of all classes together and of each."""
-    per_class = [
-        ranked(results, matching, label) for label in range(len(results.classes))
-    ]
-    return {
-        'iou': IOU,
-        'thresholds': THRESHOLDS.tolist(),
-        'overall': curve(ranked(results, matching)),
-        'per_class': [{**curve(one), 'pr': precision_recall(one)} for one in per_class],
-    }
-
-
-def _share(part: Floats, whole: Floats) -> Floats:
-    unknown = np.full(np.shape(whole), np.nan)
-    return np.asarray(np.divide(part, whole, out=unknown, where=whole > 0))
-
-
-RULE = (
-    'The threshold with the highest F1 at IoU 0.5. F1 stays the same between two '
-    'scores that follow each other: it is the middle of that range, rounded; of '
-    'ranges that are equally good the widest, then the highest. Overall, the boxes '
-    'of all classes are counted together.'
-)
-DEFAULT = 0.5
-"""Where there is nothing to choose a threshold on."""
-
-SIZES = tuple(name for name in RANGES if name != 'all')
-
-
 class Choice(NamedTuple):
     """A threshold, and the F1 that it was chosen for; NaN where it was not."""
 
@@ -174,12 +94,7 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The thresholds to deploy.
-
-    Attributes:
-        overall: One for all classes.
-        per_class: One for each.
-    """
+    """The thresholds to deploy: one for all classes, and one for each."""
 
     overall: Choice
     per_class: tuple[Choice, ...]
@@ -192,11 +107,56 @@ class Choices:
     @property
     def of_classes(self) -> Floats:
         """Shape (classes,), the threshold of each."""
-        return np.array([one.threshold for one in self.per_class])
+        return np.array([choice.threshold for choice in self.per_class])
+
+
+def ranked(
+    results: DetectionResults, matching: Matching, label: int | None = None
+) -> Ranked:
+    """Rank the predictions of a class; of all classes without one."""
+    truth, predicted = results.truth, results.predicted
+    counts, objects = ~matching.ignored, ~truth.ignore
+    if label is not None:
+        counts &= predicted.label == label
+        objects &= truth.label == label
+    score, found = predicted.score[counts], matching.found[counts]
+    order = np.argsort(-score, kind='stable')
+    return Ranked(score[order], found[order], int(objects.sum()))
+
+
+def rates(found: Floats, false: Floats, objects: Floats) -> Rates:
+    """Return precision, recall and F1 of counts, all of one shape."""
+    predicted = found + false
+    return Rates(
+        _share(found, predicted),
+        _share(found, objects),
+        _share(2 * found, predicted + objects),
+    )
+
+
+def area_under(ranking: Ranked) -> float:
+    """Return the average precision: the area under the interpolated curve."""
+    return float(_interpolated(ranking)[1].sum() / ranking.objects)
+
+
+def curves(results: DetectionResults, matching: Matching) -> Curves:
+    """Return the curves of all classes together and of each."""
+    per_class = [
+        ranked(results, matching, label) for label in range(len(results.classes))
+    ]
+    return {
+        'iou': IOU,
+        'thresholds': THRESHOLDS.tolist(),
+        'overall': _curve(ranked(results, matching)),
+        'per_class': [
+            {**_curve(ranking), 'pr': _precision_recall(ranking)}
+            for ranking in per_class
+        ],
+    }
 
 
 def choose(results: DetectionResults, matching: Matching) -> Choices:
-    """Choose the thresholds on a set, the validation set say.
+    """Choose the thresholds on a set, such as the validation set.
 
     A class in which nothing is found gets the overall threshold.
     """
@@ -231,7 +191,7 @@ def best_threshold(ranking: Ranked) -> Choice | None:
 def count(
     results: DetectionResults, matching: Matching, thresholds: Floats
 ) -> Integers:
-    """Count what is right, what is wrong and what is there.
+    """Count what is right, what is wrong and what there is to find.
 
     Args:
         results: Truth and predictions.
@@ -243,21 +203,20 @@ def count(
     """
     truth, predicted = results.truth, results.predicted
     kept = predicted.score >= thresholds[predicted.label]
-    false = kept & ~matching.found & ~matching.ignored
+    right, wrong = matching.found, ~matching.found & ~matching.ignored
     shape = len(results.images), len(results.classes)
-    counts = [
-        _table(predicted.image[chosen], predicted.label[chosen], shape)
-        for chosen in (kept & matching.found, false)
+    tables = [
+        _table(predicted.image[rows], predicted.label[rows], shape)
+        for rows in (kept & right, kept & wrong)
     ]
-    there = ~truth.ignore
-    counts.append(_table(truth.image[there], truth.label[there], shape))
-    return np.stack(counts, axis=1)
+    tables.append(_table(truth.image[~truth.ignore], truth.label[~truth.ignore], shape))
+    return np.stack(tables, axis=1)
 
 
 def count_sizes(
     results: DetectionResults, matching: Matching, threshold: float
 ) -> Integers:
-    """Count what is found of what is there, for each range of size.
+    """Count what is found and what there is to find, for each range of size.
 
     Returns:
         Shape (images, 2, sizes, classes): found, objects, in the order of ``SIZES``.
@@ -266,24 +225,60 @@ def count_sizes(
     found = np.zeros(len(truth.image), dtype=bool)
     kept = matching.found & (results.predicted.score >= threshold)
     found[matching.truth[kept]] = True
-    area, shape = areas(truth.box), (len(results.images), len(results.classes))
+    shape = len(results.images), len(results.classes)
     tables = []
-    for name in SIZES:
-        low, high = RANGES[name]
-        there = ~truth.ignore & (area >= low) & (area <= high)
-        for chosen in (there & found, there):
-            tables.append(_table(truth.image[chosen], truth.label[chosen], shape))
+    for size in SIZES:
+        objects = ~truth.ignore & of_size(truth.box, size)
+        for rows in (objects & found, objects):
+            tables.append(_table(truth.image[rows], truth.label[rows], shape))
     stacked = np.stack(tables, axis=1).reshape(shape[0], len(SIZES), 2, shape[1])
     return stacked.swapaxes(1, 2)
 
 
+def _curve(ranking: Ranked) -> Curve:
+    """Return F1, precision and recall of what scores at least each threshold."""
+    kept = np.searchsorted(-ranking.score, -THRESHOLDS, side='right')
+    found = np.append(0, np.cumsum(ranking.found))[kept].astype(float)
+    values = rates(found, kept - found, np.full(len(kept), float(ranking.objects)))
+    return {
+        'f1': values.f1.tolist(),
+        'precision': values.precision.tolist(),
+        'recall': values.recall.tolist(),
+    }
+
+
+def _precision_recall(ranking: Ranked) -> PrecisionRecall:
+    recall, precision = _interpolated(ranking)
+    steps = np.unique(np.linspace(0, len(recall) - 1, POINTS).round().astype(int))
+    steps = steps[: len(recall)]
+    return {
+        'recall': recall[steps].tolist(),
+        'precision': precision[steps].tolist(),
+        'score': ranking.score[ranking.found][steps].tolist(),
+    }
+
+
+def _interpolated(ranking: Ranked) -> tuple[Floats, Floats]:
+    """Return recall and the best precision from there on, at each true positive."""
+    places = np.flatnonzero(ranking.found)
+    found = np.arange(1, len(places) + 1)
+    best = np.maximum.accumulate((found / (places + 1))[::-1])[::-1]
+    return found / max(ranking.objects, 1), best
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    unknown = np.full(np.shape(whole), np.nan)
+    return np.asarray(np.divide(part, whole, out=unknown, where=whole > 0))
+
+
 def _table(image: Integers, label: Integers, shape: tuple[int, int]) -> Integers:
+    """Count boxes by image and class."""
     cells = np.bincount(image * shape[1] + label, minlength=shape[0] * shape[1])
     return cells.reshape(shape)
 
 
 def _middle(below: float, above: float) -> float:
-    """Return the shortest decimal near the middle that is above one, up to the other.
+    """Return the shortest decimal near the middle of a range open below.
 
     Six digits at most, so that a file of rounded numbers holds it as it is used.
     """

@@ -109,13 +109,10 @@ def test_of_boxes_that_overlap_alike_coco_takes_the_last():
     np.testing.assert_allclose(grid, coco_reference(results)[0])
 
 
-def test_nothing_at_all():
+def test_nothing_to_find_is_nan_and_nothing_found_is_zero():
     tables = ap_tables(detections([], [], images=2))
     assert np.isnan(tables.ap50(np.ones(2))).all()
     assert np.isnan(tables.coco_ap(np.ones(2))).all()
-
-
-def test_objects_without_predictions_have_no_precision():
     tables = ap_tables(detections([(0, 0, (0, 0, 50, 50))], []))
     np.testing.assert_allclose(tables.ap50(np.ones(1)), [0, 0, np.nan])
     assert tables.coco_ap(np.ones(1))[0] == 0

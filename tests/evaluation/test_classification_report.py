@@ -1,3 +1,5 @@
+"""The whole report of a classifier: what is in it and that it hangs together."""
+
 import json
 
 import cv2
@@ -8,10 +10,13 @@ from mmpretrain.evaluation import Accuracy, SingleLabelMetric
 
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.calibration import with_temperature
-from custom_datasets.evaluation.classification_report import classification_report
+from custom_datasets.evaluation.classification_report import (
+    ClassificationReport,
+    classification_report,
+)
 from custom_datasets.evaluation.intervals import resample
-from custom_datasets.evaluation.results import read_results, write_samples
 from tests.evaluation.class_results import draw, results, softmax
+from tests.evaluation.typed import assert_typed
 
 NOTHING = {'value': None, 'low': None, 'high': None}
 
@@ -36,7 +41,9 @@ def test_it_is_json_and_the_same_each_time(drawn, report):
     assert other['confusion'] == report['confusion']
 
 
-def test_what_it_is_about(report):
+def test_what_it_is_about(drawn, report):
+    assert_typed(report, ClassificationReport)
+    assert_typed(classification_report(drawn[0], resamples=2), ClassificationReport)
     assert report['task'] == 'classification'
     assert report['classes'] == ['a', 'b', 'c', 'd']
     assert (report['images'], report['validation']) == (240, {'images': 260})
@@ -207,27 +214,6 @@ def test_sets_of_other_classes_are_refused():
     val = results([0], [[0.5, 0.5]], ('x', 'y'))
     with pytest.raises(UserError, match='validation has the classes x, y'):
         classification_report(test, val)
-
-
-def test_a_file_of_predictions_is_read(tmp_path, drawn):
-    test = drawn[0]
-    samples = [
-        {
-            'img_path': image.path,
-            'ori_shape': (8, 8),
-            'gt_label': torch.tensor([truth]),
-            'pred_score': torch.tensor(scores, dtype=torch.float32),
-        }
-        for image, truth, scores in zip(
-            test.images, test.truth, test.scores, strict=True
-        )
-    ]
-    path = str(tmp_path / 'test.pkl')
-    write_samples(path, samples)
-    report = classification_report(read_results(path, test.classes), resamples=5)
-    expected = classification_report(test, resamples=5)
-    assert report['overall'] == expected['overall']
-    assert report['confusion'] == expected['confusion']
 
 
 @pytest.mark.real_data

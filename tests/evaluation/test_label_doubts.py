@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from custom_datasets.evaluation.detection_errors import DOUBTS_SHOWN, label_doubts
+from custom_datasets.evaluation.label_doubts import SHOWN, label_doubts
 from custom_datasets.evaluation.matching import find_overlaps, match_classwise
 from tests.evaluation.drawn_detections import detections
 
@@ -49,7 +49,7 @@ def test_a_prediction_where_nothing_is_annotated():
         'predicted': 'a',
         'annotated': None,
         'annotated_box': None,
-        'sentence': 'Nothing is annotated here, but the model sees a, with a score of '
+        'sentence': 'Nothing is annotated here, but the model sees a with a score of '
         '0.80.',
     }
 
@@ -85,7 +85,7 @@ def test_another_class_on_an_annotated_box():
     assert (doubt['annotated'], doubt['annotated_box']) == ('b', list(TWO))
     assert (
         doubt['sentence']
-        == 'Annotated as b, but the model sees a, with a score of 0.80.'
+        == 'Annotated as b, but the model sees a with a score of 0.80.'
     )
 
 
@@ -124,11 +124,10 @@ def test_a_box_that_nothing_supports_though_its_class_is_found():
 
 def test_the_surest_come_first_and_not_too_many():
     many = [
-        (0, 0, (30 * n, 200, 30 * n + 10, 210), 0.7 + n / 100)
-        for n in range(DOUBTS_SHOWN + 3)
+        (0, 0, (30 * n, 200, 30 * n + 10, 210), 0.7 + n / 100) for n in range(SHOWN + 3)
     ]
     results = of_image_0([(0, 1, TWO)], [*many, (0, 0, TWO, 0.72)])
     sure = [one[-1] for one in brief(results)]
     assert sure == sorted(sure, reverse=True)
     kinds = [one[0] for one in brief(results)]
-    assert (kinds.count('unlabelled'), kinds.count('other-class')) == (DOUBTS_SHOWN, 1)
+    assert (kinds.count('unlabelled'), kinds.count('other-class')) == (SHOWN, 1)

@@ -260,7 +260,7 @@ REFUSED = [
     ),
     (
         {'paths': ['d0.pkl', 'c0.pkl']},
-        'd0.pkl and c0.pkl: one run detects and the other classifies',
+        'd0.pkl and c0.pkl: one is of a detector and the other of a classifier',
     ),
     ({'out': 'd0.pkl/out.pkl'}, 'd0.pkl/out.pkl: cannot be written ('),
 ]

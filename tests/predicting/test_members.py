@@ -89,13 +89,13 @@ def broken(sample, field, value):
         (
             [seen('x', [(BOX, 0)])],
             [judged('x', 0, [1.0, 0.0])],
-            'a.pkl and {}b.pkl: one run detects and the other classifies',
+            'a.pkl and {}b.pkl: one is of a detector and the other of a classifier',
         ),
         (
             [seen('x', []), seen('y', [])],
             [seen('y', []), seen('z', []), seen('w', [])],
-            'a.pkl and {}b.pkl: the test sets differ: 1 images are in the first only '
-            'and 2 in the second only, x for one',
+            'a.pkl and {}b.pkl: the test sets differ: 1 images are only in the first '
+            '(for example x), 2 only in the second',
         ),
         (
             [seen('x', [(BOX, 0)])],
@@ -112,7 +112,7 @@ def broken(sample, field, value):
         (
             [judged('x', 0, [0.5, 0.5])],
             [judged('x', 0, [0.5, 0.25, 0.25])],
-            'a.pkl and {}b.pkl: the classes differ: 0, 1 against 0, 1, 2',
+            'a.pkl and {}b.pkl: the classes differ: 0, 1 and 0, 1, 2',
         ),
         (
             [seen('x', [(BOX, 0)])],
@@ -148,9 +148,9 @@ def broken(sample, field, value):
         (
             [judged('x', None, [1.0, 0.0])],
             [judged('x', None, [2.5, -1.0])],
-            'b.pkl: /data/x.png: its scores are no probabilities that sum to 1',
+            'b.pkl: /data/x.png: its scores are not probabilities that sum to 1',
         ),
-        ([seen('x', [])] * 2, [seen('x', [])], 'a.pkl: x is in it twice'),
+        ([seen('x', [])] * 2, [seen('x', [])], 'a.pkl: x appears twice'),
         ([], [seen('x', [])], 'a.pkl: it is empty; tools/test.py --out writes one'),
     ],
 )

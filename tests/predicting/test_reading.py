@@ -62,12 +62,12 @@ def test_a_score_that_is_none_is_refused_with_its_image(read, score, message):
 
 @pytest.mark.parametrize('scores', [[np.nan, 0.5], [np.inf, 0], [0.5, 0.2], [-1, 2]])
 def test_probabilities_that_are_none_are_refused_with_their_image(read, scores):
-    with pytest.raises(UserError, match=r'p\.pkl: b\.jpg: its scores are no prob'):
+    with pytest.raises(UserError, match=r'p\.pkl: b\.jpg: its scores are not prob'):
         read(classifier_sample('a.jpg', [0, 1]), classifier_sample('b.jpg', scores))
 
 
 def test_an_image_twice(read):
-    with pytest.raises(UserError, match=r'p\.pkl: a\.jpg is in it twice'):
+    with pytest.raises(UserError, match=r'p\.pkl: a\.jpg appears twice'):
         read(GOOD, GOOD)
 
 

@@ -8,9 +8,10 @@ import pytest
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.average_precision import ap_tables
-from custom_datasets.evaluation.detection import detection_report
+from custom_datasets.evaluation.detection import DetectionReport, detection_report
 from custom_datasets.evaluation.intervals import resample
 from tests.evaluation.drawn_detections import detections, draw
+from tests.evaluation.typed import assert_typed
 
 RESAMPLES = 40
 
@@ -140,6 +141,7 @@ def test_thresholds_are_chosen_on_validation_and_measured_on_test():
 
 
 def test_it_is_json_and_the_same_every_time(report, results):
+    assert_typed(report, DetectionReport)
     text = json.dumps(report, allow_nan=False)
     again = detection_report(results, draw(8), resamples=RESAMPLES, seed=3)
     assert json.dumps(again, allow_nan=False) == text
@@ -159,6 +161,7 @@ def test_there_may_be_nothing(truth, predicted):
     report = json.loads(
         json.dumps(detection_report(results, resamples=5), allow_nan=False)
     )
+    assert_typed(report, DetectionReport)
     assert report['thresholds']['chosen_on'] == 'default'
     assert report['thresholds']['overall']['threshold'] == 0.5
     nothing = report['objects'] == 0
@@ -166,7 +169,8 @@ def test_there_may_be_nothing(truth, predicted):
 
 
 def test_other_classes_are_refused():
-    with pytest.raises(UserError, match='a, b against c0, c1, c2, c3'):
+    message = 'validation has the classes a, b, but the test set has c0, c1, c2, c3'
+    with pytest.raises(UserError, match=message):
         detection_report(draw(0), detections([], []))
 
 

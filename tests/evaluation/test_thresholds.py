@@ -15,11 +15,8 @@ from custom_datasets.evaluation.thresholds import (
     choose,
     count,
     count_sizes,
-    curve,
     curves,
-    precision_recall,
     ranked,
-    rates,
 )
 from tests.evaluation.drawn_detections import detections, draw
 
@@ -30,11 +27,21 @@ def ranking(*predictions, objects):
     return Ranked(np.array(scores), np.array(found), objects)
 
 
-THREE = ranking((0.9, True), (0.6, False), (0.3, True), objects=4)
-
-
 def matched(results):
     return match_classwise(results, find_overlaps(results))
+
+
+def seen(*predictions, objects):
+    """One image of one class: predictions are ``(score, found)``."""
+    boxes = [(20 * n, 0, 20 * n + 10, 10) for n in range(objects)]
+    nothing = (0, 100, 10, 110)
+    places = iter(boxes)
+    predicted = [
+        (0, 0, next(places) if right else nothing, score)
+        for score, right in predictions
+    ]
+    results = detections([(0, 0, box) for box in boxes], predicted, ('a',))
+    return curves(results, matched(results))
 
 
 def at(values, name, threshold):
@@ -52,39 +59,33 @@ def at(values, name, threshold):
     ],
 )
 def test_rates_along_the_threshold(threshold, precision, recall, f1):
-    values = curve(THREE)
+    three = seen((0.9, True), (0.6, False), (0.3, True), objects=4)
     expected = {'precision': precision, 'recall': recall, 'f1': f1}
-    for name, value in expected.items():
-        assert at(values, name, threshold) == pytest.approx(value, nan_ok=True)
-
-
-def test_rates_of_nothing():
-    assert np.isnan(rates(*np.zeros((3, 1)))).all()
+    for values in (three['overall'], three['per_class'][0]):
+        for name, value in expected.items():
+            assert at(values, name, threshold) == pytest.approx(value, nan_ok=True)
 
 
 def test_precision_is_the_best_from_a_recall_on():
-    values = precision_recall(
-        ranking((0.9, True), (0.8, False), (0.7, True), (0.6, True), objects=4)
-    )
-    assert values['recall'] == [0.25, 0.5, 0.75]
-    assert values['precision'] == [1, 0.75, 0.75]
-    assert values['score'] == [0.9, 0.7, 0.6]
+    four = seen((0.9, True), (0.8, False), (0.7, True), (0.6, True), objects=4)
+    assert four['per_class'][0]['pr'] == {
+        'recall': [0.25, 0.5, 0.75],
+        'precision': [1, 0.75, 0.75],
+        'score': [0.9, 0.7, 0.6],
+    }
+    empty = {'recall': [], 'precision': [], 'score': []}
+    assert seen((0.9, False), objects=3)['per_class'][0]['pr'] == empty
 
 
 def test_long_curves_are_thinned_to_both_ends():
     right = [(1 - n / 1000, True) for n in range(1000)]
-    values = precision_recall(ranking(*right, objects=1000))
+    values = seen(*right, objects=1000)['per_class'][0]['pr']
     assert len(values['recall']) == POINTS
     assert values['recall'][0] == 0.001
     assert values['recall'][-1] == 1
 
 
-def test_nothing_found_has_no_curve():
-    empty = {'recall': [], 'precision': [], 'score': []}
-    assert precision_recall(ranking((0.9, False), objects=3)) == empty
-
-
-def test_its_area_is_the_average_precision():
+def test_the_area_under_the_curve_is_the_average_precision():
     results = draw(3)
     per_class = [
         area_under(ranked(results, matched(results), label))
@@ -96,14 +97,11 @@ def test_its_area_is_the_average_precision():
 
 def test_all_classes_together_are_one_ranking():
     results = draw(1)
-    values = curves(results, matched(results))
-    found = results.predicted.score >= 0.5
-    matching = matched(results)
-    right = (found & matching.found).sum()
-    kept = (found & ~matching.ignored).sum()
-    assert at(values['overall'], 'precision', 0.5) == right / kept
-    assert at(values['overall'], 'recall', 0.5) == right / (~results.truth.ignore).sum()
-    assert len(values['per_class']) == len(results.classes)
+    matching, overall = matched(results), curves(results, matched(results))['overall']
+    kept = results.predicted.score >= 0.5
+    right = (kept & matching.found).sum()
+    assert at(overall, 'precision', 0.5) == right / (kept & ~matching.ignored).sum()
+    assert at(overall, 'recall', 0.5) == right / (~results.truth.ignore).sum()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
+"""From which confidence on to answer: by hand, and against trying every one."""
+
 import numpy as np
 import pytest
 
-from custom_datasets.evaluation.calibration import (
+from custom_datasets.evaluation.answer_thresholds import (
+    answer_thresholds,
     answered,
     coverage_curve,
     lowest_threshold,
-    thresholds,
 )
 from custom_datasets.evaluation.classification import decide
 from tests.evaluation.class_results import draw
@@ -29,12 +31,6 @@ def slow_threshold(confidence, correct, goal):
 )
 def test_thresholds_by_hand(goal, expected):
     assert lowest_threshold(CONFIDENCE, CORRECT, goal) == pytest.approx(expected)
-
-
-def test_none_where_the_surest_is_wrong():
-    wrong_first = np.array([False, True, True, True, True])
-    assert lowest_threshold(CONFIDENCE, wrong_first, 1.0) is None
-    assert lowest_threshold(CONFIDENCE, wrong_first, 0.8) == 0
 
 
 def test_images_of_one_confidence_are_answered_together():
@@ -91,7 +87,7 @@ def test_the_curve_does_not_grow_with_the_images():
 
 def test_what_is_chosen_on_one_set_is_measured_on_the_other():
     val, test = decide(draw(800, 3, 1)), decide(draw(600, 3, 2))
-    found = thresholds(test, val, 50, 0)
+    found = answer_thresholds(test, val, 50, 0)
     assert found['chosen_on'] == 'validation'
     row = next(one for one in found['goals'] if one['goal'] == 0.9)
     assert row['threshold'] == lowest_threshold(val.confidence, val.correct, 0.9)
@@ -105,7 +101,7 @@ def test_what_is_chosen_on_one_set_is_measured_on_the_other():
 
 
 def test_nothing_is_chosen_without_validation():
-    found = thresholds(decide(draw(50, 3)), None, 10, 0)
+    found = answer_thresholds(decide(draw(50, 3)), None, 10, 0)
     assert found['chosen_on'] is None and found['goals'] == []
     assert found['curve']
 
@@ -113,6 +109,6 @@ def test_nothing_is_chosen_without_validation():
 def test_a_threshold_that_no_test_image_reaches():
     val = decide(draw(200, 3, 1, strength=6))
     test = decide(draw(20, 3, 2, strength=0.01))
-    row = thresholds(test, val, 20, 0)['goals'][-1]
+    row = answer_thresholds(test, val, 20, 0)['goals'][-1]
     assert row['images'] == 0
     assert row['accuracy'] == {'value': None, 'low': None, 'high': None}
