@@ -109,6 +109,15 @@ def test_of_boxes_that_overlap_alike_coco_takes_the_last():
     np.testing.assert_allclose(grid, coco_reference(results)[0])
 
 
+def test_a_pair_on_the_edge_falls_where_mmdet_s_single_precision_puts_it(monkeypatch):
+    box, moved = (88.4, 57.5, 172.9, 342.2), (116.5666666, 57.5, 201.0666666, 342.2)
+    results = detections([(0, 0, box)], [(0, 0, np.float32(moved), 0.9)])
+    # In double precision their IoU is 0.4999999975.
+    values = ap_tables(results).ap50(np.ones(1))
+    np.testing.assert_equal(values, [1, 1, np.nan])
+    np.testing.assert_equal(values, voc_reference(results, monkeypatch))
+
+
 def test_nothing_to_find_is_nan_and_nothing_found_is_zero():
     tables = ap_tables(detections([], [], images=2))
     assert np.isnan(tables.ap50(np.ones(2))).all()

@@ -72,7 +72,7 @@ def test_other_test_images_are_said_and_not_ranked(make):
     assert note.startswith(
         'b and a were not tested on the same data, so they are not ranked'
     )
-    assert '10 images are in the first only' in note
+    assert '10 images are only in the first' in note
 
 
 @pytest.mark.parametrize(
