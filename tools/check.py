@@ -44,12 +44,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def check() -> str:
         from custom_datasets.checks.check import check_config
-        from custom_datasets.checks.report import (
-            errors,
-            format_findings,
-            summary,
-            write_json,
-        )
+        from custom_datasets.checks.report import errors, format_findings, summary
+        from custom_datasets.files import write_json
 
         with progress_bar('reading') as progress:
             checked = check_config(
@@ -61,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
                 progress=progress,
             )
         if args.json:
-            write_json(args.json, checked.findings)
+            write_json(args.json, [finding.as_dict() for finding in checked.findings])
         print(format_findings(checked.findings, args.shown))
         text = f'{summary(checked.findings)}; {checked.images} images'
         if errors(checked.findings):

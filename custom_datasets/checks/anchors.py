@@ -6,13 +6,108 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from custom_datasets.checks.codes import find
 from custom_datasets.checks.scale import ScaledBoxes
+from custom_datasets.data.config_sources import type_name
 from custom_datasets.data.problems import Finding
 
 Floats = NDArray[np.float64]
 
 _CHUNK = 20000
 """Boxes that are compared at once: some 10 MB for nine anchors a cell."""
+
+RECALL = 0.95
+"""Share of the boxes, and of each class, that anchors should reach."""
+
+FEW = 20
+"""Boxes below which a class is not judged by itself: of 19, one is 0.05."""
+
+GAIN = 0.02
+"""What other anchors, or larger images, must add to the recall to be named."""
+
+_HEADS = {'bbox_head': (), 'rpn_head': ('rpn',)}
+_WITHOUT_ANCHORS = ('MlvlPointGenerator', 'PointGenerator')
+
+CLUSTERS = 9
+"""As many as YOLOv3 takes (Redmon & Farhadi 2018, arXiv:1804.02767)."""
+
+SAMPLE = 400
+"""Boxes of each class that anchors are fitted to, so that each class counts."""
+
+REACHED = 0.5
+"""IoU at which an anchor reaches a box: the overlap that makes an anchor
+positive for RetinaNet (Lin et al. 2017, arXiv:1708.02002, section 4), and at
+which a proposal counts as found (Ren et al. 2015, arXiv:1506.01497, figure 4)."""
+
+ENOUGH = 0.98
+"""Recall beyond which fewer anchors are worth more than a last box."""
+
+SPREAD = 2.0
+"""Largest over smallest ratio of the boxes above which one ratio is not enough: a
+box at either end has an IoU of 0.72 with one in the middle, of equal area."""
+
+ROUNDS = 50
+"""Most rounds of k-means; on BCCD nothing changes after 20."""
+
+
+class Anchors(NamedTuple):
+    """A head with anchors.
+
+    Attributes:
+        head: ``bbox_head`` or ``rpn_head``.
+        generator: The config of its anchor generator.
+        assigner: The config of what gives boxes to anchors in training.
+    """
+
+    head: str
+    generator: Mapping[str, Any]
+    assigner: Mapping[str, Any]
+
+
+def check_anchors(model: Mapping[str, Any], scaled: ScaledBoxes) -> list[Finding]:
+    """Say how many boxes the anchors can reach, and which ones reach more.
+
+    Judged are ``AnchorGenerator`` with ``MaxIoUAssigner``, as RetinaNet, Faster
+    R-CNN and what descends from them have them.
+
+    Args:
+        model: The config of a detector.
+        scaled: The training set's boxes as its pipeline hands them over.
+
+    Returns:
+        A warning for each head whose anchors reach less than :data:`RECALL` of
+        all boxes or of a class, a note for each other head with anchors.
+    """
+    if not len(scaled.boxes):
+        return []
+    findings = []
+    for anchors in find_anchors(model):
+        kinds = [
+            type_name(part.get('type')).rpartition('.')[2]
+            for part in (anchors.generator, anchors.assigner)
+        ]
+        if kinds == ['AnchorGenerator', 'MaxIoUAssigner']:
+            findings.append(_judge(anchors, scaled))
+        elif kinds[0] not in _WITHOUT_ANCHORS:
+            text = f'{anchors.head}: {kinds[0]} with {kinds[1]} is not judged'
+            findings.append(find('anchors-not-judged', text, split='train'))
+    return findings
+
+
+def find_anchors(model: Mapping[str, Any]) -> Iterator[Anchors]:
+    """Yield the heads of a detector that have an anchor generator."""
+    for head, path in _HEADS.items():
+        part = model.get(head)
+        if not isinstance(part, Mapping):
+            continue
+        generator = part.get('anchor_generator') or part.get('prior_generator')
+        settings: Any = model
+        for key in ('train_cfg', *path, 'assigner'):
+            settings = settings.get(key)
+            if not isinstance(settings, Mapping):
+                settings = {}
+        if isinstance(generator, Mapping):
+            yield Anchors(head, generator, settings)
 
 
 class AnchorGrid(NamedTuple):
@@ -104,28 +199,6 @@ def _best_ious(grid: AnchorGrid, boxes: Floats, sizes: Floats) -> Floats:
     return best
 
 
-CLUSTERS = 9
-"""As many as YOLOv3 takes (Redmon & Farhadi 2018, arXiv:1804.02767)."""
-
-SAMPLE = 400
-"""Boxes of each class that anchors are fitted to, so that none is drowned."""
-
-REACHED = 0.5
-"""IoU at which an anchor reaches a box: the overlap that makes an anchor
-positive for RetinaNet (Lin et al. 2017, arXiv:1708.02002, section 4), and from
-which on a proposal counts as found (Ren et al. 2015, arXiv:1506.01497, figure 4)."""
-
-ENOUGH = 0.98
-"""Recall beyond which fewer anchors are worth more than a last box."""
-
-SPREAD = 2.0
-"""Largest over smallest ratio of the boxes from which on one ratio is too few:
-a box at either end has an IoU of 0.72 with one in the middle, of equal area."""
-
-ROUNDS = 50
-"""Most rounds of k-means; on BCCD it stands still after 20."""
-
-
 def fit_anchors(
     generator: Mapping[str, Any], boxes: Floats, sizes: Floats, labels: NDArray[np.str_]
 ) -> dict[str, Any]:
@@ -199,6 +272,89 @@ def cluster_shapes(shapes: Floats, count: int) -> Floats:
     return by_area
 
 
+def _judge(anchors: Anchors, scaled: ScaledBoxes) -> Finding:
+    labels = np.array([box.name for _, box in scaled.owners])
+    try:
+        grid = build_grid(anchors.generator)
+        if not grid.shapes.size:
+            raise ValueError('it has no anchors')
+    except (KeyError, TypeError, ValueError) as error:
+        text = f'{anchors.head}: its anchor_generator is incomplete ({error!r})'
+        return find('anchors-not-judged', text, split='train')
+    ious = best_ious(grid, scaled.boxes, scaled.sizes)
+    reached = _recalls(ious, labels)
+    lengths = np.sqrt(grid.shapes.prod(-1))
+    text = (
+        f'{anchors.head}: the anchors, {lengths.min():.0f} to {lengths.max():.0f} px, '
+        f'reach {_share(reached)} of the boxes at IoU {REACHED:g}; the mean of the '
+        f'best IoUs is {ious.mean():.2f}{_unmatched(anchors.assigner, ious)}'
+    )
+    lowest = min(reached.values())
+    if lowest >= RECALL:
+        return find('anchor-recall', text, case='they reach enough', split='train')
+    advice = _advise(anchors, scaled, labels, lowest)
+    return find('anchor-recall', text, hint=advice, split='train')
+
+
+def _recalls(ious: Floats, labels: NDArray[np.str_]) -> dict[str, float]:
+    """Return the recall of all boxes, called '', and of each class to judge."""
+    reached = ious >= REACHED
+    names, counts = np.unique(labels, return_counts=True)
+    recalls = {'': float(reached.mean())}
+    for name in names[counts >= FEW]:
+        recalls[str(name)] = float(reached[labels == name].mean())
+    return recalls
+
+
+def _share(recalls: Mapping[str, float]) -> str:
+    """Write recalls, the worst classes first."""
+    low = sorted((value, name) for name, value in recalls.items() if name)
+    classes = ', '.join(f'{name} {value:.3g}' for value, name in low[:5])
+    more = ', ...' if len(low) > 5 else ''
+    return f'{recalls[""]:.3g}' + (f' ({classes}{more})' if classes else '')
+
+
+def _unmatched(assigner: Mapping[str, Any], ious: Floats) -> str:
+    """Count the boxes that are given no anchor in training.
+
+    With ``match_low_quality``, the default, a box takes its best anchor if that has
+    ``min_pos_iou``, whatever ``pos_iou_thr`` says.
+    """
+    least = assigner.get('pos_iou_thr', REACHED)
+    if assigner.get('match_low_quality', True):
+        least = assigner.get('min_pos_iou', 0.0)
+    if not isinstance(least, (int, float)):
+        return ''
+    lost = int((ious < least).sum())
+    return f'; {lost} boxes get no anchor in training' if lost else ''
+
+
+def _advise(
+    anchors: Anchors, scaled: ScaledBoxes, labels: NDArray[np.str_], lowest: float
+) -> str:
+    """Name anchors that reach more, here or on larger images; each is tried."""
+    advice = []
+    for times, where in ((1, ''), (2, 'on images twice as wide and high ')):
+        if lowest >= RECALL:
+            break
+        boxes, sizes = scaled.boxes * times, scaled.sizes * times
+        changes = fit_anchors(anchors.generator, boxes, sizes, labels)
+        grid = build_grid({**anchors.generator, **changes})
+        reached = _recalls(best_ious(grid, boxes, sizes), labels)
+        if min(reached.values()) >= lowest + GAIN:
+            lowest = min(reached.values())
+            settings = ', '.join(f'{key}={value}' for key, value in changes.items())
+            line = (
+                f'model = dict({anchors.head}=dict(anchor_generator=dict({settings})))'
+            )
+            what = f'{line} would' if changes else 'they would'
+            advice.append(f'{where}{what} reach {_share(reached)}')
+    return '; '.join(advice) or (
+        'no scales and ratios at these strides reach more, nor would larger images: '
+        'try a model with a finer stride, or without anchors'
+    )
+
+
 def _sample(boxes: Floats, mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Take boxes of one class evenly over their areas."""
     places = np.flatnonzero(mask)
@@ -248,168 +404,3 @@ def _scale_sets(
 def _round(value: float) -> float:
     """Round to two digits, and to a whole number from ten on."""
     return float(f'{value:.2g}') if value < 10 else float(round(value))
-
-
-RECALL = 0.95
-"""Share of the boxes, and of each class, that anchors should reach."""
-
-FEW = 20
-"""Boxes below which a class is not judged by itself: of 19, one is 0.05."""
-
-GAIN = 0.02
-"""What other anchors, or a larger scale, must add to the recall to be named."""
-
-_HEADS = {'bbox_head': (), 'rpn_head': ('rpn',)}
-_WITHOUT_ANCHORS = ('MlvlPointGenerator', 'PointGenerator')
-
-
-class Anchors(NamedTuple):
-    """A head with anchors.
-
-    Attributes:
-        head: ``bbox_head`` or ``rpn_head``.
-        generator: The config of its anchor generator.
-        assigner: The config of what gives boxes to anchors in training.
-    """
-
-    head: str
-    generator: Mapping[str, Any]
-    assigner: Mapping[str, Any]
-
-
-def check_anchors(model: Mapping[str, Any], scaled: ScaledBoxes) -> list[Finding]:
-    """Say how many boxes the anchors can reach, and which ones reach more.
-
-    Judged are ``AnchorGenerator`` with ``MaxIoUAssigner``, as RetinaNet, Faster
-    R-CNN and what descends from them have them.
-
-    Args:
-        model: The config of a detector.
-        scaled: The training set's boxes as its pipeline hands them over.
-
-    Returns:
-        A warning for each head whose anchors reach less than :data:`RECALL` of
-        all boxes or of a class, a note for each other head with anchors.
-    """
-    if not len(scaled.boxes):
-        return []
-    findings = []
-    for anchors in find_anchors(model):
-        kinds = [_kind(anchors.generator), _kind(anchors.assigner)]
-        if kinds == ['AnchorGenerator', 'MaxIoUAssigner']:
-            findings.append(_judge(anchors, scaled))
-        elif kinds[0] not in _WITHOUT_ANCHORS:
-            text = f'{anchors.head}: {kinds[0]} with {kinds[1]} is not judged here'
-            findings.append(_finding('anchors-not-judged', 'note', text))
-    return findings
-
-
-def find_anchors(model: Mapping[str, Any]) -> Iterator[Anchors]:
-    """Yield the heads of a detector that have an anchor generator."""
-    for head, path in _HEADS.items():
-        part = model.get(head)
-        if not isinstance(part, Mapping):
-            continue
-        generator = part.get('anchor_generator') or part.get('prior_generator')
-        settings: Any = model
-        for key in ('train_cfg', *path, 'assigner'):
-            settings = settings.get(key)
-            if not isinstance(settings, Mapping):
-                settings = {}
-        if isinstance(generator, Mapping):
-            yield Anchors(head, generator, settings)
-
-
-def _judge(anchors: Anchors, scaled: ScaledBoxes) -> Finding:
-    labels = np.array([box.name for _, box in scaled.owners])
-    try:
-        grid = build_grid(anchors.generator)
-        if not grid.shapes.size:
-            raise ValueError('it has no anchor')
-    except (KeyError, TypeError, ValueError) as error:
-        text = f'{anchors.head}: its anchor_generator is incomplete ({error!r})'
-        return _finding('anchors-not-judged', 'note', text)
-    ious = best_ious(grid, scaled.boxes, scaled.sizes)
-    reached = _recalls(ious, labels)
-    lengths = np.sqrt(grid.shapes.prod(-1))
-    text = (
-        f'{anchors.head}: the anchors, {lengths.min():.0f} to {lengths.max():.0f} px, '
-        f'reach {_share(reached)} of the boxes at IoU {REACHED:g}; the mean of the '
-        f'best IoUs is {ious.mean():.2f}{_unmatched(anchors.assigner, ious)}'
-    )
-    lowest = min(reached.values())
-    if lowest >= RECALL:
-        return _finding('anchor-recall', 'note', text)
-    advice = _advise(anchors, scaled, labels, lowest)
-    return _finding('anchor-recall', 'warning', text, advice)
-
-
-def _recalls(ious: Floats, labels: NDArray[np.str_]) -> dict[str, float]:
-    """Return the recall of all boxes, called '', and of each class to judge."""
-    found = ious >= REACHED
-    names, counts = np.unique(labels, return_counts=True)
-    recalls = {'': float(found.mean())}
-    for name in names[counts >= FEW]:
-        recalls[str(name)] = float(found[labels == name].mean())
-    return recalls
-
-
-def _share(recalls: Mapping[str, float]) -> str:
-    """Write recalls, the worst classes first."""
-    low = sorted((value, name) for name, value in recalls.items() if name)
-    classes = ', '.join(f'{name} {value:.3g}' for value, name in low[:5])
-    more = ', ...' if len(low) > 5 else ''
-    return f'{recalls[""]:.3g}' + (f' ({classes}{more})' if classes else '')
-
-
-def _unmatched(assigner: Mapping[str, Any], ious: Floats) -> str:
-    """Count the boxes that are given no anchor in training.
-
-    With ``match_low_quality``, the default, a box takes its best anchor from
-    ``min_pos_iou`` on, whatever ``pos_iou_thr`` says.
-    """
-    least = assigner.get('pos_iou_thr', REACHED)
-    if assigner.get('match_low_quality', True):
-        least = assigner.get('min_pos_iou', 0.0)
-    if not isinstance(least, (int, float)):
-        return ''
-    lost = int((ious < least).sum())
-    return f'; {lost} boxes get no anchor in training' if lost else ''
-
-
-def _advise(
-    anchors: Anchors, scaled: ScaledBoxes, labels: NDArray[np.str_], lowest: float
-) -> str:
-    """Name anchors that reach more, here or on larger images; each is tried."""
-    advice = []
-    for times, where in ((1, ''), (2, 'on images twice as wide and high ')):
-        if lowest >= RECALL:
-            break
-        boxes, sizes = scaled.boxes * times, scaled.sizes * times
-        changes = fit_anchors(anchors.generator, boxes, sizes, labels)
-        grid = build_grid({**anchors.generator, **changes})
-        reached = _recalls(best_ious(grid, boxes, sizes), labels)
-        if min(reached.values()) >= lowest + GAIN:
-            lowest = min(reached.values())
-            settings = ', '.join(f'{key}={value}' for key, value in changes.items())
-            line = (
-                f'model = dict({anchors.head}=dict(anchor_generator=dict({settings})))'
-            )
-            what = f'{line}: they' if changes else 'they'
-            advice.append(f'{where}{what} reach {_share(reached)}')
-    return '; '.join(advice) or (
-        'no scales and ratios at these strides reach more, nor do larger images: try a '
-        'model with a finer stride, or without anchors'
-    )
-
-
-def _kind(part: Mapping[str, Any]) -> str:
-    kind = part.get('type')
-    name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
-    return name.rpartition('.')[2]
-
-
-def _finding(code: str, severity: str, message: str, hint: str = '') -> Finding:
-    return Finding(
-        code=code, severity=severity, message=message, hint=hint, split='train'
-    )

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from custom_datasets.checks.codes import HELD_OUT, find
 from custom_datasets.checks.scale import ScaledBoxes
 from custom_datasets.data.frequencies import (
     balance_sampling,
@@ -15,7 +16,7 @@ from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import SplitRecords
 
 UNEVEN = 4
-"""Commonest over rarest class from which on it is worth a note: there, sampling
+"""Most frequent over rarest class above which it is worth a note: there, sampling
 by the square root of the frequency first repeats an image (Gupta et al. 2019,
 arXiv:1908.03195). The six classes of TrashNet have 4.3."""
 
@@ -27,15 +28,14 @@ WORTH_IT = 0.8
 """Class-balanced sampling is named where it lowers the ratio at least to this."""
 
 FEW_TO_TRAIN = 10
-"""Images below which a class is rare; LVIS calls up to ten so (Gupta et al.
-2019)."""
+"""Images below which a class is rare; LVIS calls up to ten so (Gupta et al. 2019)."""
 
 FEW_TO_TEST = 20
 """Objects below which a recall of 0.5 has a standard error above 0.11, and one
 object is worth more than 0.05."""
 
 TIMES = 2.0
-"""Factor between a class's shares of two parts from which on they differ."""
+"""Factor between a class's shares of two parts above which they differ."""
 
 SIGMAS = 4.0
 """Standard errors by which they must differ as well: 1 in 16,000 by chance."""
@@ -50,7 +50,7 @@ def check_balance(splits: Sequence[SplitRecords]) -> list[Finding]:
     Objects count in detection, images in classification; difficult and unknown
     ones do not. Classes without any are another check's.
     """
-    findings = []
+    findings: list[Finding] = []
     train = next((split for split in splits if split.split == 'train'), None)
     for split in splits:
         if split.split == 'train':
@@ -78,12 +78,10 @@ def check_small_boxes(split: SplitRecords, scaled: ScaledBoxes) -> list[Finding]
     totals = Counter(box.name for _, box in scaled.owners)
     table = ', '.join(f'{n} of {totals[name]} {name}' for name, n in counts.items())
     return [
-        Finding(
-            code='tiny-box',
-            severity='warning',
-            message=f'{box.name} is {width:.1f}x{height:.1f} px at the scale of the '
-            'pipeline',
-            hint=f'under {TINY:g} px are {table}; a larger scale in the pipeline helps',
+        find(
+            'tiny-box',
+            f'{box.name} is {width:.1f}x{height:.1f} px at the scale of the pipeline',
+            hint=f'below {TINY:g} px are {table}; use a larger scale in the pipeline',
             split=split.split,
             file=image.annotation,
             object=box.index,
@@ -101,10 +99,10 @@ def _unevenness(split: SplitRecords) -> list[Finding]:
         return []
     table = ', '.join(f'{name} {count}' for name, count in objects.most_common())
     return [
-        Finding(
-            code='class-balance',
-            severity='warning' if n >= EXTREME * m else 'note',
-            message=f'{most} is {n / m:.3g} times as frequent as {least} ({table})',
+        find(
+            'class-balance',
+            f'{most} is {n / m:.3g} times as frequent as {least} ({table})',
+            case='' if n >= EXTREME * m else '4 to 10 times',
             hint=_advice(split, objects),
             split=split.split,
             file=split.source,
@@ -118,11 +116,11 @@ def _advice(split: SplitRecords, objects: Mapping[str, int]) -> str:
     if sampling.ratio <= WORTH_IT * ratio(objects):
         return (
             '--cfg-options sampling=repeat-factor shows an image up to '
-            f'{sampling.repeats} times; that leaves {sampling.ratio:.3g} to 1'
+            f'{sampling.repeats} times, which leaves {sampling.ratio:.3g} to 1'
         )
     if _classifies(split):
         return '--cfg-options loss=class-weighted, or sampling=class-balanced'
-    return 'rare and common objects share their images: collect more of the rare ones'
+    return 'rare and frequent objects share their images: collect more of the rare ones'
 
 
 def _few(split: SplitRecords) -> list[Finding]:
@@ -134,20 +132,12 @@ def _few(split: SplitRecords) -> list[Finding]:
         if not 0 < count < (FEW_TO_TRAIN if training else FEW_TO_TEST):
             continue
         boxes = '' if _classifies(split) else f'{_plural(objects[name], "box")} in '
-        if training:
-            hint = 'collect more; a model of so few learns them by heart'
-        else:
-            hint = (
-                'read its figure as a hint only; tools/dataset_converters/split.py '
-                '--folds measures on every image'
-            )
-        worth = '' if training else f'; one is worth {1 / count:.2f} of its recall'
+        share = '' if training else f'; one is worth {1 / count:.2f} of its recall'
         findings.append(
-            Finding(
-                code='few-objects',
-                severity='warning',
-                message=f'{name} has {boxes}{_plural(images[name], "image")}{worth}',
-                hint=hint,
+            find(
+                'few-objects',
+                f'{name} has {boxes}{_plural(images[name], "image")}{share}',
+                case='' if training else HELD_OUT,
                 split=split.split,
                 file=split.source,
             )
@@ -162,22 +152,19 @@ def _shares(train: SplitRecords, other: SplitRecords) -> list[Finding]:
     """
     if not train.images or not other.images:
         return []
-    (_, ours), (_, theirs) = count_objects(train), count_objects(other)
+    (_, trained), (_, held_out) = count_objects(train), count_objects(other)
     n, m = len(train.images), len(other.images)
     findings = []
     for name in train.classes:
-        p, q = ours[name] / n, theirs[name] / m
-        pooled = (ours[name] + theirs[name]) / (n + m)
+        p, q = trained[name] / n, held_out[name] / m
+        pooled = (trained[name] + held_out[name]) / (n + m)
         error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
         if max(p, q) >= TIMES * min(p, q) > 0 and abs(p - q) > SIGMAS * error:
             findings.append(
-                Finding(
-                    code='shares-differ',
-                    severity='warning',
-                    message=f'{name} is on {q:.0%} of the images, but on {p:.0%} of '
-                    "train's",
-                    hint='split again, stratified by class, unless the parts are meant '
-                    'to differ',
+                find(
+                    'shares-differ',
+                    f'{name} is on {q:.0%} of the images, but on {p:.0%} of those of '
+                    'train',
                     split=other.split,
                     file=other.source,
                 )

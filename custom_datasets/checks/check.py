@@ -4,28 +4,23 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
 from custom_datasets.checks.anchors import check_anchors
 from custom_datasets.checks.annotations import (
-    check_area,
-    check_extent,
-    check_file_claims,
-    check_file_names,
-    check_names,
+    check_annotations,
     check_origins,
-    check_presence,
-    check_repeats,
     check_unlisted,
 )
 from custom_datasets.checks.balance import check_balance, check_small_boxes
+from custom_datasets.checks.codes import find
 from custom_datasets.checks.config import (
     check_batch_norm,
     check_classes_agree,
@@ -50,7 +45,13 @@ from custom_datasets.data.config_sources import Source, find_sources
 from custom_datasets.data.images import image_size
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import SplitRecords
-from custom_datasets.data.scan import ResultCache, scan_images, stamp_file
+from custom_datasets.data.scan import (
+    SETTLED_NS,
+    Progress,
+    ResultCache,
+    scan_images,
+    stamp_file,
+)
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.settings import apply_data_overrides
 from custom_datasets.versions import INSTALL
@@ -58,7 +59,106 @@ from custom_datasets.versions import INSTALL
 MOST_FILES = 200_000
 """Under a root with more, looking at them all would take longer than it saves."""
 
-_SETTLED_NS = 50_000_000
+
+@dataclass(frozen=True)
+class Checked:
+    """What was looked at, and what came out.
+
+    Attributes:
+        findings: In the order of the checks.
+        images: How many images the data sets list.
+        seconds: How long it took.
+    """
+
+    findings: list[Finding]
+    images: int
+    seconds: float
+
+
+def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config, without importing what it imports, and apply overrides.
+
+    Args:
+        path: The leaf.
+        options: What ``--cfg-options`` sets, by dotted name.
+
+    Raises:
+        ConfigError: It can't be read, has something else where a dictionary
+            belongs, or an override can't be carried out.
+    """
+    if not os.path.isfile(path):
+        raise ConfigError(f'{path}: no such config')
+    try:
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        if options:
+            cfg.merge_from_dict(dict(options))
+    except ImportError as error:
+        raise ConfigError(f'{path}: {error}; {INSTALL}') from error
+    except (OSError, SyntaxError, KeyError, TypeError) as error:
+        raise ConfigError(f'{path}: cannot be read ({error})') from error
+    require_sections(cfg)
+    apply_data_overrides(cfg)
+    return cfg
+
+
+def check_config(
+    path: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    ranks: int = 1,
+    images: bool = True,
+    cached: bool = True,
+    work_dir: str = 'work_dirs',
+    progress: Progress | None = None,
+) -> Checked:
+    """Check a config, its data and the machine.
+
+    Args:
+        path: The leaf.
+        options: What ``--cfg-options`` sets, by dotted name.
+        ranks: Processes that will train at once.
+        images: Whether to decode images; without, it takes seconds.
+        cached: Whether to keep results, and to reuse those of unchanged files.
+        work_dir: Where the run will write.
+        progress: Called with the number of files read, and of all of them.
+
+    Raises:
+        ConfigError: See :func:`load_config`.
+    """
+    start = time.perf_counter()
+    cfg = load_config(path, options)
+    sources, problems = find_sources(cfg)
+    findings = [find(code, text, split=split) for split, code, text in problems]
+    findings += _check_setup(path, options or {}, cfg, sources)
+    if images:
+        findings += check_environment(cfg, work_dir)
+    with ResultCache() if cached else nullcontext() as cache:
+        kind = 'findings' if images else 'findings without images'
+        memo = Memo(cache, path, kind, cfg.to_dict(), sources)
+        data = memo.recall()
+        if data is None:
+            data, splits = _check_data(cfg, sources, images, cache, progress)
+            memo.keep(data, splits)
+    findings += data.findings
+    measurable = all(finding.code != 'wrong-value' for finding in findings)
+    run = measure_run(cfg, data.trained, ranks) if measurable else None
+    if run:
+        findings += check_schedule(cfg, run)
+    return Checked(findings, data.images, time.perf_counter() - start)
+
+
+class DataFindings(NamedTuple):
+    """What the checks of the data say.
+
+    Attributes:
+        findings: In the order of the checks.
+        images: How many images the data sets list.
+        trained: How many an epoch draws.
+    """
+
+    findings: list[Finding]
+    images: int
+    trained: int
 
 
 class Memo:
@@ -102,38 +202,26 @@ class Memo:
                 text = f'{path}\0{size}\0{changed}\n'
                 digest.update(text.encode(errors='surrogateescape'))
                 newest = max(newest, changed)
-        if time.time_ns() - newest > _SETTLED_NS:
+        if time.time_ns() - newest > SETTLED_NS:
             self._state = digest.hexdigest()
 
-    def recall(self) -> tuple[list[Finding], int, int] | None:
-        """Return findings and the two numbers that were kept, or None."""
+    def recall(self) -> DataFindings | None:
+        """Return what was kept, or None."""
         if not self._cache or not self._state:
             return None
         text = self._cache.get(self._kind, self._state, self._stamp)
         if text is None:
             return None
-        findings, *counts = json.loads(text)
-        return [Finding(**finding) for finding in findings], counts[0], counts[1]
+        findings, images, trained = json.loads(text)
+        return DataFindings([Finding(**each) for each in findings], images, trained)
 
-    def keep(
-        self,
-        findings: Iterable[Finding],
-        images: int,
-        trained: int,
-        splits: Iterable[SplitRecords],
-    ) -> None:
-        """Keep findings, unless some of the files are outside of the roots.
-
-        Args:
-            findings: On the data.
-            images: How many there are.
-            trained: How many an epoch draws.
-            splits: Whose files were read.
-        """
+    def keep(self, data: DataFindings, splits: Iterable[SplitRecords]) -> None:
+        """Keep findings, unless some of the files are outside of the roots."""
         if not self._cache or not self._state or not self._holds(splits):
             return
-        kept = [[finding.as_dict() for finding in findings], images, trained]
-        self._cache.put(self._kind, self._state, self._stamp, json.dumps(kept))
+        findings = [finding.as_dict() for finding in data.findings]
+        text = json.dumps([findings, data.images, data.trained])
+        self._cache.put(self._kind, self._state, self._stamp, text)
 
     def _holds(self, splits: Iterable[SplitRecords]) -> bool:
         roots = tuple(os.path.join(root, '') for root in self._roots)
@@ -167,98 +255,7 @@ def _files(folder: str) -> Iterator[tuple[str, int, int]]:
                     yield entry.path, status.st_size, status.st_mtime_ns
 
 
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What was looked at, and what came out.
-
-    Attributes:
-        findings: In the order of the checks.
-        images: How many images the data sets list.
-        seconds: How long it took.
-    """
-
-    findings: list[Finding]
-    images: int
-    seconds: float
-
-
-def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config, without importing what it imports, and apply overrides.
-
-    Args:
-        path: The leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-
-    Raises:
-        ConfigError: It is missing, can't be read, has something else where a
-            dictionary belongs, or an override can't be carried out.
-    """
-    if not os.path.isfile(path):
-        raise ConfigError(f'{path}: no such config')
-    try:
-        cfg = Config.fromfile(path, import_custom_modules=False)
-        if options:
-            cfg.merge_from_dict(dict(options))
-    except ImportError as error:
-        raise ConfigError(f'{path}: {error}; {INSTALL}') from error
-    except (OSError, SyntaxError, KeyError, TypeError) as error:
-        raise ConfigError(f'{path}: cannot be read ({error})') from error
-    require_sections(cfg)
-    apply_data_overrides(cfg)
-    return cfg
-
-
-def check_config(
-    path: str,
-    options: Mapping[str, Any] | None = None,
-    *,
-    ranks: int = 1,
-    images: bool = True,
-    cached: bool = True,
-    work_dir: str = 'work_dirs',
-    progress: Progress | None = None,
-) -> Checked:
-    """Check a config, its data and the machine.
-
-    Args:
-        path: The leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-        ranks: Processes that will train at once.
-        images: Whether to decode images; without, it is a matter of seconds.
-        cached: Whether to keep results, and to take those of unchanged files.
-        work_dir: Where the run will write.
-        progress: Called with the number of files read, and of all of them.
-
-    Raises:
-        ConfigError: See :func:`load_config`.
-    """
-    start = time.perf_counter()
-    cfg = load_config(path, options)
-    sources, findings = find_sources(cfg)
-    findings += check_setup(path, options or {}, cfg, sources)
-    if images:
-        findings += check_environment(cfg, work_dir)
-    with ResultCache() if cached else nullcontext() as cache:
-        kind = 'findings' if images else 'findings without images'
-        memo = Memo(cache, path, kind, cfg.to_dict(), sources)
-        known = memo.recall()
-        if known is None:
-            on_data, splits = _check_data(cfg, sources, images, cache, progress)
-            known = on_data, _count(splits), _training_images(cfg, splits)
-            memo.keep(*known, splits)
-    on_data, count, trained = known
-    findings += on_data
-    measurable = all(finding.code != 'wrong-value' for finding in findings)
-    run = measure_run(cfg, trained, ranks) if measurable else None
-    if run:
-        findings += check_schedule(cfg, run)
-    return Checked(findings, count, time.perf_counter() - start)
-
-
-def check_setup(
+def _check_setup(
     path: str,
     options: Mapping[str, Any],
     cfg: Mapping[str, Any],
@@ -279,19 +276,30 @@ def check_setup(
     ]
 
 
-def check_annotations(
-    splits: Sequence[SplitRecords], sizes: Mapping[str, tuple[int, int]]
-) -> list[Finding]:
-    """Run the checks that need annotations, and sizes of images, only."""
-    findings = []
-    for split in splits:
-        findings += check_names(split)
-        findings += check_presence(split)
-        findings += check_extent(split, sizes)
-        findings += check_area(split)
-        findings += check_repeats(split)
-        findings += check_file_claims(split)
-    return [*findings, *check_file_names(splits)]
+def _check_data(
+    cfg: Mapping[str, Any],
+    sources: Sequence[Source],
+    images: bool,
+    cache: ResultCache | None,
+    progress: Progress | None,
+) -> tuple[DataFindings, list[SplitRecords]]:
+    """Read the data sets and run the checks on them."""
+    splits, findings = read_sources(sources, partial(read_xml_files, cache=cache))
+    sizes = _claimed_sizes(splits)
+    if images:
+        paths = [i.image for split in splits for i in split.images if i.image]
+        facts = scan_images(paths, progress, cache)
+        sizes |= {name: fact.size for name, fact in facts.items() if fact.size}
+        findings += check_images(splits, facts)
+        findings += check_leaks(splits, facts)
+    else:
+        findings += check_ends(splits)
+    findings += check_unlisted(sources, splits)
+    findings += check_origins(sources, splits)
+    findings += check_annotations(splits, sizes)
+    findings += check_shape(cfg, splits, sizes)
+    count = len({image.image for split in splits for image in split.images})
+    return DataFindings(findings, count, _training_images(cfg, splits)), splits
 
 
 def check_shape(
@@ -311,7 +319,7 @@ def check_shape(
     return findings
 
 
-def claimed_sizes(splits: Sequence[SplitRecords]) -> dict[str, tuple[int, int]]:
+def _claimed_sizes(splits: Sequence[SplitRecords]) -> dict[str, tuple[int, int]]:
     """Return sizes by image path: the annotation's, or else the image header's."""
     sizes = {}
     for split in splits:
@@ -323,35 +331,6 @@ def claimed_sizes(splits: Sequence[SplitRecords]) -> dict[str, tuple[int, int]]:
             except UserError:
                 continue
     return sizes
-
-
-def _check_data(
-    cfg: Mapping[str, Any],
-    sources: Sequence[Source],
-    images: bool,
-    cache: ResultCache | None,
-    progress: Progress | None,
-) -> tuple[list[Finding], list[SplitRecords]]:
-    """Read the data sets and run the checks on them."""
-    splits, findings = read_sources(sources, partial(read_xml_files, cache=cache))
-    sizes = claimed_sizes(splits)
-    if images:
-        paths = [i.image for split in splits for i in split.images if i.image]
-        facts = scan_images(paths, progress, cache)
-        sizes |= {name: fact.size for name, fact in facts.items() if fact.size}
-        findings += check_images(splits, facts)
-        findings += check_leaks(splits, facts)
-    else:
-        findings += check_ends(splits)
-    findings += check_unlisted(sources, splits)
-    findings += check_origins(sources, splits)
-    findings += check_annotations(splits, sizes)
-    findings += check_shape(cfg, splits, sizes)
-    return findings, splits
-
-
-def _count(splits: Sequence[SplitRecords]) -> int:
-    return len({image.image for split in splits for image in split.images})
 
 
 def _training_images(cfg: Mapping[str, Any], splits: Sequence[SplitRecords]) -> int:

@@ -1,4 +1,4 @@
-"""Checks of what a config names that is not there, or that nothing reads."""
+"""Checks of a config by itself: names, paths, classes, batch norm, evaluators."""
 
 import ast
 import json
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from custom_datasets.checkpoints import checkpoint_classes
+from custom_datasets.checks.codes import find
 from custom_datasets.config import iter_dicts
 from custom_datasets.data.config_sources import Source
 from custom_datasets.data.names import nearest_class
@@ -43,7 +44,10 @@ _PLACES = {
     'test_pipeline': 'test_dataloader.dataset.pipeline',
     'num_classes': 'classes=[...], which also sets the count of every head',
 }
-"""Where what is often set at the top has its effect."""
+"""Where the settings take effect that are often set at the top."""
+
+_HEADS = ('bbox_head', 'mask_head', 'head', 'cls_head')
+_BATCH_NORMED = ('DenseNet', 'EfficientNet', 'MobileNet', 'RegNet', 'Res', 'ShuffleNet')
 
 
 def check_overrides(
@@ -63,36 +67,30 @@ def check_overrides(
     read = set(_READ)
     if cfg.get('runner_type') == 'PluginRunner':
         read |= set(_BY_PLUGIN)
-    names = {} if not config.endswith('.py') else _unused_names(config)
-    names |= {option.split('.')[0]: '--cfg-options' for option in options}
-    findings = []
-    for name, where in names.items():
-        if name in read or name.startswith('_'):
-            continue
-        findings.append(
-            Finding(
-                code='no-effect',
-                severity='warning',
-                message=f'{name} is set in {where}, but nothing reads it there',
-                hint=_hint(name, sorted(read)),
-                file=config,
-            )
+    places = _unused_names(config) if config.endswith('.py') else {}
+    places |= {option.split('.')[0]: '--cfg-options' for option in options}
+    return [
+        find(
+            'no-effect',
+            f'{name} is set in {where}, but nothing reads it there',
+            hint=_hint(name, sorted(read)),
+            file=config,
         )
-    return findings
+        for name, where in places.items()
+        if name not in read and not name.startswith('_')
+    ]
 
 
 def check_paths(sources: Sequence[Source]) -> list[Finding]:
-    """Find folders that a data set names and that are not there."""
+    """Find folders that a data set names and that do not exist."""
     folders: dict[str, list[str]] = {}
     for source in sources:
         for folder in _folders(source):
             folders.setdefault(folder, []).append(source.split)
     return [
-        Finding(
-            code='no-folder',
-            severity='error',
-            message='no such folder',
-            hint='set data_root: --cfg-options data_root=DIR, or a line in the leaf',
+        find(
+            'no-folder',
+            'the folder does not exist',
             split=splits[0] if len(splits) == 1 else None,
             file=folder,
         )
@@ -102,40 +100,28 @@ def check_paths(sources: Sequence[Source]) -> list[Finding]:
 
 
 def check_load_from(cfg: Mapping[str, Any], classes: Sequence[str]) -> list[Finding]:
-    """Find a ``load_from`` that is absent or knows other classes.
+    """Find a ``load_from`` that does not exist or has other classes.
 
-    Only a file is looked into; an address is not fetched, and nothing of a
+    Only a file is looked into; a URL is not fetched, and nothing of a
     checkpoint is executed.
     """
-    path, from_scratch = cfg.get('load_from'), asks_from_scratch(cfg)
-    if not isinstance(path, str) or '://' in path or from_scratch:
+    path = cfg.get('load_from')
+    if not isinstance(path, str) or '://' in path or asks_from_scratch(cfg):
         return []
-
-    def finding(code: str, severity: str, message: str, hint: str) -> list[Finding]:
-        return [
-            Finding(code=code, severity=severity, message=message, hint=hint, file=path)
-        ]
-
     if not os.path.isfile(path):
-        hint = 'correct the path, or take load_from out to start without it'
-        return finding('no-checkpoint', 'error', 'load_from: no such file', hint)
-    known = checkpoint_classes(path)
-    if not known or known == tuple(classes):
+        return [find('no-checkpoint', 'load_from: the file does not exist', file=path)]
+    names = checkpoint_classes(path)
+    if not names or names == tuple(classes):
         return []
-    if len(known) != len(classes):
-        return finding(
-            'checkpoint-classes',
-            'note',
-            f'load_from knows {len(known)} classes, the data set has {len(classes)}',
-            'its last layer starts anew, which is usual when fine-tuning',
-        )
-    return finding(
-        'checkpoint-classes',
-        'warning',
-        f'load_from knows {list(known)}, the data set {list(classes)}: as many, so '
-        'its last layer is taken over for other classes',
-        'the same classes in another order? then set classes=[...] to its order',
+    if len(names) != len(classes):
+        text = f'load_from has {len(names)} classes, the data set {len(classes)}'
+        case = 'another number of classes'
+        return [find('checkpoint-classes', text, case=case, file=path)]
+    text = (
+        f'load_from has the classes {list(names)}, the data set {list(classes)}: as '
+        'many, so its last layer is kept for other classes'
     )
+    return [find('checkpoint-classes', text, file=path)]
 
 
 def _hint(name: str, read: Sequence[str]) -> str:
@@ -146,7 +132,7 @@ def _hint(name: str, read: Sequence[str]) -> str:
     nearest = nearest_class(name, read)
     if nearest:
         return f'did you mean {nearest!r}?'
-    return 'set the entry that is to use it: a base may have its own value there'
+    return 'set the entry that should use it: a base may have its own value there'
 
 
 def _folders(source: Source) -> list[str]:
@@ -178,15 +164,10 @@ def _unused_names(config: str) -> dict[str, str]:
     }
 
 
-_HEADS = ('bbox_head', 'mask_head', 'head', 'cls_head')
-_BATCH_NORMED = ('DenseNet', 'EfficientNet', 'MobileNet', 'RegNet', 'Res', 'ShuffleNet')
-
-
 def check_heads(cfg: Mapping[str, Any], sources: Sequence[Source]) -> list[Finding]:
     """Compare ``num_classes`` of each head with the data sets' classes.
 
-    Region proposal heads, which tell objects from background only, are left
-    out.
+    Region proposal heads only tell objects from background and are left out.
     """
     classes = _classes(sources)
     if not classes:
@@ -209,10 +190,7 @@ def check_heads(cfg: Mapping[str, Any], sources: Sequence[Source]) -> list[Findi
                 continue
         else:
             continue
-        hint = 'write num_classes=_base_.num_classes, or set classes=[...] for both'
-        findings.append(
-            Finding(code='class-count', severity='error', message=text, hint=hint)
-        )
+        findings.append(find('class-count', text))
     return findings
 
 
@@ -220,13 +198,9 @@ def check_classes_agree(sources: Sequence[Source]) -> list[Finding]:
     """Find parts whose class names, or their order, are not the training set's."""
     classes = _classes(sources)
     return [
-        Finding(
-            code='classes-differ',
-            severity='error',
-            message=f'classes are {list(source.classes)}, but training has '
-            f'{list(classes)}',
-            hint='labels are numbers: names and order must be the same everywhere; '
-            'set classes=[...] once',
+        find(
+            'classes-differ',
+            f'classes are {list(source.classes)}, but training has {list(classes)}',
             split=source.split,
         )
         for source in sources
@@ -246,15 +220,8 @@ def check_batch_norm(cfg: Mapping[str, Any]) -> list[Finding]:
         kind = str((norm or {}).get('type', ''))
         trained = (norm or {}).get('requires_grad', True) and not part.get('norm_eval')
         if trained and kind in ('BN', 'BN1d', 'BN2d'):
-            findings.append(
-                Finding(
-                    code='batch-norm-of-one',
-                    severity='warning',
-                    message=f'{path} trains batch norm ({kind}) with one image a batch',
-                    hint='raise train_dataloader.batch_size, or use norm_eval=True or '
-                    "norm_cfg=dict(type='GN', num_groups=32)",
-                )
-            )
+            text = f'{path} trains batch norm ({kind}) with one image per batch'
+            findings.append(find('batch-norm-of-one', text))
     return findings
 
 
@@ -266,16 +233,9 @@ def check_evaluators(
     for split in ('val', 'test'):
         classes = next((s.classes for s in sources if s.split == split), ())
         for evaluator in iter_dicts(cfg.get(f'{split}_evaluator')):
-            for text, hint in _evaluator_problems(evaluator, classes):
-                findings.append(
-                    Finding(
-                        code='evaluator-classes',
-                        severity='error',
-                        message=f'{split}_evaluator {evaluator.get("type")}: {text}',
-                        hint=hint,
-                        split=split,
-                    )
-                )
+            for problem in _evaluator_problems(evaluator, classes):
+                text = f'{split}_evaluator {evaluator.get("type")}: {problem}'
+                findings.append(find('evaluator-classes', text, split=split))
     return findings
 
 
@@ -286,39 +246,30 @@ def _has_batch_norm(backbone: Mapping[str, Any]) -> bool:
 
 def _evaluator_problems(
     evaluator: Mapping[str, Any], classes: Sequence[str]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[str]:
     if not classes:
         return
     topk = evaluator.get('topk') or ()
     counts = topk if isinstance(topk, (list, tuple)) else [topk]
-    odd = [count for count in counts if not isinstance(count, int)]
-    if odd:
-        yield f'topk={topk!r} is no number, nor a list of them', 'set topk=1'
+    if not all(isinstance(count, int) for count in counts):
+        yield f'topk={topk!r} is neither a number nor a list of numbers'
         return
-    most = max(counts, default=0)
-    if most > len(classes):
-        yield f'top-{most} of {len(classes)} classes', 'set topk=1'
+    if max(counts, default=0) > len(classes):
+        yield f'top-{max(counts)} of {len(classes)} classes'
     count = evaluator.get('num_classes')
     if isinstance(count, int) and count != len(classes):
-        yield (
-            f'num_classes={count}, but the data set has {len(classes)}',
-            "set it to the data set's, or leave it out",
-        )
+        yield f'num_classes={count}, but the data set has {len(classes)}'
     path = evaluator.get('ann_file')
     if isinstance(path, str):
         try:
             with open(path, encoding='utf-8-sig') as file:
                 names = {str(item['name']) for item in json.load(file)['categories']}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            yield f'{path} cannot be read ({error})', 'name the file of this split'
+            yield f'{path} cannot be read ({error})'
             return
-        lacking = [name for name in classes if name not in names]
-        if lacking:
-            yield (
-                f'{path} has no category {", ".join(lacking)}',
-                'name the file of this data set, or none: CocoMetric then takes the '
-                "data set's own boxes",
-            )
+        missing = [name for name in classes if name not in names]
+        if missing:
+            yield f'{path} has no category {", ".join(missing)}'
 
 
 def _walk(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:

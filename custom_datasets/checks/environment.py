@@ -5,9 +5,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from custom_datasets.checks.codes import find
 from custom_datasets.config import LOADERS, iter_dicts
 from custom_datasets.data.problems import Finding
 from custom_datasets.versions import (
@@ -29,53 +30,36 @@ def check_environment(cfg: Mapping[str, Any], work_dir: str) -> list[Finding]:
         work_dir: Where the run will write; it need not exist.
     """
     versions = {package: installed_version(package) for package in TESTED}
-    gpus = list_gpus()
     return [
         *check_versions(versions),
-        *check_devices(gpus, cuda_build()),
-        *_disk(work_dir),
+        *check_devices(list_gpus(), cuda_build()),
+        _disk(work_dir),
         *_shared_memory(cfg),
-        Finding(code='operators', severity='note', message=operators_origin()),
+        find('operators', operators_origin()),
     ]
 
 
 def check_versions(versions: Mapping[str, str | None]) -> list[Finding]:
     """Compare versions with those that the tests ran on."""
-    known = {name: version for name, version in versions.items() if version}
-    table = ', '.join(
-        f'{name} {version} (tested {" to ".join(TESTED[name])})'
-        for name, version in known.items()
-    )
-    findings = [Finding(code='versions', severity='note', message=table)]
-    for name, version in known.items():
+    findings, table = [], []
+    for name, version in versions.items():
+        if version is None:
+            continue
+        low, high = TESTED[name]
+        table.append(f'{name} {version} (tested {low} to {high})')
         if not is_tested(name, version):
-            findings.append(
-                Finding(
-                    code='untested-version',
-                    severity='warning',
-                    message=f'{name} {version} is outside of what was tested: '
-                    f'{" to ".join(TESTED[name])}',
-                    hint='if something fails, try a tested one (make install)',
-                )
-            )
-    return findings
+            text = f'{name} {version} was not tested; {low} to {high} were'
+            findings.append(find('untested-version', text))
+    return [find('versions', ', '.join(table)), *findings]
 
 
-def check_devices(gpus: Iterable[str], cuda: str | None) -> list[Finding]:
+def check_devices(gpus: Sequence[str], cuda: str | None) -> list[Finding]:
     """Say what will train, and find a GPU that this torch can't use."""
-    gpus = list(gpus)
     built = f'torch built for CUDA {cuda}' if cuda else 'torch built for the CPU only'
     if gpus and cuda is None:
-        return [
-            Finding(
-                code='gpu-unused',
-                severity='warning',
-                message=f'{"; ".join(gpus)}, but {built}',
-                hint='install a torch that is built for CUDA',
-            )
-        ]
+        return [find('gpu-unused', f'{"; ".join(gpus)}, but {built}')]
     what = '; '.join(gpus) or 'no GPU is visible: training runs on the CPU'
-    return [Finding(code='device', severity='note', message=f'{what} ({built})')]
+    return [find('device', f'{what} ({built})')]
 
 
 def operators_origin() -> str:
@@ -113,37 +97,23 @@ def cuda_build() -> str | None:
     return found and found[1]
 
 
-def _disk(work_dir: str) -> list[Finding]:
+def _disk(work_dir: str) -> Finding:
     folder = os.path.abspath(work_dir)
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     free = shutil.disk_usage(folder).free / 1e9
-    few = free < MIN_DISK_GB
-    return [
-        Finding(
-            code='disk-space',
-            severity='warning' if few else 'note',
-            message=f'{free:.1f} GB free for checkpoints',
-            hint='a detector with ResNet-50 writes 0.3 GB each' if few else '',
-            file=folder,
-        )
-    ]
+    case = '' if free < MIN_DISK_GB else 'there is enough'
+    text = f'{free:.1f} GB free for checkpoints'
+    return find('disk-space', text, case=case, file=folder)
 
 
 def _shared_memory(cfg: Mapping[str, Any], folder: str = '/dev/shm') -> list[Finding]:
-    loaders = [d for name in LOADERS for d in iter_dicts(cfg.get(name))]
-    workers = max((d.get('num_workers') or 0 for d in loaders), default=0)
+    loaders = [part for name in LOADERS for part in iter_dicts(cfg.get(name))]
+    workers = max((part.get('num_workers') or 0 for part in loaders), default=0)
     if not workers or not os.path.isdir(folder):
         return []
     free = shutil.disk_usage(folder).free / 1e6
     if free >= MIN_SHARED_MB:
         return []
-    return [
-        Finding(
-            code='shared-memory',
-            severity='warning',
-            message=f'{free:.0f} MB of shared memory for {workers} loader workers',
-            hint='docker run --shm-size=2g, or num_workers=0',
-            file=folder,
-        )
-    ]
+    text = f'{free:.0f} MB of shared memory for {workers} loader workers'
+    return [find('shared-memory', text, file=folder)]

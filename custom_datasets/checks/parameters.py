@@ -1,9 +1,14 @@
-"""Check of the names that loaders, loops, optimizers and schedulers are given."""
+"""Checks of the settings of loaders, loops, optimizers and schedulers.
+
+The names that they take are kept here, so that the check loads no torch; a test
+compares them with the signatures.
+"""
 
 import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from custom_datasets.checks.codes import find
 from custom_datasets.config import LOADERS
 from custom_datasets.data.config_sources import type_name
 from custom_datasets.data.names import nearest_class
@@ -11,7 +16,7 @@ from custom_datasets.data.problems import Finding
 from custom_datasets.errors import ConfigError
 
 Kinds = Mapping[str, frozenset[str]]
-"""Names by ``type``; a type that is not there is not judged."""
+"""Names by ``type``; a type that is not in it is not judged."""
 
 
 def _names(text: str) -> frozenset[str]:
@@ -46,8 +51,8 @@ OPTIMIZERS: Kinds = {
         'ASGD': 'lambd alpha t0 weight_decay',
     }.items()
 }
-"""Of ``torch.optim``. Not each of them takes all of the first six names; whoever
-sets one of those has read its page."""
+"""Of ``torch.optim``. Not each of them takes all of the six common names, which
+only those set who have read its page."""
 
 _WRAPPER = _names('optimizer accumulative_counts clip_grad constructor paramwise_cfg')
 
@@ -80,7 +85,7 @@ SCHEDULERS: Kinds = {
         'PolyLR': 'eta_min power',
     }.items()
 }
-"""The last common name is one that mmengine's runner takes out."""
+"""The last of the common names is taken out by mmengine's runner."""
 
 ALSO_CALLED = {
     'learning_rate': 'lr',
@@ -96,6 +101,26 @@ _SECTIONS = (
     *('model', *LOADERS, 'train_cfg', 'val_cfg', 'test_cfg', 'default_hooks'),
     *('optim_wrapper', 'auto_scale_lr', 'custom_imports', 'data_preprocessor'),
 )
+_OF_REGISTRIES = ('type', '_scope_')
+_FROM_1 = 'a whole number of at least 1'
+_FROM_0 = 'a whole number of at least 0'
+_NUMBER = 'a number of at least 0'
+_VALUES = {
+    'train_cfg': {
+        **dict.fromkeys(('max_epochs', 'max_iters', 'val_interval'), _FROM_1),
+        'val_begin': _FROM_0,
+    },
+    'optim_wrapper': {'accumulative_counts': _FROM_1},
+    'optim_wrapper.optimizer': dict.fromkeys(
+        ('lr', 'momentum', 'weight_decay'), _NUMBER
+    ),
+    'auto_scale_lr': {'base_batch_size': _FROM_1},
+    'default_hooks.logger': {'interval': _FROM_0},
+}
+_LOADER_VALUES = {'batch_size': _FROM_1, 'num_workers': _FROM_0}
+_WITH_WORKERS = {'persistent_workers': False, 'prefetch_factor': None}
+_MAY_BE_NONE = ('batch_size', 'base_batch_size')
+_SCHEDULER_VALUES = {'begin': _NUMBER, 'end': _NUMBER}
 _INNER = {
     'train_dataloader': ('dataset',),
     'optim_wrapper': ('optimizer',),
@@ -116,59 +141,18 @@ def require_sections(cfg: Mapping[str, Any]) -> None:
             _require_dict(f'{name}.{inner}', (part or {}).get(inner))
     schedulers = cfg.get('param_scheduler')
     if schedulers is not None and not isinstance(schedulers, (Mapping, list, tuple)):
-        raise ConfigError(f'param_scheduler={schedulers!r}: needs a list of dicts')
-
-
-def iter_loaders(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the loaders that there are, by name."""
-    return ((name, cfg[name]) for name in LOADERS if cfg.get(name))
-
-
-def iter_schedulers(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the schedulers, by their place."""
-    given = cfg.get('param_scheduler') or ()
-    if isinstance(given, Mapping):
-        given = [given]
-    for index, scheduler in enumerate(given):
-        if isinstance(scheduler, Mapping):
-            yield f'param_scheduler.{index}', scheduler
-
-
-def setting_error(code: str, path: str, message: str, hint: str = '') -> Finding:
-    """Return an error on a setting.
-
-    Args:
-        code: Its kind.
-        path: The dictionary that it is in; of a loader the part is named.
-        message: See :class:`Finding`.
-        hint: See :class:`Finding`.
-    """
-    # A part of a name of its own, as train.py is not stopped by the test set's.
-    split = path.removesuffix('_dataloader') if path in LOADERS else None
-    return Finding(code=code, severity='error', message=message, hint=hint, split=split)
-
-
-def _require_dict(name: str, part: Any) -> None:
-    if part is not None and not isinstance(part, Mapping):
-        raise ConfigError(f'{name}={part!r}: needs a dict, {name}=dict(...)')
-
-
-_OF_REGISTRIES = ('type', '_scope_')
+        raise ConfigError(f'param_scheduler={schedulers!r}: must be a list of dicts')
 
 
 def check_parameters(cfg: Mapping[str, Any]) -> list[Finding]:
-    """Find names that what is built from the config does not take.
-
-    A type that :mod:`custom_datasets.checks.parameters` does not have is left
-    alone.
-    """
+    """Find names that what is built from the config does not take."""
     findings = []
-    for path, part in iter_loaders(cfg):
+    for path, part in _loaders(cfg):
         findings += _unknown(path, part, 'DataLoader', LOADER)
         for name in ('dataset', 'sampler'):
             if name not in part:
                 text = f'{path} has no {name}'
-                findings.append(setting_error('missing-setting', path, text))
+                findings.append(_find('missing-setting', path, text))
     loop = cfg.get('train_cfg') or {}
     by_epoch = loop.get('by_epoch')
     if 'type' in loop or by_epoch is None:
@@ -185,9 +169,67 @@ def check_parameters(cfg: Mapping[str, Any]) -> list[Finding]:
         findings += _judge('optim_wrapper', wrapper, WRAPPERS, 'OptimWrapper')
         optimizer = wrapper.get('optimizer') or {}
         findings += _judge('optim_wrapper.optimizer', optimizer, OPTIMIZERS)
-    for path, scheduler in iter_schedulers(cfg):
+    for path, scheduler in _schedulers(cfg):
         findings += _judge(path, scheduler, SCHEDULERS)
     return findings
+
+
+def check_values(cfg: Mapping[str, Any]) -> list[Finding]:
+    """Find values that are not numbers, or that nothing can be built with."""
+    findings = []
+    for path, part in _loaders(cfg):
+        findings += _wrong(path, part, _LOADER_VALUES)
+        for name, off in _WITH_WORKERS.items():
+            if part.get(name) and not part.get('num_workers'):
+                text = f'{path}: {name}={part[name]!r} needs num_workers of at least 1'
+                hint = f'with num_workers=0, set {name}={off}'
+                findings.append(_find('wrong-value', path, text, hint=hint))
+    for path, values in _VALUES.items():
+        part = cfg
+        for name in path.split('.'):
+            part = part.get(name) or {}
+        findings += _wrong(path, part, values)
+    for path, scheduler in _schedulers(cfg):
+        findings += _wrong(path, scheduler, _SCHEDULER_VALUES)
+        steps = scheduler.get('milestones') or []
+        if not isinstance(steps, (list, tuple)) or not all(map(_is_number, steps)):
+            text = f'{path}.milestones={steps!r}: must be a list of numbers'
+            findings.append(_find('wrong-value', path, text))
+        begin, end = scheduler.get('begin', 0), scheduler.get('end', math.inf)
+        if _is_number(begin) and _is_number(end) and end <= begin:
+            text = f'{path}: end={end} is not after begin={begin}'
+            findings.append(_find('wrong-value', path, text))
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
+    while isinstance(dataset, Mapping):
+        findings += _wrong('train_dataloader.dataset', dataset, {'times': _FROM_1})
+        dataset = dataset.get('dataset')
+    return findings
+
+
+def _loaders(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((name, cfg[name]) for name in LOADERS if cfg.get(name))
+
+
+def _schedulers(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    schedulers = cfg.get('param_scheduler') or ()
+    if isinstance(schedulers, Mapping):
+        schedulers = [schedulers]
+    for index, scheduler in enumerate(schedulers):
+        if isinstance(scheduler, Mapping):
+            yield f'param_scheduler.{index}', scheduler
+
+
+def _find(
+    code: str, path: str, message: str, case: str = '', hint: str = ''
+) -> Finding:
+    # A part of a name of its own, as train.py is not stopped by the test set's.
+    split = path.removesuffix('_dataloader') if path in LOADERS else None
+    return find(code, message, case=case, hint=hint, split=split)
+
+
+def _require_dict(name: str, part: Any) -> None:
+    if part is not None and not isinstance(part, Mapping):
+        raise ConfigError(f'{name}={part!r}: must be a dict, {name}=dict(...)')
 
 
 def _judge(
@@ -208,84 +250,19 @@ def _unknown(
     for key in part:
         if key in names or key in _OF_REGISTRIES:
             continue
-        owners = [other for other, known in (kinds or {}).items() if key in known]
+        owners = [other for other, taken in (kinds or {}).items() if key in taken]
         nearest = ALSO_CALLED.get(key)
         if nearest not in names:
             nearest = nearest_class(str(key), sorted(names))
         text = f'{path}: {kind} takes no {key!r}'
-        hint = 'correct the name, or take it out'
         if owners:
             text += f', which is for {", ".join(owners)}'
-            hint = (
-                'set by a base config? _delete_=True in that dict of the leaf drops '
-                "all of the base's keys there"
-            )
         elif nearest:
             text += f'; did you mean {nearest!r}?'
         else:
             text += f'; known: {", ".join(sorted(names))}'
-        findings.append(setting_error('unknown-setting', path, text, hint))
-    return findings
-
-
-_FROM_1 = 'a whole number from 1 on'
-_FROM_0 = 'a whole number from 0 on'
-_NUMBER = 'a number from 0 on'
-_VALUES = {
-    'train_cfg': {
-        'max_epochs': _FROM_1,
-        'max_iters': _FROM_1,
-        'val_interval': _FROM_1,
-        'val_begin': _FROM_0,
-    },
-    'optim_wrapper': {'accumulative_counts': _FROM_1},
-    'optim_wrapper.optimizer': {
-        'lr': _NUMBER,
-        'momentum': _NUMBER,
-        'weight_decay': _NUMBER,
-    },
-    'auto_scale_lr': {'base_batch_size': _FROM_1},
-    'default_hooks.logger': {'interval': _FROM_0},
-}
-_LOADER_VALUES = {'batch_size': _FROM_1, 'num_workers': _FROM_0}
-_WITH_WORKERS = {'persistent_workers': False, 'prefetch_factor': None}
-_MAY_BE_NONE = ('batch_size', 'base_batch_size')
-_SCHEDULER_VALUES = {'begin': _NUMBER, 'end': _NUMBER}
-
-
-def check_values(cfg: Mapping[str, Any]) -> list[Finding]:
-    """Find numbers that are none, or that nothing can be built with."""
-    findings = []
-    for path, part in iter_loaders(cfg):
-        findings += _wrong(path, part, _LOADER_VALUES)
-        if not part.get('num_workers'):
-            for name, off in _WITH_WORKERS.items():
-                if part.get(name):
-                    text = f'{path}: {name}={part[name]!r} needs num_workers from 1 on'
-                    hint = f'with num_workers=0, set {name}={off}'
-                    findings.append(setting_error('wrong-value', path, text, hint))
-    for path, values in _VALUES.items():
-        part = cfg
-        for name in path.split('.'):
-            part = part.get(name) or {}
-        findings += _wrong(path, part, values)
-    for path, scheduler in iter_schedulers(cfg):
-        findings += _wrong(path, scheduler, _SCHEDULER_VALUES)
-        steps = scheduler.get('milestones')
-        numbers = isinstance(steps, (list, tuple)) and all(
-            _is_number(step) for step in steps
-        )
-        if steps is not None and not numbers:
-            text = f'{path}.milestones={steps!r}: needs a list of numbers'
-            findings.append(setting_error('wrong-value', path, text))
-        begin, end = scheduler.get('begin', 0), scheduler.get('end', math.inf)
-        if _is_number(begin) and _is_number(end) and end <= begin:
-            text = f'{path}: end={end} is not behind begin={begin}'
-            findings.append(setting_error('wrong-value', path, text))
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
-    while isinstance(dataset, Mapping):
-        findings += _wrong('train_dataloader.dataset', dataset, {'times': _FROM_1})
-        dataset = dataset.get('dataset')
+        case = 'a parameter of another type' if owners else ''
+        findings.append(_find('unknown-setting', path, text, case))
     return findings
 
 
@@ -298,9 +275,9 @@ def _wrong(
         absent = value is None and (name not in part or name in _MAY_BE_NONE)
         if absent or _fits(value, needed, strictly=path.endswith('_dataloader')):
             continue
-        text = f'{path}.{name}={value!r}: needs {needed}'
-        hint = 'write it without quotes' if _is_quoted(value) else ''
-        findings.append(setting_error('wrong-value', path, text, hint))
+        text = f'{path}.{name}={value!r}: must be {needed}'
+        case = 'a number in quotes' if _is_quoted(value) else ''
+        findings.append(_find('wrong-value', path, text, case))
     return findings
 
 

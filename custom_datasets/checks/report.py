@@ -1,9 +1,8 @@
-"""Findings as text for a person and as JSON for a program."""
+"""Findings as text: by severity, with the first places of each kind."""
 
 import os
 from collections.abc import Sequence
 
-from custom_datasets import files
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
 
 SHOWN = 5
@@ -11,11 +10,11 @@ SHOWN = 5
 
 
 def format_findings(findings: Sequence[Finding], shown: int = SHOWN) -> str:
-    """Draw findings grouped by severity and kind, the gravest first.
+    """Draw findings grouped by severity and kind, most severe first.
 
     Args:
         findings: In any order.
-        shown: How many places of each kind; the rest are counted.
+        shown: How many places of each kind; the others are counted.
     """
     lines: list[str] = []
     for severity, codes in by_severity(findings).items():
@@ -39,15 +38,6 @@ def summary(findings: Sequence[Finding]) -> str:
     )
 
 
-def write_json(path: str, findings: Sequence[Finding]) -> None:
-    """Write all findings as a list of objects; the file is whole or untouched.
-
-    Raises:
-        UserError: It can't be written.
-    """
-    files.write_json(path, [finding.as_dict() for finding in findings])
-
-
 def _group(code: str, group: Sequence[Finding], shown: int) -> list[str]:
     count = f'{len(group)} places' if len(group) > 1 else ''
     hint = group[0].hint if len({finding.hint for finding in group}) == 1 else ''
@@ -66,14 +56,14 @@ def _group(code: str, group: Sequence[Finding], shown: int) -> list[str]:
 def _place(finding: Finding) -> str:
     place = f'{finding.split} ' if finding.split else ''
     if finding.file:
-        place += (
-            os.path.relpath(finding.file) if _is_below(finding.file) else finding.file
-        )
+        place += _shortened(finding.file)
         if finding.object is not None:
             place += f', object {finding.object}'
         return f'{place}: '
     return place and f'{place.strip()}: '
 
 
-def _is_below(path: str) -> bool:
-    return os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))
+def _shortened(path: str) -> str:
+    """Return the path of a file below the current folder from there."""
+    is_below = os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))
+    return os.path.relpath(path) if is_below else path

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from custom_datasets.checks.codes import find
 from custom_datasets.config import iter_dicts
 from custom_datasets.data.problems import Finding
 
@@ -30,15 +31,12 @@ class Run:
 
 
 def measure_run(cfg: Mapping[str, Any], images: int, ranks: int) -> Run | None:
-    """Count the iterations of a run.
+    """Count the iterations of a run; None where the config does not train.
 
     Args:
         cfg: The config.
         images: How many the training set has, repetitions included.
         ranks: Processes that train at once.
-
-    Returns:
-        None where the config does not train.
     """
     loader, loop = cfg.get('train_dataloader') or {}, cfg.get('train_cfg')
     if not loop or not images:
@@ -56,7 +54,7 @@ def check_schedule(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
     return [
         *_learning_rate(cfg, run),
         *_schedulers(cfg, run),
-        *_intervals(cfg, run),
+        *_log_interval(cfg, run),
         *_validation(cfg, run),
     ]
 
@@ -68,118 +66,79 @@ def _learning_rate(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
     if not rate:
         return []
     if not base:
-        return [
-            _finding(
-                'learning-rate',
-                'note',
-                f'lr={rate:g} for {run.batch} images an iteration; no '
-                'auto_scale_lr.base_batch_size says what it was tuned for',
-                'auto_scale_lr=dict(enable=True, base_batch_size=...) scales it',
-            )
-        ]
+        text = (
+            f'lr={rate:g} with {run.batch} images per iteration; no '
+            'auto_scale_lr.base_batch_size says how many it was tuned for'
+        )
+        return [find('learning-rate', text, case='its batch size is unknown')]
     factor = run.batch / base
     if scaling.get('enable') or factor == 1:
-        return [
-            _finding(
-                'learning-rate',
-                'note',
-                f'lr={rate:g} is for {base} images; this run has {run.batch} an '
-                f'iteration, so it trains with {rate * factor:g}',
-            )
-        ]
-    return [
-        _finding(
-            'learning-rate',
-            'warning',
-            f'lr={rate:g} was tuned for {base} images an iteration, this run has '
-            f'{run.batch}: it is {1 / factor:.3g} times what it should be',
-            f'set auto_scale_lr.enable=True, or lr={rate * factor:g}',
+        text = (
+            f'lr={rate:g} is for {base} images per iteration; this run has '
+            f'{run.batch}, so it trains with {rate * factor:g}'
         )
-    ]
+        return [find('learning-rate', text, case='it fits, or is scaled')]
+    text = (
+        f'lr={rate:g} was tuned for {base} images per iteration, this run has '
+        f'{run.batch}: it is {1 / factor:.3g} times what it should be'
+    )
+    hint = f'set auto_scale_lr.enable=True, or lr={rate * factor:g}'
+    return [find('learning-rate', text, hint=hint)]
 
 
 def _schedulers(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
-    findings = []
     if not run.total:
         return []
+    findings = []
     for scheduler in iter_dicts(cfg.get('param_scheduler')):
         kind = str(scheduler.get('type'))
-        epochs = scheduler.get('by_epoch', True)
-        unit = run.an_epoch if epochs else 1
-        begin = scheduler.get('begin', 0) * unit
-        end = scheduler.get('end')
+        unit = run.an_epoch if scheduler.get('by_epoch', True) else 1
+        begin, end = scheduler.get('begin', 0) * unit, scheduler.get('end')
         if kind in ('LinearLR', 'ConstantLR') and end and begin == 0:
             length = end * unit
-            share = length / run.total
-            if share > WARM_UP:
+            if length > WARM_UP * run.total:
                 fit = max(min(run.an_epoch, run.total // 10), 1)
-                findings.append(
-                    _finding(
-                        'warm-up',
-                        'warning',
-                        f'the warm-up of {length} iterations is {share:.0%} of the '
-                        f'run ({run.total} iterations, {run.an_epoch} an epoch)',
-                        f'end it after about {fit}: end={fit}, by_epoch=False',
-                    )
+                text = (
+                    f'the warm-up of {length} iterations is {length / run.total:.0%} '
+                    f'of the run ({run.total} iterations, {run.an_epoch} per epoch)'
                 )
+                hint = f'end it after about {fit}: end={fit}, by_epoch=False'
+                findings.append(find('warm-up', text, hint=hint))
         late = [m for m in scheduler.get('milestones') or () if m * unit >= run.total]
         if begin >= run.total or late:
             what = f'milestones {late}' if late else f'begin={scheduler.get("begin")}'
-            findings.append(
-                _finding(
-                    'scheduler-too-late',
-                    'warning',
-                    f'{kind}: {what} is never reached in {run.total} iterations '
-                    f'({run.total / run.an_epoch:g} epochs)',
-                    'the learning rate does not fall as meant; fit it to the run',
-                )
+            text = (
+                f'{kind}: {what} is never reached in {run.total} iterations '
+                f'({run.total / run.an_epoch:g} epochs)'
             )
+            findings.append(find('scheduler-too-late', text))
     return findings
 
 
-def _intervals(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
+def _log_interval(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
     logger = (cfg.get('default_hooks') or {}).get('logger') or {}
     interval = logger.get('interval', 10)
     if interval <= run.an_epoch:
         return []
-    return [
-        _finding(
-            'log-interval',
-            'warning',
-            f'the log has a line each {interval} iterations, but an epoch has '
-            f'{run.an_epoch}',
-            f'default_hooks.logger.interval={max(run.an_epoch // 5, 1)}',
-        )
-    ]
+    text = (
+        f'the log has a line every {interval} iterations; an epoch has {run.an_epoch}'
+    )
+    hint = f'default_hooks.logger.interval={max(run.an_epoch // 5, 1)}'
+    return [find('log-interval', text, hint=hint)]
 
 
 def _validation(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
     loop = cfg.get('train_cfg') or {}
     hooks = cfg.get('default_hooks') or {}
     best = (hooks.get('checkpoint') or {}).get('save_best')
-    has_loader, has_loop = (
-        bool(cfg.get('val_dataloader')),
-        cfg.get('val_cfg') is not None,
-    )
     length = loop.get('max_epochs') if run.by_epoch else run.total
     first = max(loop.get('val_interval', 1), loop.get('val_begin', 1))
-    if has_loader and has_loop and first <= (length or first):
-        return []
-    if has_loader and has_loop:
+    if not cfg.get('val_dataloader') or cfg.get('val_cfg') is None:
+        reason = 'there is no val_dataloader or no val_cfg'
+    elif length and first > length:
         unit = 'epochs' if run.by_epoch else 'iterations'
-        text = f'first after {first} {unit}, but the run has {length}'
+        reason = f'first after {first} {unit}, but the run has {length}'
     else:
-        text = 'there is no val_dataloader or no val_cfg'
+        return []
     also = f'; save_best={best!r} needs it' if best else ''
-    return [
-        _finding(
-            'never-validates',
-            'warning',
-            f'validation never runs: {text}{also}',
-            'lower train_cfg.val_interval',
-        )
-    ]
-
-
-def _finding(code: str, severity: str, message: str, hint: str = '') -> Finding:
-    return Finding(code=code, severity=severity, message=message, hint=hint, split=None)
+    return [find('never-validates', f'validation never runs: {reason}{also}')]

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from custom_datasets.config import LOADERS, iter_datasets
-from custom_datasets.data.problems import Finding
 from custom_datasets.errors import ConfigError
 
 
@@ -70,14 +69,14 @@ def read_declaration(name: str, modules: Sequence[str], scope: str) -> Declarati
 
 
 def _registered(name: str, modules: Sequence[str], scope: str) -> Declaration:
-    """Import everything, and ask the registry: the source did not tell."""
+    """Import everything and ask the registry, since the source does not tell."""
     for module in modules:
         _imported(module)
     cls = _imported(f'{scope}.registry').DATASETS.get(name)
     if not hasattr(cls, '__mro__'):  # A registry gives modules, too.
         places = ', '.join([*modules, scope])
         raise ConfigError(
-            f'data set type {name!r} is in none of {places}; name its module in '
+            f'data set type {name!r} was not found in {places}; name its module in '
             'custom_imports'
         )
     defaults = {
@@ -241,7 +240,7 @@ STOCK_CLASSES = 'CustomDataset'
 _PATH = (str, os.PathLike), 'path'
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(('data_root', 'ann_file', 'img_subdir', 'ann_subdir'), _PATH),
-    'data_prefix': ((str, Mapping), 'path and no dict of paths'),
+    'data_prefix': ((str, Mapping), 'path or dict of paths'),
     'metainfo': ((Mapping,), 'dict'),
     'metainfo.classes': ((str, list, tuple), 'list of names'),
     'pipeline': ((list, tuple), 'list of transforms'),
@@ -273,16 +272,21 @@ class Source:
     test_mode: bool
 
 
-def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[Finding]]:
+class SourceProblem(NamedTuple):
+    """Why a data set can't be read: the part, a code of the checks, a sentence."""
+
+    split: str
+    code: str
+    message: str
+
+
+def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[SourceProblem]]:
     """List the data sets of all loaders of a config, wrapped ones too.
 
-    Args:
-        cfg: The config, after its overrides are applied.
-
     Returns:
-        The data sets that can be read, and a finding for each other one.
+        The data sets that can be read, and a problem for each other one.
     """
-    sources, findings = [], []
+    sources, problems = [], []
     modules = list((cfg.get('custom_imports') or {}).get('imports') or ())
     scope = str(cfg.get('default_scope') or 'mmdet')
     for loader in LOADERS:
@@ -290,23 +294,24 @@ def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[Finding]]:
         for dataset in iter_datasets({loader: cfg.get(loader)}):
             wrong = _wrong_settings(dataset)
             if wrong:
-                findings += [_finding(split, 'wrong-value', text) for text in wrong]
+                problems += [
+                    SourceProblem(split, 'wrong-value', text) for text in wrong
+                ]
                 continue
             try:
                 source = _source(split, dataset, modules, scope)
             except ConfigError as error:
-                findings.append(_finding(split, 'unknown-data-set', str(error)))
+                problems.append(SourceProblem(split, 'unknown-data-set', str(error)))
                 continue
             if source:
                 sources.append(source)
             else:
-                text = f'{dataset["type"]}: its kind, or its place, cannot be checked'
-                known = ', '.join(KINDS)
-                hint = f'its annotations and images are not looked at; known: {known}'
-                findings.append(
-                    _finding(split, 'unchecked-data-set', text, 'note', hint)
+                text = (
+                    f'{dataset["type"]}: its kind, or its place, cannot be checked; '
+                    f'known: {", ".join(KINDS)}'
                 )
-    return sources, findings
+                problems.append(SourceProblem(split, 'unchecked-data-set', text))
+    return sources, problems
 
 
 def _source(
@@ -339,24 +344,16 @@ def _wrong_settings(dataset: Mapping[str, Any]) -> list[str]:
     kind = type_name(dataset.get('type'))
     metainfo = dataset.get('metainfo')
     classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
-    given = {**dataset, 'metainfo.classes': classes}
+    values = {**dataset, 'metainfo.classes': classes}
     wrong = [
-        f'{kind}: {name}={given[name]!r} is no {what}'
+        f'{kind}: {name}={values[name]!r} is not a {what}'
         for name, (types, what) in _TYPES.items()
-        if given.get(name) is not None and not isinstance(given[name], types)
+        if values.get(name) is not None and not isinstance(values[name], types)
     ]
     if not wrong:
         wrong = [
-            f'{kind}: pipeline.{index}={step!r} is no dict'
+            f'{kind}: pipeline.{index}={step!r} is not a dict'
             for index, step in enumerate(dataset.get('pipeline') or ())
             if not isinstance(step, Mapping)
         ]
     return wrong
-
-
-def _finding(
-    split: str, code: str, message: str, severity: str = 'error', hint: str = ''
-) -> Finding:
-    return Finding(
-        code=code, severity=severity, message=message, hint=hint, split=split
-    )

@@ -22,6 +22,19 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 64 << 20
 """Larger images are not decoded, so that memory stays below 1 GB."""
 
+STARTS = {
+    b'\xff\xd8': 'JPEG',
+    b'\x89PNG': 'PNG',
+    b'RIFF': 'WEBP',
+    b'GIF8': 'GIF',
+    b'BM': 'BMP',
+    b'II*\0': 'TIFF',
+    b'MM\0*': 'TIFF',
+    **{b'P%d%c' % (kind, c): 'PPM' for kind in range(1, 7) for c in b' \t\n\r'},
+}
+"""How the files of each kind of image begin; PPM is Pillow's name for all of
+Netpbm's, plain and raw."""
+
 _EXIF_ORIENTATION = 274
 _TIFF_BITS = 258
 _TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')
@@ -31,15 +44,6 @@ _HARMLESS = (
     'Invalid SOS parameters',
     'bad ICC marker',
 )
-_STARTS = {
-    b'\xff\xd8': 'JPEG',
-    b'\x89PNG': 'PNG',
-    b'RIFF': 'WEBP',
-    b'GIF8': 'GIF',
-    b'BM': 'BMP',
-    b'II*\0': 'TIFF',
-    b'MM\0*': 'TIFF',
-}
 _FEW_STRAY_BYTES = 16
 _OPAQUE = 250
 _SEEN_THROUGH = 0.01
@@ -153,7 +157,7 @@ def _guess(data: bytes) -> str:
     """Say what a file may be that no decoder knows."""
     if data.startswith(b'version https://git-lfs'):
         return 'is a pointer of Git LFS; fetch the image with git lfs pull'
-    for start, name in _STARTS.items():
+    for start, name in STARTS.items():
         if data.startswith(start):
             return f'begins as {name} does, but is cut off or damaged'
     return 'is not an image, whatever its name says'

@@ -25,10 +25,12 @@ from custom_datasets.errors import UserError
 MAX_RESULTS = 100_000
 """The oldest go when there are more: about 200 MB of images' results."""
 
+SETTLED_NS = 50_000_000
+"""Within such a tick of the file system's clock, a second change may not show."""
+
 _FORMAT = 1
 _BATCH = 1000
 _WAIT_SECONDS = 2.0
-_CLOCK_TICK_NS = 50_000_000
 _TABLE = """
 CREATE TABLE IF NOT EXISTS results (
     kind TEXT, path TEXT, version TEXT, size INTEGER, changed INTEGER, value TEXT,
@@ -61,7 +63,7 @@ def stamp_file(path: str) -> Stamp:
     """
     status = os.stat(path)
     changed = status.st_mtime_ns
-    settled = abs(time.time_ns() - changed) > _CLOCK_TICK_NS
+    settled = abs(time.time_ns() - changed) > SETTLED_NS
     return Stamp(os.path.abspath(path), status.st_size, changed, settled)
 
 

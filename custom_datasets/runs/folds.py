@@ -222,10 +222,10 @@ def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
 
 
 def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
-    sources, findings = find_sources(cfg)
+    sources, unreadable = find_sources(cfg)
     found = [source for source in sources if source.split == part]
     if len(found) != 1 or os.path.basename(found[0].ann_file) == '':
-        problems = '; '.join(f.message for f in findings if f.split == part)
+        problems = '; '.join(p.message for p in unreadable if p.split == part)
         raise ConfigError(
             f'{part}_dataloader: '
             + (problems or f'{len(found)} data sets with a list or file of annotations')

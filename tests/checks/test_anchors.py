@@ -208,7 +208,7 @@ def test_the_suggestion_can_be_pasted_and_is_true():
         (finding,) = check_anchors(model(OCTAVES, head), scaled)
         assert (finding.code, finding.severity) == ('anchor-recall', 'warning')
         assert finding.message.startswith(f'{head}: ') and '(small 0' in finding.message
-        line, _, claim = finding.hint.partition(': they reach ')
+        line, _, claim = finding.hint.partition(' would reach ')
         pasted = Config.fromstring(line, '.py')
         generator = {**OCTAVES, **pasted.model[head].anchor_generator}
         ious = best_ious(build_grid(generator), boxes, sizes)

@@ -68,13 +68,13 @@ def test_uneven_classes(rare, severity):
 def test_sampling_is_suggested_where_it_evens_out():
     (finding,) = check_balance([detection(['a'] * 100 + ['b'] * 90 + ['c'] * 10)])
     assert finding.hint.startswith('--cfg-options sampling=repeat-factor')
-    assert finding.hint.endswith('shows an image up to 3 times; that leaves 3.33 to 1')
+    assert finding.hint.endswith('shows an image up to 3 times, which leaves 3.33 to 1')
 
 
 def test_a_loss_is_suggested_where_rare_and_common_share_images():
     (finding,) = check_balance([detection(['a' * 12 + 'b'] * 50, classes='ab')])
     assert finding.hint == (
-        'rare and common objects share their images: collect more of the rare ones'
+        'rare and frequent objects share their images: collect more of the rare ones'
     )
 
 
@@ -120,7 +120,7 @@ def test_shares_that_differ():
     other = detection(['a'] * 90 + ['ab'] * 20, 'val')
     (finding,) = check_balance([train, other])
     assert (finding.code, finding.severity) == ('shares-differ', 'warning')
-    assert finding.message == "b is on 18% of the images, but on 50% of train's"
+    assert finding.message == 'b is on 18% of the images, but on 50% of those of train'
     a_little = detection(['a'] * 1200 + ['ab'] * 800, 'val')
     by_chance = detection(['a'] * 4 + ['ab'], 'val')
     for alike in (a_little, by_chance):
@@ -161,7 +161,7 @@ def test_the_suggestion_does_what_it_says(tmp_path):
     assert ratio(shown) == pytest.approx(expected.ratio)
     assert expected.ratio < 0.8 * ratio(objects)
     assert len(dataset) > 30
-    assert finding.hint.endswith(f'that leaves {ratio(shown):.3g} to 1')
+    assert finding.hint.endswith(f'which leaves {ratio(shown):.3g} to 1')
 
 
 def records(root):
@@ -196,7 +196,7 @@ def test_small_boxes():
     ]
     assert findings[0].message == 'dot is 3.5x10.0 px at the scale of the pipeline'
     assert findings[0].hint == findings[1].hint
-    assert 'under 4 px are 1 of 2 dot, 1 of 1 line' in findings[0].hint
+    assert 'below 4 px are 1 of 2 dot, 1 of 1 line' in findings[0].hint
     assert not check_small_boxes(split, scale_boxes(split, {}, []))[1:]
     double = [dict(type='Resize', scale_factor=2.0)]
     assert not check_small_boxes(split, scale_boxes(split, {}, double))

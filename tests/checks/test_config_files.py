@@ -49,7 +49,7 @@ def test_a_variable_of_a_base_is_set_in_vain(leaf):
         ('num_classes = 5', 'set classes=[...], which also'),
         ('train_pipeline = []', 'set train_dataloader.dataset.pipeline'),
         ("los = 'focal'", "did you mean 'loss'?"),
-        ('zebra = 3', 'set the entry that is to use it'),
+        ('zebra = 3', 'set the entry that should use it'),
     ],
 )
 def test_what_is_set_in_vain_is_told_its_place(leaf, text, hint):

@@ -79,7 +79,7 @@ def test_ranks_need_no_reading(root, reads):
     check(root)
     rates = [f.message for f in check(root, ranks=4)[0] if f.code == 'learning-rate']
     assert len(reads) == 1
-    assert '32 an iteration' in rates[0]
+    assert '32, so it trains' in rates[0]
 
 
 def test_other_settings_count(root, reads):

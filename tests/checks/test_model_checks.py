@@ -90,7 +90,10 @@ def test_mmpretrain_trains_batch_norm_unless_told_otherwise(backbone, found):
 def test_evaluators(tmp_path):
     path = tmp_path / 'val.json'
     odd = {'val_evaluator': {'type': 'Accuracy', 'topk': '1'}}
-    assert "topk='1' is no number" in check_evaluators(odd, [source('val')])[0].message
+    assert (
+        "topk='1' is neither a number"
+        in check_evaluators(odd, [source('val')])[0].message
+    )
     path.write_text(json.dumps({'categories': [{'id': 1, 'name': 'RBC'}]}))
     evaluators = [
         {'type': 'Accuracy', 'topk': (1, 5)},

@@ -1,12 +1,7 @@
-"""Findings as text and as JSON."""
+"""Findings as text."""
 
-import json
-
-import pytest
-
-from custom_datasets.checks.report import format_findings, summary, write_json
+from custom_datasets.checks.report import format_findings, summary
 from custom_datasets.data.problems import Finding
-from custom_datasets.errors import UserError
 
 NOTE = Finding(code='device', severity='note', message='a GPU')
 ERRORS = [
@@ -23,7 +18,7 @@ ERRORS = [
 ]
 
 
-def test_the_gravest_come_first_and_places_are_counted():
+def test_the_most_severe_come_first_and_places_are_counted():
     assert format_findings([NOTE, *ERRORS], shown=2) == (
         'errors\n\n'
         '  unknown-class  4 places\n'
@@ -51,27 +46,3 @@ def test_files_below_the_folder_are_relative(monkeypatch, tmp_path):
 
 def test_summary_counts():
     assert summary([NOTE, *ERRORS]) == '4 errors, 0 warnings, 1 note'
-
-
-def test_json_has_all_and_replaces_at_once(tmp_path):
-    path = tmp_path / 'f.json'
-    path.write_text('old')
-    write_json(str(path), [NOTE, *ERRORS])
-    written = json.loads(path.read_text())
-    assert len(written) == 5
-    assert written[1] == {
-        'code': 'unknown-class',
-        'severity': 'error',
-        'message': 'unknown 0',
-        'hint': 'rename it',
-        'split': 'train',
-        'file': '/d/a.xml',
-        'object': 0,
-    }
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_json_that_cannot_be_written(tmp_path):
-    (tmp_path / 'no').write_text('a file')
-    with pytest.raises(UserError, match=r'no/f.json: cannot be written'):
-        write_json(str(tmp_path / 'no/f.json'), [NOTE])

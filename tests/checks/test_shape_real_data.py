@@ -52,7 +52,7 @@ def test_stock_anchors_miss_the_platelets_at_half_the_size(real_data_root):
     (finding,) = check_anchors(cfg.model, scaled)
     assert finding.severity == 'warning'
     assert 'reach 0.945 (Platelets 0.273, WBC 0.995, RBC 1)' in finding.message
-    assert 'they reach 0.997 (Platelets 0.981' in finding.hint
+    assert 'would reach 0.997 (Platelets 0.981' in finding.hint
 
 
 def test_bccd_is_uneven_and_nothing_else(real_data_root):
@@ -75,7 +75,7 @@ def test_waste_is_uneven(real_data_root):
     split = SplitRecords('train', tuple(names), tuple(images))
     (finding,) = check_balance([split])
     assert finding.message.startswith('paper is 4.34 times as frequent as trash')
-    assert finding.hint.endswith('up to 2 times; that leaves 2.17 to 1')
+    assert finding.hint.endswith('up to 2 times, which leaves 2.17 to 1')
 
 
 def test_metal_surface_is_even(real_data_root):

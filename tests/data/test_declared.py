@@ -97,7 +97,7 @@ def test_what_is_read_is_what_an_import_gives():
 
 def test_an_unknown_class_names_custom_imports():
     with pytest.raises(
-        ConfigError, match=r"'NoDataset' is in none of .*custom_imports"
+        ConfigError, match=r"'NoDataset' was not found in .*custom_imports"
     ):
         read_declaration('NoDataset', ['custom_datasets.datasets.bccd'], 'mmdet')
 

@@ -1,8 +1,13 @@
+"""Image files, by their facts; planted faults prove the way from the file."""
+
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from custom_datasets.checks.images import check_images, check_quality, check_sizes
+from custom_datasets.checks.images import TAIL, check_ends, check_images
 from custom_datasets.data.image_facts import ImageFacts, read_image_facts
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.data.scan import scan_images
@@ -101,25 +106,21 @@ def test_a_damaged_image_is_not_judged_by_its_looks():
     assert found(**damage) == [('truncated-image', 'error')]
 
 
-def test_a_file_in_two_splits_is_told_once():
+def test_a_file_in_two_splits_is_reported_once():
     parts = splits('a.jpg') + splits('a.jpg', split='val')
     [finding] = check_images(parts, {'a.jpg': facts(alpha='used')})
     assert finding.split == 'train'
 
 
-def test_images_without_a_file_or_facts_are_passed_over():
+def test_images_without_a_file_or_facts_are_skipped():
     image = ImageRecord(name='a', image=None)
     part = SplitRecords(split='train', classes=(), images=(image,))
     assert check_images([part, *splits('b.jpg')], {}) == []
 
 
-BOX = BoxRecord(0, 'a', (10, 10, 50, 50))
-
-
 @pytest.mark.parametrize(
     ('size', 'box', 'severity'),
     [
-        ((640, 480), (10, 10, 640, 480), None),
         (None, (10, 10, 50, 50), None),
         ((1280, 960), (10, 10, 50, 50), 'warning'),
         ((1280, 960), (10, 10, 900, 50), 'error'),
@@ -128,22 +129,20 @@ BOX = BoxRecord(0, 'a', (10, 10, 50, 50))
         ((640, 400), (10, 10, 50, 50), 'error'),
     ],
 )
-def test_sizes(size, box, severity):
-    record = dict(size=size, boxes=(BoxRecord(0, 'a', box),), annotation='a.xml')
-    findings = check_sizes(splits('a.jpg', **record)[0], {'a.jpg': facts()})
-    assert [finding.severity for finding in findings] == (
-        [severity] if severity else []
-    )
-    for finding in findings:
-        assert (finding.code, finding.file) == ('wrong-size', 'a.xml')
-        assert '640x480' in finding.message
-        assert ('outside' in finding.message) == (box[2] > 640 or box[3] > 480)
+def test_a_size_that_is_not_the_image_s(size, box, severity):
+    record = dict(size=size, boxes=(BoxRecord(0, 'a', box),))
+    for annotation, file in (('a.xml', 'a.xml'), ('all.json', 'a.jpg')):
+        parts = splits('a.jpg', **record, annotation=annotation)
+        findings = check_images(parts, {'a.jpg': facts()})
+        assert [(f.code, f.severity, f.file) for f in findings] == (
+            [('wrong-size', severity, file)] if severity else []
+        )
+        for finding in findings:
+            assert '640x480' in finding.message
+            assert ('outside' in finding.message) == (box[2] > 640 or box[3] > 480)
 
 
-def test_a_wrong_size_in_a_file_of_many_images_names_the_image():
-    record = dict(size=(100, 100), annotation='all.json')
-    [finding] = check_sizes(splits('a.jpg', **record)[0], {'a.jpg': facts()})
-    assert finding.file == 'a.jpg'
+BOX = BoxRecord(0, 'a', (10, 10, 50, 50))
 
 
 @pytest.mark.parametrize(
@@ -170,27 +169,64 @@ def test_gray_among_colour_and_colour_among_gray():
     for rare, text in ((True, 'is gray; 1 of 5'), (False, 'has colour; 1 of 5')):
         known = {name: facts(gray=not rare) for name in names}
         known['2.jpg'] = facts(gray=rare)
-        [finding] = check_quality(splits(*names), known)
+        [finding] = check_images(splits(*names), known)
         assert (finding.file, finding.message[: len(text)]) == ('2.jpg', text)
+    [finding] = check_images(splits(*names), {n: facts(gray=True) for n in names})
+    assert (finding.file, finding.message) == (None, 'all 5 images are gray')
 
 
-def test_a_gray_set_is_one_note():
-    names = ['1.jpg', '2.jpg']
-    [finding] = check_quality(
-        splits(*names), {name: facts(gray=True) for name in names}
-    )
-    assert (finding.file, finding.message) == (None, 'all 2 images are gray')
-
-
-def test_blur_beside_the_rest():
+def test_blur_compared_with_the_rest():
     names = [f'{number}.jpg' for number in range(25)]
     known = {name: facts(detail=20.0 + n % 5) for n, name in enumerate(names)}
     known['3.jpg'] = facts(detail=6.0)
     known['4.jpg'] = facts(detail=6.0, contrast=10.0)  # As sharp, of low contrast.
-    [finding] = check_quality(splits(*names), known)
+    [finding] = check_images(splits(*names), known)
     assert (finding.file, finding.code) == ('3.jpg', 'blurred')
     few = names[:19]
-    assert check_quality(splits(*few), {name: known[name] for name in few}) == []
+    assert check_images(splits(*few), {name: known[name] for name in few}) == []
+
+
+def encoded(kind):
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 48), 40).convert('RGB').save(buffer, kind)
+    return buffer.getvalue()
+
+
+def ends(tmp_path, data):
+    path = tmp_path / 'a'
+    if data is not None:
+        path.write_bytes(data)
+    findings = check_ends(splits(str(path), str(path)))
+    assert all((f.severity, f.file) == ('error', str(path)) for f in findings)
+    return [(finding.code, finding.message) for finding in findings]
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'BMP', 'TIFF', 'WEBP', 'GIF', 'PPM'])
+def test_the_ends_of_whole_files(tmp_path, kind):
+    assert not ends(tmp_path, encoded(kind))
+    assert not ends(tmp_path, encoded(kind) + b'maker notes' * 1000)
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
+@pytest.mark.parametrize('left', [0.5, 0.99])
+def test_a_file_that_is_cut_off(tmp_path, kind, left):
+    data = encoded(kind)
+    found = ends(tmp_path, data[: int(len(data) * left) - 8])
+    assert found == [('truncated-image', 'is cut off')]
+    found = ends(tmp_path, data + b'\0' * TAIL)
+    assert found == [('truncated-image', 'is cut off')]
+
+
+@pytest.mark.parametrize(
+    ('data', 'message'),
+    [
+        (b'', 'is empty'),
+        (b'version https://git-lfs', 'is not an image of any known kind'),
+        (None, 'cannot be read (No such file or directory)'),
+    ],
+)
+def test_a_file_that_is_no_image(tmp_path, data, message):
+    assert ends(tmp_path, data) == [('undecodable-image', message)]
 
 
 HARMS = {
