@@ -41,17 +41,12 @@ from custom_datasets.checks.parameters import (
 from custom_datasets.checks.reading import read_sources, read_xml_files
 from custom_datasets.checks.scale import full_pipeline, scale_boxes
 from custom_datasets.checks.schedule import check_schedule, measure_run
+from custom_datasets.data.cache import SETTLED_NS, ResultCache, stamp_file
 from custom_datasets.data.config_sources import Source, find_sources
 from custom_datasets.data.images import image_size
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import SplitRecords
-from custom_datasets.data.scan import (
-    SETTLED_NS,
-    Progress,
-    ResultCache,
-    scan_images,
-    stamp_file,
-)
+from custom_datasets.data.scan import Progress, scan_images
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.settings import apply_data_overrides
 from custom_datasets.versions import INSTALL

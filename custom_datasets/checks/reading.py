@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from custom_datasets.checks.codes import IN_COCO, STOCK_COCO, find
+from custom_datasets.data.cache import ResultCache
 from custom_datasets.data.coco import images_in, read_coco_file
 from custom_datasets.data.config_sources import COCO_KINDS, Source
 from custom_datasets.data.images import IMAGE_SUFFIXES, ImageIndex, without_suffix
@@ -17,7 +18,7 @@ from custom_datasets.data.names import (
 )
 from custom_datasets.data.problems import Finding, Problem
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
-from custom_datasets.data.scan import Answer, Reader, ResultCache, packed, scan_files
+from custom_datasets.data.scan import Answer, Reader, packed, scan_files
 from custom_datasets.data.voc import VOCAnnotation, inspect_voc_xml
 from custom_datasets.errors import ConfigError, UserError
 

@@ -7,11 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from custom_datasets.data.cache import ResultCache
 from custom_datasets.data.image_facts import ImageFacts
 from custom_datasets.data.likeness import content_groups
 from custom_datasets.data.lists import read_class_folders, write_lists
 from custom_datasets.data.names import read_lines
-from custom_datasets.data.scan import Progress, ResultCache, scan_images
+from custom_datasets.data.scan import Progress, scan_images
 from custom_datasets.errors import UserError
 
 REASONS = ('unreadable', 'small', 'duplicate', 'near-duplicate', 'label-conflict')

@@ -1,4 +1,4 @@
-"""Decoding an image strictly: what is missing or damaged is said, not passed.
+"""Decoding an image strictly: what is missing or damaged is reported.
 
 OpenCV and Pillow fill up a damaged JPEG with gray and say nothing; libjpeg
 does warn, and simplejpeg passes its warnings on.
@@ -35,8 +35,7 @@ STARTS = {
 """How the files of each kind of image begin; PPM is Pillow's name for all of
 Netpbm's, plain and raw."""
 
-_EXIF_ORIENTATION = 274
-_TIFF_BITS = 258
+_EXIF_ORIENTATION, _TIFF_BITS = 274, 258
 _TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')
 _HARMLESS = (
     'unknown JFIF revision',
@@ -79,10 +78,7 @@ class Decoding:
 
 
 def decode(data: bytes) -> tuple[Decoding, Pixels | None]:
-    """Decode an image file.
-
-    Args:
-        data: The file's content.
+    """Decode the content of an image file.
 
     Returns:
         What there is to say, and the pixels as ``cv2.IMREAD_COLOR`` gives
@@ -127,11 +123,11 @@ def _judge(warning: str, data: bytes) -> tuple[str, str]:
             simplejpeg.decode_jpeg(data + b'\xff\xd9', 'GRAY')
         except ValueError:
             return 'part', 'is cut off, and OpenCV refuses it'
-        return 'part', 'lacks its end, though no pixel, and OpenCV may refuse it'
+        return 'part', 'has all pixels but no end, and OpenCV may refuse it'
     stray = re.search(r'(\d+) extraneous bytes', warning)
     if stray and int(stray[1]) <= _FEW_STRAY_BYTES:
         return 'whole', f'may be damaged ({warning})'
-    return 'part', f'is damaged, and OpenCV fills it up in silence ({warning})'
+    return 'part', f'is damaged, and OpenCV fills the gap without a warning ({warning})'
 
 
 def _decode_other(data: bytes) -> tuple[Decoding, Pixels | None]:
@@ -148,18 +144,18 @@ def _decode_other(data: bytes) -> tuple[Decoding, Pixels | None]:
     header = _read_all(data, header)
     pixels = _load(data)
     if pixels is None and header.decodes == 'whole':
-        problem = f'is {header.format}, which OpenCV does not decode'
+        problem = f'is {header.format}, which OpenCV cannot decode'
         return replace(header, decodes='nothing', problem=problem), None
     return header, pixels
 
 
 def _guess(data: bytes) -> str:
-    """Say what a file may be that no decoder knows."""
+    """Say what a file may be that nothing decodes."""
     if data.startswith(b'version https://git-lfs'):
         return 'is a pointer of Git LFS; fetch the image with git lfs pull'
     for start, name in STARTS.items():
         if data.startswith(start):
-            return f'begins as {name} does, but is cut off or damaged'
+            return f'begins like a {name} file, but is cut off or damaged'
     return 'is not an image, whatever its name says'
 
 

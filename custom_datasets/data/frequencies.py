@@ -8,14 +8,14 @@ from typing import NamedTuple
 from custom_datasets.data.records import ImageRecord, SplitRecords
 
 MOST_REPEATS = 4
-"""Times that sampling may show an image; beyond, it is learnt by heart."""
+"""Times that sampling may show an image; beyond that it is learned by heart."""
 
 
 class Sampling(NamedTuple):
     """A setting of ``ClassBalancedDataset``, and what it does.
 
     Attributes:
-        ratio: Commonest over rarest class that it leaves.
+        ratio: Most frequent over rarest class that it leaves.
         threshold: Its ``oversample_thr``.
         repeats: Times that it shows the images that it shows most often.
     """

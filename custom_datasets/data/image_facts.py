@@ -17,17 +17,13 @@ import numpy as np
 from custom_datasets.data.decode import Decoding, Pixels, decode
 from custom_datasets.errors import UserError
 
-VERSION = f'3, OpenCV {cv2.__version__}'
-"""What facts depend on beside the file; where it changes they are read anew."""
+VERSION = f'4, OpenCV {cv2.__version__}'
+"""What facts depend on besides the file; where it changes they are read again."""
 
 THUMBNAIL_SIDE = 32
 COLOUR_SIDE = 8
-LEAST_SHOWN = 24
-"""Pixels of the shorter side below which a picture is like no other."""
-
-BLACK = 8
-"""Brightest level that compression may give to a black border."""
-
+_LEAST_SHOWN = 24  # Pixels of the shorter side, below which nothing is compared.
+_BLACK = 8  # The brightest level that compression may give to a black border.
 _REDUCED_SIDE = 256
 _GRAY_TOLERANCE = 2
 
@@ -141,7 +137,7 @@ def _measure(facts: ImageFacts, pixels: Pixels) -> ImageFacts:
         shadow=float(np.searchsorted(share, 0.01)),
         light=float(np.searchsorted(share, 0.95)),
         detail=round(float(detail[0, 0]), 3),
-        compared=min(shown.shape) >= min(LEAST_SHOWN, *gray.shape),
+        compared=min(shown.shape) >= min(_LEAST_SHOWN, *gray.shape),
         thumbnail=_shrink(shown, THUMBNAIL_SIDE).tobytes(),
         colour=cv2.cvtColor(colour, cv2.COLOR_BGR2YCrCb)[..., 1:].tobytes(),
     )
@@ -152,7 +148,7 @@ def _without_border(pixels: Pixels) -> Pixels:
 
     With it, pictures of different things would be alike.
     """
-    shows = pixels > BLACK if pixels.ndim == 2 else pixels.max(axis=2) > BLACK
+    shows = pixels > _BLACK if pixels.ndim == 2 else pixels.max(axis=2) > _BLACK
     rows, columns = np.flatnonzero(shows.any(1)), np.flatnonzero(shows.any(0))
     if not len(rows):
         return pixels

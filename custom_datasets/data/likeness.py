@@ -12,119 +12,16 @@ from numpy.typing import NDArray
 
 from custom_datasets.data.image_facts import COLOUR_SIDE, THUMBNAIL_SIDE, ImageFacts
 from custom_datasets.data.origins import merge_groups
-from custom_datasets.data.records import Box, BoxRecord, ImageRecord
-
-COARSE_LIKENESS = 0.95
-FINE_LIKENESS = 0.85
-COLOUR_DISTANCE = 24
-"""Largest difference of Cr or Cb in a cell of the colour grid, of 255."""
-
-_COARSE_SIDE = 8
-_LEAST_FINE = 0.6  # In gray levels; rounding to bytes alone makes 0.29.
-_BLOCK = 256
-
-Vectors = NDArray[np.float32]
-
-
-class Alike(NamedTuple):
-    """Two pictures that show the same.
-
-    Attributes:
-        first: Index of the one.
-        second: Index of the other, which is higher.
-        mirrored: Whether the other shows it left to right.
-    """
-
-    first: int
-    second: int
-    mirrored: bool
-
-
-def find_alike(facts: Sequence[ImageFacts]) -> Iterator[Alike]:
-    """Find all pairs of pictures that show the same.
-
-    Pictures without a thumbnail, or with too little in it, are like none.
-
-    Args:
-        facts: Of each picture; 10,000 take about a second.
-
-    Yields:
-        Pairs, by their first index.
-    """
-    places = [i for i, fact in enumerate(facts) if fact.thumbnail and fact.compared]
-    waves = _transform([facts[i].thumbnail for i in places])
-    coarse = waves[:, :_COARSE_SIDE, :_COARSE_SIDE].copy()
-    coarse[:, 0, 0] = 0
-    waves[:, :_COARSE_SIDE, :_COARSE_SIDE] = 0
-    energy = np.linalg.norm(waves, axis=(1, 2)) / THUMBNAIL_SIDE
-    usable = np.flatnonzero(energy > _LEAST_FINE)
-    known = [facts[places[i]] for i in usable]
-    for first, second, mirrored in _pairs(_unit(coarse[usable]), _unit(waves[usable])):
-        if _has_same_colours(known[first], known[second], mirrored):
-            yield Alike(places[usable[first]], places[usable[second]], mirrored)
-
-
-def _pairs(coarse: Vectors, fine: Vectors) -> Iterator[tuple[int, int, bool]]:
-    """Yield pairs whose vectors, shape (n, side * side), are close enough."""
-    for mirrored in (False, True):
-        coarse_signs, fine_signs = _signs(_COARSE_SIDE), _signs(THUMBNAIL_SIDE)
-        if not mirrored:
-            coarse_signs, fine_signs = coarse_signs**2, fine_signs**2
-        for start in range(0, len(coarse), _BLOCK):
-            rows = coarse[start : start + _BLOCK] * coarse_signs
-            like = np.triu(rows @ coarse[start:].T > COARSE_LIKENESS, 1)
-            one, other = np.flatnonzero(like.any(1)), np.flatnonzero(like.any(0))
-            close = (fine[one + start] * fine_signs) @ fine[other + start].T
-            for a, b in np.argwhere((close > FINE_LIKENESS) & like[np.ix_(one, other)]):
-                yield int(one[a]) + start, int(other[b]) + start, mirrored
-
-
-def _has_same_colours(one: ImageFacts, other: ImageFacts, mirrored: bool) -> bool:
-    """Compare colours; a copy in gray, which has none, is not another picture."""
-    if one.gray != other.gray:
-        return True
-    grids = [
-        np.frombuffer(facts.colour, np.uint8).reshape(COLOUR_SIDE, COLOUR_SIDE, 2)
-        for facts in (one, other)
-    ]
-    distance = grids[0].astype(int) - (grids[1][:, ::-1] if mirrored else grids[1])
-    return bool(np.abs(distance).max() <= COLOUR_DISTANCE)
-
-
-def _transform(thumbnails: Sequence[bytes]) -> Vectors:
-    """Return the orthonormal DCT-II of thumbnails, shape (n, 32, 32)."""
-    side = THUMBNAIL_SIDE
-    steps = np.arange(side)
-    wave = np.cos(np.pi * (steps + 0.5) * steps[:, None] / side) * (2 / side) ** 0.5
-    wave[0] /= 2**0.5
-    basis = wave.astype(np.float32)
-    waves = np.empty((len(thumbnails), side, side), np.float32)
-    for start in range(0, len(thumbnails), _BLOCK):
-        block = thumbnails[start : start + _BLOCK]
-        values = np.frombuffer(b''.join(block), np.uint8).reshape(-1, side, side)
-        waves[start : start + _BLOCK] = basis @ values.astype(np.float32) @ basis.T
-    return waves
-
-
-def _signs(side: int) -> Vectors:
-    """Return what mirroring does to waves: it negates those that are odd in x."""
-    signs = np.ones((side, side), np.float32)
-    signs[:, 1::2] = -1
-    return signs.ravel()
-
-
-def _unit(waves: Vectors) -> Vectors:
-    """Flatten waves and scale each to length 1."""
-    flat = waves.reshape(len(waves), waves.shape[1] * waves.shape[2])
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    return flat
-
+from custom_datasets.data.records import BoxRecord, ImageRecord, iou
 
 MOST_ALIKE = 20
 """Larger groups of pictures that are alike are so by nature: a fixed camera, one
-product at one place. These are told, but not kept together."""
+product at one place. These are reported, but not kept together."""
 
-_PAIRS_AN_IMAGE = 20
+_COARSE_LIKENESS = 0.95
+_FINE_LIKENESS = 0.85
+_COLOUR_DISTANCE = 24  # Of Cr or Cb in a cell of the colour grid, of 255.
+_PAIRS_PER_IMAGE = 20
 _ROBOFLOW = re.compile(r'(?P<source>.+)\.rf\.[0-9A-Za-z]{16,}')
 _PIECE = re.compile(
     r'(?P<source>.*\d)[-_. ]'
@@ -132,6 +29,11 @@ _PIECE = re.compile(
     r'\d{1,2}',
     re.IGNORECASE,
 )
+_COARSE_SIDE = 8
+_LEAST_FINE = 0.6  # In gray levels; rounding to bytes alone makes 0.29.
+_BLOCK = 256
+
+Vectors = NDArray[np.float32]
 
 
 class AlikeGroup(NamedTuple):
@@ -166,10 +68,10 @@ def alike_groups(facts: Mapping[str, ImageFacts]) -> list[AlikeGroup]:
         if known.pixels and known.decodes == 'whole':
             firsts.setdefault(known.pixels, path)
     paths = list(firsts.values())
-    pairs = find_alike([facts[path] for path in paths])
+    pairs = _find_alike([facts[path] for path in paths])
     mirrored = set()
     links: list[dict[str, int]] = []
-    for first, second, is_mirrored in islice(pairs, _PAIRS_AN_IMAGE * len(paths)):
+    for first, second, is_mirrored in islice(pairs, _PAIRS_PER_IMAGE * len(paths)):
         links.append(dict.fromkeys((paths[first], paths[second]), len(links)))
         if is_mirrored:
             mirrored |= set(links[-1])
@@ -185,7 +87,7 @@ def alike_groups(facts: Mapping[str, ImageFacts]) -> list[AlikeGroup]:
 
 
 def content_groups(facts: Mapping[str, ImageFacts]) -> dict[str, str]:
-    """Group files that must not be parted by a split, because of their content.
+    """Group files that a split must keep together, because of their content.
 
     Returns:
         For each path the first path, in alphabetical order, of its group: of
@@ -240,26 +142,100 @@ def differences(
     """Say how the annotations of two images of one picture differ.
 
     Args:
-        image: The one.
-        other: The other; it may have another size.
+        image: One of them.
+        other: The other one, which may have another size.
         facts: By path of the image.
-        same_box: Boxes of a class with at least this overlap (intersection over
-            union) are the same.
+        same_box: Boxes of a class with at least this IoU are the same.
 
     Returns:
         The first difference each way, or nothing where there is none.
     """
     if image.label != other.label:
         return f'its class is {image.label} here, {other.label} there'
-    here = _unmatched(image, other, facts, same_box)
-    there = _unmatched(other, image, facts, same_box)
     parts = []
-    for boxes, where in ((here, 'here'), (there, 'there')):
-        if boxes:
+    for one, two, where in ((image, other, 'here'), (other, image, 'there')):
+        if boxes := _unmatched(one, two, facts, same_box):
             sides = ', '.join(f'{side:g}' for side in boxes[0].box)
             more = f' and {len(boxes) - 1} more' if len(boxes) > 1 else ''
             parts.append(f'{boxes[0].name} [{sides}]{more} only {where}')
     return f'boxes differ: {", ".join(parts)}' if parts else ''
+
+
+def _find_alike(facts: Sequence[ImageFacts]) -> Iterator[tuple[int, int, bool]]:
+    """Yield all pairs that show the same, and whether one is mirrored.
+
+    Pictures without a thumbnail, or with too little in it, are like none. Of
+    10,000 it takes about a second.
+    """
+    places = [i for i, fact in enumerate(facts) if fact.thumbnail and fact.compared]
+    waves = _transform([facts[i].thumbnail for i in places])
+    coarse = waves[:, :_COARSE_SIDE, :_COARSE_SIDE].copy()
+    coarse[:, 0, 0] = 0
+    waves[:, :_COARSE_SIDE, :_COARSE_SIDE] = 0
+    energy = np.linalg.norm(waves, axis=(1, 2)) / THUMBNAIL_SIDE
+    usable = np.flatnonzero(energy > _LEAST_FINE)
+    for a, b, mirrored in _pairs(_unit(coarse[usable]), _unit(waves[usable])):
+        first, second = places[usable[a]], places[usable[b]]
+        if _has_same_colours(facts[first], facts[second], mirrored):
+            yield first, second, mirrored
+
+
+def _pairs(coarse: Vectors, fine: Vectors) -> Iterator[tuple[int, int, bool]]:
+    """Yield pairs whose vectors, shape (n, side * side), are close enough."""
+    for mirrored in (False, True):
+        coarse_signs, fine_signs = _signs(_COARSE_SIDE), _signs(THUMBNAIL_SIDE)
+        if not mirrored:
+            coarse_signs, fine_signs = coarse_signs**2, fine_signs**2
+        for start in range(0, len(coarse), _BLOCK):
+            rows = coarse[start : start + _BLOCK] * coarse_signs
+            like = np.triu(rows @ coarse[start:].T > _COARSE_LIKENESS, 1)
+            one, other = np.flatnonzero(like.any(1)), np.flatnonzero(like.any(0))
+            close = (fine[one + start] * fine_signs) @ fine[other + start].T
+            for a, b in np.argwhere(
+                (close > _FINE_LIKENESS) & like[np.ix_(one, other)]
+            ):
+                yield int(one[a]) + start, int(other[b]) + start, mirrored
+
+
+def _has_same_colours(one: ImageFacts, other: ImageFacts, mirrored: bool) -> bool:
+    """Compare colours; a copy in gray, which has none, is not another picture."""
+    if one.gray != other.gray:
+        return True
+    grids = [
+        np.frombuffer(facts.colour, np.uint8).reshape(COLOUR_SIDE, COLOUR_SIDE, 2)
+        for facts in (one, other)
+    ]
+    distance = grids[0].astype(int) - (grids[1][:, ::-1] if mirrored else grids[1])
+    return bool(np.abs(distance).max() <= _COLOUR_DISTANCE)
+
+
+def _transform(thumbnails: Sequence[bytes]) -> Vectors:
+    """Return the orthonormal DCT-II of thumbnails, shape (n, 32, 32)."""
+    side = THUMBNAIL_SIDE
+    steps = np.arange(side)
+    wave = np.cos(np.pi * (steps + 0.5) * steps[:, None] / side) * (2 / side) ** 0.5
+    wave[0] /= 2**0.5
+    basis = wave.astype(np.float32)
+    waves = np.empty((len(thumbnails), side, side), np.float32)
+    for start in range(0, len(thumbnails), _BLOCK):
+        block = thumbnails[start : start + _BLOCK]
+        values = np.frombuffer(b''.join(block), np.uint8).reshape(-1, side, side)
+        waves[start : start + _BLOCK] = basis @ values.astype(np.float32) @ basis.T
+    return waves
+
+
+def _signs(side: int) -> Vectors:
+    """Return what mirroring does to waves: it negates those that are odd in x."""
+    signs = np.ones((side, side), np.float32)
+    signs[:, 1::2] = -1
+    return signs.ravel()
+
+
+def _unit(waves: Vectors) -> Vectors:
+    """Flatten waves and scale each to length 1."""
+    flat = waves.reshape(len(waves), waves.shape[1] * waves.shape[2])
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return flat
 
 
 def _unmatched(
@@ -268,42 +244,26 @@ def _unmatched(
     facts: Mapping[str, ImageFacts],
     same_box: float,
 ) -> list[BoxRecord]:
-    """Return the boxes of one image that the other lacks, the most unlike first."""
-    size, other_size = _size(image, facts), _size(other, facts)
-    free = [(box.name, _scale(box.box, other_size)) for box in other.boxes]
-    left = []
-    for box in image.boxes:
-        scaled = _scale(box.box, size)
-        overlaps = [
-            (_overlap(scaled, place), number)
-            for number, (name, place) in enumerate(free)
-            if name == box.name
-        ]
-        best, number = max(overlaps, default=(0.0, 0))
+    """Return the boxes that the other image does not have, the most unlike first."""
+    boxes, others = _scaled(image, facts), _scaled(other, facts)
+    # Equal boxes are the same even where they have no area.
+    equal = (boxes[:, None] == others).all(-1)
+    overlaps = np.where(equal, 1.0, iou(boxes[:, None], others))
+    names = np.array([box.name for box in other.boxes])
+    unmatched = []
+    for row, box in zip(overlaps, image.boxes, strict=True):
+        row[names != box.name] = 0
+        best = row.max(initial=0)
         if best >= same_box:
-            del free[number]
+            overlaps[:, row.argmax()] = 0
         else:
-            left.append((best, box))
-    return [box for _, box in sorted(left, key=lambda pair: pair[0])]
+            unmatched.append((best, box))
+    return [box for _, box in sorted(unmatched, key=lambda pair: pair[0])]
 
 
-def _size(image: ImageRecord, facts: Mapping[str, ImageFacts]) -> tuple[int, int]:
-    known = facts[image.image or '']
-    return image.size or known.size or (1, 1)
-
-
-def _scale(box: Box, size: tuple[int, int]) -> Box:
-    (x1, y1, x2, y2), (width, height) = box, size
-    return x1 / width, y1 / height, x2 / width, y2 / height
-
-
-def _overlap(one: Box, other: Box) -> float:
-    if one == other:
-        return 1.0  # Even where both have no area.
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one, other)]
-    return both / (sum(areas) - both)
+def _scaled(image: ImageRecord, facts: Mapping[str, ImageFacts]) -> NDArray[np.float64]:
+    """Return boxes, shape (n, 4), as shares of the image's width and height."""
+    width, height = image.size or facts[image.image or ''].size or (1, 1)
+    boxes = np.array([box.box for box in image.boxes], float).reshape(-1, 4)
+    scaled: NDArray[np.float64] = boxes / (width, height, width, height)
+    return scaled

@@ -14,9 +14,10 @@ from mmengine.config import Config
 from custom_datasets.checks.check import check_config, load_config
 from custom_datasets.checks.reading import read_sources, read_xml_files
 from custom_datasets.checks.report import summary
+from custom_datasets.data.cache import ResultCache
 from custom_datasets.data.config_sources import Source, find_sources, read_declaration
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
-from custom_datasets.data.scan import ResultCache, scan_images
+from custom_datasets.data.scan import scan_images
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.files import write_files
 from custom_datasets.pages.charts import Row, Tick, bubbles, columns, heat_map, ranges

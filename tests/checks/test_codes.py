@@ -1,5 +1,7 @@
 """The catalogue of findings: complete, used, and the page that follows from it."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,43 @@ from custom_datasets.checks.codes import CODES, TOPICS, find, page
 from custom_datasets.data.problems import SEVERITIES
 
 ROOT = Path(__file__).resolve().parents[2]
+CALLS = ('find', '_find', 'Remark', 'Problem', 'SourceProblem', 'report')
+
+
+@pytest.fixture(scope='module')
+def source():
+    """The syntax of each module that may name a code."""
+    folders = [ROOT / 'custom_datasets' / room for room in ('data', 'checks')]
+    paths = [path for folder in folders for path in folder.glob('*.py')]
+    return [ast.parse(p.read_text('utf-8')) for p in paths if p.name != 'codes.py']
+
+
+def test_every_code_of_the_catalogue_is_used(source):
+    texts = {
+        node.value
+        for tree in source
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert set(CODES) <= texts
+
+
+def test_every_code_that_is_used_is_in_the_catalogue(source):
+    calls = [
+        node
+        for tree in source
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') in CALLS
+    ]
+    codes = {
+        argument.value
+        for call in calls
+        for argument in call.args
+        if isinstance(argument, ast.Constant)
+        and re.fullmatch('[a-z]+(-[a-z]+)*', str(argument.value))
+    }
+    assert len(codes) > 50
+    assert codes <= set(CODES)
 
 
 def test_the_page_of_findings_is_current():

@@ -75,6 +75,15 @@ def test_a_new_and_a_lost_file_count(root, reads):
     assert len(reads) == 3
 
 
+def test_what_may_still_be_changing_is_read_again(root, reads):
+    """Its time may stay the same when it is written once more."""
+    soon = time.time() + 60
+    os.utime(root / 'JPEGImages/val_0000.png', (soon, soon))
+    check(root)
+    check(root)
+    assert len(reads) == 2
+
+
 def test_ranks_need_no_reading(root, reads):
     check(root)
     rates = [f.message for f in check(root, ranks=4)[0] if f.code == 'learning-rate']

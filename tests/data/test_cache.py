@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from custom_datasets.data import scan as module
-from custom_datasets.data.scan import ResultCache, Stamp, cache_file, stamp_file
+from custom_datasets.data import cache as module
+from custom_datasets.data.cache import ResultCache, Stamp, cache_file, stamp_file
 
 STAMP = Stamp('/data/a.jpg', 5, 7, True)
 
@@ -54,7 +54,9 @@ def test_a_file_that_has_only_just_changed_is_not_kept(path, tmp_path):
     file = tmp_path / 'a'
     file.write_text('a')
     with ResultCache(path) as cache:
-        cache.put('kind', '1', stamp_file(str(file)), 'text')
+        cache.put('kind', '1', stamp_file(str(file))._replace(settled=False), 'text')
+        cache.flush()
+        assert count(path) == 0
         os.utime(file, (1, 1))
         cache.put('kind', '1', stamp_file(str(file)), 'text')
     assert count(path) == 1

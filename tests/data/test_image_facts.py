@@ -90,10 +90,10 @@ def test_a_png_with_a_wrong_byte_decodes_in_part(tmp_path):
         (b'not an image', 'is not an image, whatever its name says'),
         (b'<html></html>', 'is not an image'),
         (b'version https://git-lfs.github.com/spec/v1\n', 'git lfs pull'),
-        (b'\xff\xd8\xff', 'begins as JPEG does, but is cut off'),
-        (encoded()[:100], 'begins as JPEG does, but is cut off'),
-        (b'\x89PNG\r\n\x1a\n', 'begins as PNG does'),
-        (cut(encoded('WEBP')), 'begins as WEBP does'),
+        (b'\xff\xd8\xff', 'begins like a JPEG file, but is cut off'),
+        (encoded()[:100], 'begins like a JPEG file, but is cut off'),
+        (b'\x89PNG\r\n\x1a\n', 'begins like a PNG file'),
+        (cut(encoded('WEBP')), 'begins like a WEBP file'),
     ],
 )
 def test_what_does_not_decode_at_all(tmp_path, data, problem):
@@ -174,11 +174,18 @@ def test_bits(tmp_path, dtype, suffix, bands):
 
 
 @pytest.mark.parametrize(
-    ('transparent', 'alpha'), [(0, 'opaque'), (50, 'opaque'), (960, 'used')]
+    ('count', 'value', 'alpha'),
+    [
+        (0, 0, 'opaque'),
+        (96, 0, 'opaque'),
+        (97, 0, 'used'),
+        (960, 249, 'used'),
+        (960, 250, 'opaque'),
+    ],
 )
-def test_alpha(tmp_path, transparent, alpha):
+def test_alpha(tmp_path, count, value, alpha):
     opacity = np.full(80 * 120, 255, np.uint8)
-    opacity[:transparent] = 0
+    opacity[:count] = value
     pixels = np.dstack([picture(), opacity.reshape(80, 120)])
     facts = facts_of(tmp_path, cv2.imencode('.png', pixels)[1].tobytes())
     assert facts.alpha == alpha

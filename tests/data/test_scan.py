@@ -10,15 +10,9 @@ import numpy as np
 import pytest
 
 from custom_datasets.data import scan
-from custom_datasets.data import scan as workers
+from custom_datasets.data.cache import ResultCache, stamp_file
 from custom_datasets.data.image_facts import read_image_facts
-from custom_datasets.data.scan import (
-    IMAGES,
-    Reader,
-    ResultCache,
-    scan_files,
-    scan_images,
-)
+from custom_datasets.data.scan import IMAGES, Reader, scan_files, scan_images
 from custom_datasets.errors import UserError
 
 
@@ -144,7 +138,7 @@ def test_a_function_that_fails_here_is_a_problem_of_its_file():
 
 
 def test_without_a_program_to_start_files_are_read_here(texts, monkeypatch):
-    monkeypatch.setattr(workers.sys, 'executable', '/no/such/python')
+    monkeypatch.setattr(scan.sys, 'executable', '/no/such/python')
     found = scan_files(TEXTS, texts('a', 'b'))
     assert {pid for _, pid in found.values()} == {os.getpid()}
 
@@ -174,7 +168,7 @@ def test_another_version_reads_again(texts, cache):
 @pytest.mark.parametrize('value', ['{', '[]', '"text"', 'null', '[1, 2]'])
 def test_a_result_that_is_no_result_is_read_again(tmp_path, cache, value):
     path = write_image(tmp_path / 'a.png')
-    cache.put('image', IMAGES.version, scan.stamp_file(path), value)
+    cache.put('image', IMAGES.version, stamp_file(path), value)
     cache.flush()
     assert scan_images([path], cache=cache)[path].size == (64, 48)
 
@@ -224,7 +218,7 @@ def test_an_interrupted_scan_keeps_what_it_read_and_leaves_no_process(texts, tmp
     ]
     assert children == []
     with ResultCache(file) as cache:
-        assert cache.get('text', '1', scan.stamp_file(paths[0]))
+        assert cache.get('text', '1', stamp_file(paths[0]))
 
 
 def test_a_script_without_a_main_guard(tmp_path):
