@@ -302,13 +302,16 @@ def check_shape(
     splits: Sequence[SplitRecords],
     sizes: Mapping[str, tuple[int, int]],
 ) -> list[Finding]:
-    """Run the checks of the balance of classes, and of boxes at training scale."""
+    """Run the checks of class balance, and of boxes at the scale of training."""
     findings = check_balance(splits)
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     steps = full_pipeline(dataset)
     for split in splits:
         if split.split == 'train':
             scaled = scale_boxes(split, sizes, steps)
+            if scaled.not_followed:
+                text = f'{", ".join(scaled.not_followed)}: the effect is not known here'
+                findings.append(find('pipeline-not-followed', text, split='train'))
             findings += check_small_boxes(split, scaled)
             findings += check_anchors(cfg.get('model') or {}, scaled)
     return findings

@@ -364,6 +364,11 @@ TOPICS: dict[str, dict[str, Code]] = {
             'A box narrower than 4 px at the scale of the training pipeline.',
             'use a larger scale in the pipeline',
         ),
+        'pipeline-not-followed': Code(
+            NOTE,
+            'A transform that may change the size of boxes in a way not known here.',
+            'boxes and anchors are judged as if it changed nothing',
+        ),
         'duplicate-object': Code(
             WARNING,
             'Two objects of a class with the same box.',
