@@ -15,7 +15,7 @@ from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import as_names, read_lines
 from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.runs.jobs import digest_of
+from custom_datasets.runs.campaign import digest_of
 
 SPLITTER = 'tools/dataset_converters/split.py'
 """What writes them."""

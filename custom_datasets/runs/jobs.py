@@ -1,7 +1,9 @@
-"""Trainings in turn, or side by side on several GPUs, each followed by its test."""
+"""Processes of trainings: in turn, or side by side on several GPUs.
 
-import fcntl
-import hashlib
+Each process gets a session of its own, so that an interruption ends its children
+(loader workers) with it.
+"""
+
 import os
 import queue
 import re
@@ -11,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,41 +21,39 @@ from pathlib import Path
 from typing import Any
 
 from custom_datasets.errors import UserError
-from custom_datasets.runs.settings_diff import ABSENT, Settings, flatten
 
 _LAST_LINES = 12
-PATIENCE = 10  # Seconds that a process has to end before it is killed.
+PATIENCE = 10
+"""Seconds that a process has to end before it is killed."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training.
+    """A training, and commands for its last checkpoint.
 
     Attributes:
-        name: What tells it from the others.
+        name: Unique among the jobs.
         folder: Its work directory.
-        train: The command that trains; ``--resume`` and the checkpoint are added
-            where it has to go on.
-        test: Makes the command that tests a checkpoint.
-        predict: Makes the command that predicts the test set, if that is wanted.
-        checkpoint: Of one that is trained and tested, and only has to predict.
+        train: The command that trains; ``--resume CHECKPOINT`` is added where
+            an earlier one has begun.
+        steps: Each makes a command from the path of the checkpoint.
+        checkpoint: That of a finished training, which is then not run.
     """
 
     name: str
     folder: str
     train: Sequence[str]
-    test: Callable[[str], Sequence[str]]
-    predict: Callable[[str], Sequence[str]] | None = None
+    steps: Sequence[Callable[[str], Sequence[str]]]
     checkpoint: str | None = None
 
     @property
     def log(self) -> str:
-        """Where all that its processes print goes."""
+        """The file that gets all that its processes print."""
         return os.path.join(self.folder, 'console.log')
 
 
 class Interrupted(Exception):
-    """The command was told to stop."""
+    """Ctrl-C, or a signal to end."""
 
 
 class JobFailed(Exception):
@@ -64,24 +64,23 @@ def run_jobs(
     jobs: Sequence[Job],
     devices: Sequence[str | None],
     lock: int,
-    finished: Callable[[Job, str], None],
+    done: Callable[[Job, str], None],
     watch: Callable[[], None],
 ) -> dict[str, str]:
-    """Train and test, as many at once as there are devices.
+    """Run jobs, as many at once as there are devices.
 
     Args:
-        jobs: What is not done.
+        jobs: A job that fails does not stop the others.
         devices: ``CUDA_VISIBLE_DEVICES`` for each place; None leaves it as it is.
         lock: A file descriptor that the processes keep open.
-        finished: Called in this thread with each job that is done, and its
-            checkpoint.
-        watch: Called in this thread, again and again.
+        done: Called in this thread with each finished job and its checkpoint.
+        watch: Called in this thread, twice a second.
 
     Returns:
-        What the process of each job that failed said last, by the job's name.
+        Why each job that failed did, by its name.
 
     Raises:
-        Interrupted: Ctrl-C, or a signal to end; all processes have ended.
+        Interrupted: All processes have ended, and their children.
     """
     free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     for device in devices:
@@ -91,7 +90,7 @@ def run_jobs(
     def work(job: Job) -> str:
         device = free.get()
         try:
-            return _train_and_test(job, children, device)
+            return _run(job, children, device)
         finally:
             free.put(device)
 
@@ -104,7 +103,7 @@ def run_jobs(
                 ended, running = wait(running, 0.5, FIRST_COMPLETED)
                 for future in ended:
                     try:
-                        finished(futures[future], future.result())
+                        done(futures[future], future.result())
                     except JobFailed as error:
                         failures[futures[future].name] = str(error)
                 watch()
@@ -118,14 +117,14 @@ def run_jobs(
 
 
 def tool_command(name: str) -> tuple[str, str]:
-    """Return the start of a command that runs a file of ``tools``."""
+    """Return the start of a command that runs a file in ``tools/``."""
     return sys.executable, str(Path(__file__).resolve().parents[2] / 'tools' / name)
 
 
 def last_checkpoint(folder: str) -> str | None:
-    """Return the checkpoint that a training wrote last, if it is still there.
+    """Return the checkpoint that a training wrote last, or None.
 
-    The folder may have been moved since.
+    mmengine notes an absolute path; the folder may have been moved since.
     """
     try:
         text = Path(folder, 'last_checkpoint').read_text(encoding='utf-8').strip()
@@ -142,7 +141,26 @@ def steps_done(folder: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _train_and_test(job: Job, children: '_Children', device: str | None) -> str:
+def visible_devices(most: int | None = None) -> list[str | None]:
+    """List the GPUs to use, ``[None]`` where there is none.
+
+    Raises:
+        UserError: ``most`` asks for more than there are.
+    """
+    import torch
+
+    count = torch.cuda.device_count()
+    if most and most > count:
+        raise UserError(f'--gpus {most}: only {count} can be seen here')
+    if not count:
+        return [None]
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    names = visible.split(',') if visible else list(map(str, range(count)))
+    return [name.strip() for name in names[: most or count]]
+
+
+def _run(job: Job, children: '_Children', device: str | None) -> str:
+    """Run a job to its end; return its checkpoint."""
     checkpoint = job.checkpoint
     if checkpoint is None:
         begun = last_checkpoint(job.folder)
@@ -151,9 +169,8 @@ def _train_and_test(job: Job, children: '_Children', device: str | None) -> str:
         checkpoint = last_checkpoint(job.folder)
         if checkpoint is None:
             raise JobFailed(f'{job.folder}: the training left no checkpoint')
-        children.run(job.test(checkpoint), job, device)
-    if job.predict:
-        children.run(job.predict(checkpoint), job, device)
+    for step in job.steps:
+        children.run(step(checkpoint), job, device)
     return checkpoint
 
 
@@ -239,95 +256,3 @@ def _tail(path: str) -> str:
     with open(path, encoding='utf-8', errors='replace') as file:
         lines = [line.rstrip() for line in file if line.strip()]
     return '\n'.join(f'  {line}' for line in lines[-_LAST_LINES:])
-
-
-def visible_devices(most: int | None = None) -> list[str | None]:
-    """List the GPUs to use; a list of None where there is none.
-
-    Args:
-        most: How many at most; all if None.
-
-    Raises:
-        UserError: There are fewer.
-    """
-    import torch
-
-    count = torch.cuda.device_count()
-    if most and most > count:
-        raise UserError(f'--gpus {most}: {count} can be seen here')
-    if not count:
-        return [None]
-    named = os.environ.get('CUDA_VISIBLE_DEVICES')
-    names = named.split(',') if named else list(map(str, range(count)))
-    return [name.strip() for name in names[: most or count]]
-
-
-_MOST_SHOWN = 5
-_OF_THE_MACHINE = frozenset(
-    """
-    default_hooks.logger env_cfg log_level log_processor num_workers persistent_workers
-    pin_memory prefetch_factor resume track vis_backends visualizer work_dir
-    """.split()
-)
-"""Settings under which a run comes to the same, and may go on elsewhere."""
-
-
-def settings_of(cfg: Mapping[str, Any]) -> Settings:
-    """Return the settings of a config on which a result depends."""
-    return {
-        name: value
-        for name, value in flatten(dict(cfg)).items()
-        if not any(part in f'.{name}.' for part in map('.{}.'.format, _OF_THE_MACHINE))
-    }
-
-
-@contextmanager
-def locked(work_dir: str) -> Iterator[int]:
-    """Keep a work directory for one command and the processes that it starts.
-
-    Yields:
-        A file descriptor to pass on to each: the folder stays locked until the
-        last of them has ended, even if this process is killed before.
-
-    Raises:
-        UserError: Another command, or what it left, is still at work in it.
-    """
-    path = os.path.join(work_dir, '.lock')
-    try:
-        os.makedirs(work_dir, exist_ok=True)
-        file = open(path, 'w')
-    except OSError as error:
-        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f'{work_dir}: another command is at work in it, or a training that '
-                'one has left'
-            ) from error
-        yield file.fileno()
-
-
-def digest_of(paths: Iterable[str]) -> str:
-    """Return what changes with the content of any of the files."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, 'rb') as file:
-            digest.update(hashlib.sha256(file.read()).digest())
-    return digest.hexdigest()
-
-
-def setting_changes(old: Settings, new: Settings) -> list[str]:
-    """Say what differs, a phrase each."""
-    return [
-        f'{name} was {old.get(name, ABSENT)} and is {new.get(name, ABSENT)}'
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name, ABSENT) != new.get(name, ABSENT)
-    ]
-
-
-def listed_changes(changes: Sequence[str]) -> str:
-    """Write the first few changes into a sentence."""
-    more = len(changes) - _MOST_SHOWN
-    return '; '.join(changes[:_MOST_SHOWN]) + (f'; and {more} more' * (more > 0))

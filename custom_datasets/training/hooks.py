@@ -14,8 +14,7 @@ from mmengine.registry import HOOKS
 from torch import nn
 
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.training.facts import bare_model, iter_samples
-from custom_datasets.training.record import checkpoint_hook
+from custom_datasets.training.facts import bare_model, checkpoint_hook, iter_samples
 
 
 @HOOKS.register_module()

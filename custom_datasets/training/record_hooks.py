@@ -1,4 +1,4 @@
-"""The hook that keeps a run's record up to date."""
+"""The hooks that keep a run's record up to date, in training and in tests."""
 
 import multiprocessing
 import os
@@ -13,181 +13,51 @@ from mmengine.registry import HOOKS
 
 from custom_datasets.errors import UserError
 from custom_datasets.training.facts import (
-    Fingerprint,
     bare_model,
-    command,
+    checkpoint_hook,
     count_images,
     count_macs,
     counts_iterations,
     fingerprint,
-    git_state,
-    hardware,
-    overrides,
-    peak_memory,
-    short_path,
+    main_metric,
     training_facts,
-    versions,
 )
 from custom_datasets.training.progress import Pace
 from custom_datasets.training.record import (
     FORMAT,
+    Entry,
     RunRecord,
-    best_entry,
-    checkpoint_hook,
+    best_of,
     has_run,
-    main_metric,
     plain,
     read_run,
     set_aside,
     write_or_warn,
 )
-
-Content = dict[str, Any]
-"""What ``run.json`` holds."""
-
-
-def begin_record(runner: Any) -> Content:
-    """Describe a training that is about to begin.
-
-    A resumed run takes up the record beside its checkpoint; what came after
-    that checkpoint is left out, since it is done again. Any other record in the
-    work directory is moved into the run's log folder.
-
-    Args:
-        runner: :class:`custom_datasets.training.runner.PluginRunner`, with everything
-            built.
-    """
-    past = _past(runner)
-    filename = runner.cfg.filename
-    sets = {'train': runner.train_dataloader.dataset}
-    if runner.val_loop:
-        sets['val'] = runner.val_dataloader.dataset
-    data: dict[str, Fingerprint | None] = {'train': None, 'val': None}
-    data.update({name: fingerprint(each) for name, each in sets.items()})
-    facts = training_facts(runner)
-    sample = sets.get('val', sets['train'])[0]
-    facts['model'].update(count_macs(bare_model(runner), sample))
-    done = [e for e in past.get('epochs', ()) if e['iteration'] <= runner.iter]
-    validated = [entry for entry in done if entry['metrics']]
-    best = past.get('best')
-    if best:
-        entry = best_entry(validated, best['metric'], best['rule'])
-        best = entry and describe_best(entry, best['metric'], best['rule'], None)
-    session = _session(runner, data)
-    return {
-        'format': FORMAT,
-        'status': 'running',
-        'reason': None,
-        'started': past.get('started', session['started']),
-        'updated': session['started'],
-        'wall_seconds': past.get('wall_seconds', 0.0),
-        'command': session['command'],
-        'git': session['git'],
-        'config': {
-            'path': filename and short_path(filename),
-            'dumped': os.path.basename(filename or f'{runner.timestamp}.py'),
-            'overrides': plain(overrides(sys.argv)),
-            'scope': runner.cfg.get('default_scope'),
-        },
-        'data': data,
-        'versions': session['versions'],
-        'hardware': session['hardware'],
-        **plain(facts),
-        'speed': {'images_per_second': None, 'data_share': None}
-        | {'peak_memory_mb': None, 'memory_of': None},
-        'best': best,
-        'validation': validated[-1]['metrics'] if validated else None,
-        'epochs': done,
-        'checkpoints': [],
-        'sessions': [*map(_closed, past.get('sessions', ())), session],
-        'tests': past.get('tests', []),
-    }
-
-
-def describe_best(
-    entry: dict[str, Any], metric: str, rule: str, checkpoint: str | None
-) -> dict[str, Any]:
-    """Describe the best epoch.
-
-    Args:
-        entry: Of the record's ``epochs``.
-        metric: By which it is the best.
-        rule: ``greater`` or ``less``.
-        checkpoint: The file that was kept of it.
-    """
-    return {
-        'metric': metric,
-        'rule': rule,
-        'value': entry['metrics'][metric],
-        'epoch': entry['epoch'],
-        'iteration': entry['iteration'],
-        'checkpoint': checkpoint,
-    }
-
-
-def now() -> str:
-    """Return the time in UTC, to the second."""
-    return datetime.now(timezone.utc).isoformat(timespec='seconds')
-
-
-def _past(runner: Any) -> Content:
-    """Return the record to go on with, empty if there is none."""
-    past: Content = {}
-    folder = None
-    if runner.resumed_from:
-        folder = os.path.dirname(os.path.abspath(runner.resumed_from))
-    try:
-        if folder and has_run(folder):
-            past = read_run(folder, whole=True).content
-    except UserError as error:
-        runner.logger.warning(f'a new record is begun: {error}')
-    try:
-        if not past or not os.path.samefile(str(folder), runner.work_dir):
-            set_aside(runner.work_dir, runner.log_dir)
-            past['tests'] = []
-    except OSError as error:
-        runner.logger.warning(f'an earlier record cannot be moved: {error}')
-    return past
-
-
-def _session(runner: Any, data: dict[str, Fingerprint | None]) -> dict[str, Any]:
-    folder = os.path.dirname(runner.cfg.filename or '') or os.getcwd()
-    return {
-        'log': runner.timestamp,
-        'started': now(),
-        'seconds': 0.0,
-        'status': 'running',
-        'reason': None,
-        'from_epoch': None if counts_iterations(runner) else runner.epoch,
-        'from_iteration': runner.iter,
-        'resumed_from': runner.resumed_from,
-        'command': command(sys.argv),
-        'git': git_state(folder),
-        'versions': versions(),
-        'hardware': hardware(),
-        'ranks': runner.world_size,
-        'data': {name: each and each['sha256'] for name, each in data.items()},
-    }
-
-
-def _closed(session: dict[str, Any]) -> dict[str, Any]:
-    """Say of a session that nobody closed that it ended."""
-    if session['status'] != 'running':
-        return session
-    return {**session, 'status': 'stopped', 'reason': 'it ended without a word'}
-
+from custom_datasets.training.surroundings import (
+    command,
+    git_state,
+    hardware,
+    overrides,
+    peak_memory,
+    short_path,
+    versions,
+)
 
 _MEMORY_INTERVAL = 200
 _LONGEST_REASON = 2000
 _NO_LOSSES = ('time', 'data_time', 'lr', 'base_lr', 'momentum')
+
+Content = dict[str, Any]
+"""What ``run.json`` holds."""
 
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):  # type: ignore[misc]
     """Write ``run.json`` and ``run.md`` into the work directory.
 
-    From the first process: at the start, after each epoch, after each
-    validation and at the end. A record that can't be written gets a warning,
+    From the first process: at the start, after each epoch and each validation, and
+    at the end, however that comes. A record that can't be written gets a warning,
     and the run goes on.
     """
 
@@ -203,10 +73,10 @@ class RunRecordHook(Hook):  # type: ignore[misc]
         self._added = (0, 0.0)
 
     def before_train(self, runner: Any) -> None:
-        """Begin a record, or take up that of the checkpoint."""
+        """Begin a record, or continue that of the checkpoint."""
         if runner.rank == 0:
             self._begun = time.perf_counter()
-            content = begin_record(runner)
+            content = _begin(runner)
             self._earlier = content['wall_seconds']
             self._record = RunRecord(runner.work_dir, content)
             self._write(runner)
@@ -232,19 +102,18 @@ class RunRecordHook(Hook):  # type: ignore[misc]
             often or self.end_of_epoch(runner.train_dataloader, batch_idx)
         ):
             workers = [each.pid for each in multiprocessing.active_children()]
-            seen = peak_memory(pid for pid in workers if pid is not None)
+            memory = peak_memory(pid for pid in workers if pid is not None)
             speed = self._record.content['speed']
-            if (seen['peak_memory_mb'] or 0) > (speed['peak_memory_mb'] or 0):
-                speed.update(seen)
+            if (memory['peak_memory_mb'] or 0) > (speed['peak_memory_mb'] or 0):
+                speed.update(memory)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Add the epoch."""
-        counted = counts_iterations(runner)
-        self._add_entry(runner, None if counted else runner.epoch + 1)
+        self._add_entry(runner, None if counts_iterations(runner) else runner.epoch + 1)
         self._write(runner)
 
     def before_val(self, runner: Any) -> None:
-        """Add the iterations that led here, where they are what is counted."""
+        """Add the iterations that led here, where the run counts iterations."""
         if self._record and counts_iterations(runner):
             self._add_entry(runner, None)
 
@@ -258,10 +127,10 @@ class RunRecordHook(Hook):  # type: ignore[misc]
             return
         content['epochs'][-1]['metrics'] = content['validation'] = plain(metrics)
         chosen = main_metric(runner, metrics)
-        entry = chosen and best_entry(content['epochs'], *chosen)
-        if chosen and entry:
+        if chosen:
             kept = _kept_checkpoint(runner, chosen[0])
-            content['best'] = describe_best(entry, *chosen, kept)
+            best = best_of(content['epochs'], *chosen, checkpoint=kept)
+            content['best'] = best or content['best']
         self._write(runner)
 
     def after_train(self, runner: Any) -> None:
@@ -270,17 +139,17 @@ class RunRecordHook(Hook):  # type: ignore[misc]
         self._end(runner, 'finished', 'a hook ended it early' if early else None)
 
     def on_error(self, runner: Any, error: BaseException) -> None:
-        """Close the record of a run that ended otherwise.
+        """Close the record of a run that failed or was interrupted.
 
         :class:`custom_datasets.training.runner.PluginRunner` calls it.
         """
         if isinstance(error, KeyboardInterrupt):
             self._end(runner, 'stopped', 'interrupted (Ctrl-C)')
             return
-        said = str(error)
+        reason = str(error)
         if not isinstance(error, UserError):
-            said = f'{type(error).__name__}: {said}'
-        self._end(runner, 'failed', said[:_LONGEST_REASON])
+            reason = f'{type(error).__name__}: {reason}'
+        self._end(runner, 'failed', reason[:_LONGEST_REASON])
 
     def _add_entry(self, runner: Any, epoch: int | None) -> None:
         steps = self._pace.steps - self._added[0]
@@ -291,7 +160,7 @@ class RunRecordHook(Hook):  # type: ignore[misc]
             for name, values in runner.message_hub.log_scalars.items()
             if name.startswith('train/')
         }
-        entry = {
+        entry: Entry = {
             'epoch': epoch,
             'iteration': runner.iter,
             'lr': logged['lr'].current() if 'lr' in logged else None,
@@ -319,47 +188,23 @@ class RunRecordHook(Hook):  # type: ignore[misc]
             return
         content = self._record.content
         seconds = time.perf_counter() - self._begun
-        content['updated'] = now()
+        content['updated'] = _now()
         content['wall_seconds'] = round(self._earlier + seconds, 1)
         content['sessions'][-1]['seconds'] = round(seconds, 1)
         content['speed']['images_per_second'] = _rounded(self._pace.images_per_second())
         content['speed']['data_share'] = _rounded(self._pace.data_share)
         content['checkpoints'] = _checkpoints(runner)
-        if has_run(self._record.folder):
-            # A test may have been added meanwhile.
-            with suppress(UserError):
-                content['tests'] = read_run(self._record.folder, whole=True).content[
-                    'tests'
-                ]
+        # A test may have been added meanwhile.
+        with suppress(UserError):
+            content['tests'] = read_run(self._record.folder, whole=True).content[
+                'tests'
+            ]
         write_or_warn(self._record, runner.logger)
-
-
-def _kept_checkpoint(runner: Any, metric: str) -> str | None:
-    """Return the name of the file that was kept as the best by a metric."""
-    known = runner.message_hub.runtime_info
-    path = known.get('best_ckpt') or known.get(f'best_ckpt_{metric}')
-    return os.path.basename(path) if path else None
-
-
-def _checkpoints(runner: Any) -> list[str]:
-    hook = checkpoint_hook(runner)
-    folder = (hook and hook.out_dir) or runner.work_dir
-    if not os.path.isdir(folder):
-        return []
-    names = [name for name in os.listdir(folder) if name.endswith('.pth')]
-    return sorted(names, key=lambda name: (len(name), name))
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f'{value:.4g}')
 
 
 @HOOKS.register_module()
 class RecordTestHook(Hook):  # type: ignore[misc]
-    """Add the metrics of a test to the record that lies beside the checkpoint.
-
-    Without one, nothing is written.
-    """
+    """Add a test's metrics to the record beside the checkpoint, if there is one."""
 
     priority = 'LOWEST'
 
@@ -383,7 +228,7 @@ class RecordTestHook(Hook):  # type: ignore[misc]
         record.content['tests'].append(
             {
                 'checkpoint': os.path.basename(path),
-                'when': now(),
+                'when': _now(),
                 'seconds': round(time.perf_counter() - self._begun, 1),
                 'command': command(sys.argv),
                 'model': type(bare_model(runner)).__name__,
@@ -392,3 +237,143 @@ class RecordTestHook(Hook):  # type: ignore[misc]
             }
         )
         write_or_warn(record, runner.logger)
+
+
+def _begin(runner: Any) -> Content:
+    """Describe a training that is about to begin, with what an earlier one did."""
+    filename = runner.cfg.filename
+    sets = {'train': runner.train_dataloader.dataset}
+    if runner.val_loop:
+        sets['val'] = runner.val_dataloader.dataset
+    data: Content = {'train': None, 'val': None}
+    data.update({name: fingerprint(each) for name, each in sets.items()})
+    facts = training_facts(runner)
+    sample = sets.get('val', sets['train'])[0]
+    facts['model'].update(count_macs(bare_model(runner), sample))
+    session = _session(runner, data)
+    past = _past(runner)
+    return {
+        'format': FORMAT,
+        'status': 'running',
+        'reason': None,
+        'started': session['started'],
+        'updated': session['started'],
+        'wall_seconds': 0.0,
+        'command': session['command'],
+        'git': session['git'],
+        'config': {
+            'path': filename and short_path(filename),
+            'dumped': os.path.basename(filename or f'{runner.timestamp}.py'),
+            'overrides': plain(overrides(sys.argv)),
+            'scope': runner.cfg.get('default_scope'),
+        },
+        'data': data,
+        'versions': session['versions'],
+        'hardware': session['hardware'],
+        **plain(facts),
+        'speed': dict.fromkeys(
+            ('images_per_second', 'data_share', 'peak_memory_mb', 'memory_of')
+        ),
+        'best': None,
+        'validation': None,
+        'epochs': [],
+        'checkpoints': [],
+        'tests': [],
+        **past,
+        'sessions': [*past.get('sessions', ()), session],
+    }
+
+
+def _past(runner: Any) -> Content:
+    """Return what a resumed run takes from the record beside its checkpoint.
+
+    What came after that checkpoint is left out, since it is done again. Any other
+    record in the work directory is moved into the run's log folder.
+    """
+    past: Content = {}
+    folder = os.path.dirname(os.path.abspath(runner.resumed_from or ''))
+    if runner.resumed_from and has_run(folder):
+        try:
+            past = _until(read_run(folder, whole=True).content, runner.iter)
+        except UserError as error:
+            runner.logger.warning(f'a new record begins: {error}')
+        except (AttributeError, KeyError, TypeError) as error:
+            runner.logger.warning(
+                f'a new record begins: that in {folder} is damaged '
+                f'({type(error).__name__}: {error})'
+            )
+    try:
+        if not past or not os.path.samefile(folder, runner.work_dir):
+            set_aside(runner.work_dir, runner.log_dir)
+            past['tests'] = []
+    except OSError as error:
+        runner.logger.warning(f'an earlier record cannot be moved: {error}')
+    return past
+
+
+def _until(content: Content, iteration: int) -> Content:
+    """Return what a record says of the steps up to an iteration."""
+    done = [entry for entry in content['epochs'] if entry['iteration'] <= iteration]
+    validated = [entry for entry in done if entry['metrics']]
+    best = content['best']
+    return {
+        'started': content['started'],
+        'wall_seconds': content['wall_seconds'],
+        'best': best and best_of(validated, best['metric'], best['rule']),
+        'validation': validated[-1]['metrics'] if validated else None,
+        'epochs': done,
+        'tests': content['tests'],
+        'sessions': [_closed(session) for session in content['sessions']],
+    }
+
+
+def _closed(session: Content) -> Content:
+    """Say of a session that was killed that it ended."""
+    if session['status'] != 'running':
+        return session
+    return {**session, 'status': 'stopped', 'reason': 'ended without notice'}
+
+
+def _session(runner: Any, data: Content) -> Content:
+    folder = os.path.dirname(runner.cfg.filename or '') or os.getcwd()
+    return {
+        'log': runner.timestamp,
+        'started': _now(),
+        'seconds': 0.0,
+        'status': 'running',
+        'reason': None,
+        'from_epoch': None if counts_iterations(runner) else runner.epoch,
+        'from_iteration': runner.iter,
+        'resumed_from': runner.resumed_from,
+        'command': command(sys.argv),
+        'git': git_state(folder),
+        'versions': versions(),
+        'hardware': hardware(),
+        'ranks': runner.world_size,
+        'data': {name: each and each['sha256'] for name, each in data.items()},
+    }
+
+
+def _kept_checkpoint(runner: Any, metric: str) -> str | None:
+    """Return the name of the file that was kept as the best by a metric."""
+    info = runner.message_hub.runtime_info
+    path = info.get('best_ckpt') or info.get(f'best_ckpt_{metric}')
+    return os.path.basename(path) if path else None
+
+
+def _checkpoints(runner: Any) -> list[str]:
+    hook = checkpoint_hook(runner)
+    folder = (hook and hook.out_dir) or runner.work_dir
+    if not os.path.isdir(folder):
+        return []
+    names = [name for name in os.listdir(folder) if name.endswith('.pth')]
+    return sorted(names, key=lambda name: (len(name), name))
+
+
+def _now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec='seconds')
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f'{value:.4g}')

@@ -49,8 +49,11 @@ def make_job(folder, fold, train=TRAIN, test=TEST):
         name=f'fold_{fold}',
         folder=str(path),
         train=[sys.executable, str(scripts['train']), str(path)],
-        test=lambda checkpoint: [
-            *(sys.executable, str(scripts['test']), str(path / 'tested'), checkpoint)
+        steps=[
+            lambda checkpoint: [
+                *(sys.executable, str(scripts['test']), str(path / 'tested')),
+                checkpoint,
+            ]
         ],
     )
 
@@ -93,7 +96,7 @@ def test_a_folder_that_was_moved_is_resumed_where_it_is(tmp_path, lock):
     assert last_checkpoint(str(moved)) is None
 
 
-def test_the_test_set_is_predicted_last_and_alone_if_all_else_is_done(tmp_path, lock):
+def test_steps_run_in_order_and_without_the_training_if_that_is_done(tmp_path, lock):
     job = make_job(tmp_path, 0)
     script = tmp_path / 'test_0.py'
 
@@ -101,16 +104,19 @@ def test_the_test_set_is_predicted_last_and_alone_if_all_else_is_done(tmp_path, 
         return [sys.executable, str(script), str(tmp_path / 'predicted'), checkpoint]
 
     last = str(tmp_path / 'fold_0/epoch_2.pth')
-    assert run([replace(job, predict=predict)], lock)[1] == {}
+    assert run([replace(job, steps=[*job.steps, predict])], lock)[1] == {}
     assert (tmp_path / 'fold_0/tested').read_text() == last
     assert (tmp_path / 'predicted').read_text() == last
-    (tmp_path / 'fold_0/tested').unlink()
 
-    done, _ = run([replace(job, predict=predict, checkpoint='best.pth')], lock)
+    done, _ = run([replace(job, steps=[predict], checkpoint='best.pth')], lock)
     assert [checkpoint for _, checkpoint in done] == ['best.pth']
     assert (tmp_path / 'predicted').read_text() == 'best.pth'
-    assert not (tmp_path / 'fold_0/tested').exists()
     assert (tmp_path / 'fold_0/trained').read_text() == 'None\n'
+
+
+def test_processes_keep_the_lock(tmp_path, lock):
+    job = make_job(tmp_path, 0, train=f'import os; os.fstat({lock})\n{TRAIN}')
+    assert run([job], lock)[1] == {}
 
 
 def test_a_fold_that_fails_leaves_the_others(tmp_path, lock):
@@ -241,5 +247,5 @@ def test_gpus(monkeypatch, visible, count, most, devices):
 
 def test_more_gpus_than_there_are(monkeypatch):
     monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
-    with pytest.raises(UserError, match='--gpus 2: 1 can be seen here'):
+    with pytest.raises(UserError, match='--gpus 2: only 1 can be seen here'):
         visible_devices(2)

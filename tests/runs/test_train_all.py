@@ -1,6 +1,8 @@
-"""Several configs: in turn, gone on with, failing, and never mixed with others."""
+"""Several configs: their commands, their comparison, and what is refused.
 
-import json
+What is kept and gone on with is tested in ``test_campaign.py``.
+"""
+
 import shutil
 import sys
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ import pytest
 
 from custom_datasets.errors import UserError
 from custom_datasets.runs import train_all as module
-from custom_datasets.runs.train_all import NOTE, PAGE, TABLE, train_all
+from custom_datasets.runs.train_all import PAGE, TABLE, train_all
 from tests.runs.drawn_runs import classified, write_run
 
 # Stand-ins for both commands: they take over what was drawn for a config, and fail
@@ -90,34 +92,8 @@ def test_all_are_trained_tested_and_compared(configs, tmp_path):
     assert (tmp_path / 'out' / PAGE).is_file()
 
 
-def test_what_is_done_is_not_done_again(configs, tmp_path):
-    run(configs[:2])
-    calls(tmp_path)
-    text, said, _ = run(configs)
-    assert said[0] == 'done before: a, b'
-    assert {name for _, name, *_ in calls(tmp_path)} == {'c'}
-    assert 'rank by top-1' in text
-    text, said, _ = run(configs)
-    assert said == ['done before: a, b, c']
-    assert calls(tmp_path) == []
-    assert 'rank by top-1' in text
-
-
-def test_half_done_is_resumed(configs, tmp_path):
-    fails = tmp_path / 'report a fails'
-    fails.write_text('power cut')
-    with pytest.raises(UserError, match='1 of 2 failed'):
-        run(configs[:2])
-    fails.unlink()
-    calls(tmp_path)
-    run(configs[:2])
-    assert calls(tmp_path) == [
-        ('train', 'a', '--work-dir', 'out/a', '--resume', 'out/a/epoch_3.pth'),
-        ('report', 'a', 'out/a/epoch_3.pth'),
-    ]
-
-
 def test_one_that_fails_leaves_the_others(configs, tmp_path):
+    (tmp_path / 'drawn/b/run.json').unlink()
     (tmp_path / 'train b fails').write_text('first this\nerror: no such image')
     with pytest.raises(UserError) as caught:
         run(configs)
@@ -134,7 +110,7 @@ def test_one_that_fails_leaves_the_others(configs, tmp_path):
 
 def test_fewer_than_two_are_not_compared(configs, tmp_path):
     text, _, _ = run(configs[:1])
-    assert text == 'There are no two runs to compare.'
+    assert text == 'Fewer than two runs to compare.'
     assert not (tmp_path / 'out' / PAGE).exists()
 
 
@@ -144,48 +120,17 @@ def test_runs_that_cannot_be_compared(configs, tmp_path):
     assert text.startswith('The runs cannot be compared: out/b/run.json: its format')
 
 
-def test_a_training_of_other_settings_is_not_gone_on_with(configs, tmp_path):
+def test_other_settings_and_lists_of_images_are_not_gone_on_with(
+    configs, tmp_path, monkeypatch
+):
     run(configs[:2])
-    calls(tmp_path)
-    with pytest.raises(UserError, match=r'out/a: holds a .* lr was 1 and is 3; give'):
+    with pytest.raises(UserError, match=r'out/a: holds .* lr was 1 and is 3; give'):
         run(['c.py', 'a.py'], 'lr=3')
-    assert calls(tmp_path) == []
-    assert not (tmp_path / 'out/c').exists()
-
-
-def test_other_lists_of_images_are_not_gone_on_with(configs, tmp_path, monkeypatch):
-    run(configs[:2])
     (tmp_path / 'train.txt').write_text('a.png\ta\n')
     sources = [SimpleNamespace(ann_file='train.txt'), SimpleNamespace(ann_file='no')]
     monkeypatch.setattr(module, 'find_sources', lambda cfg: (sources, []))
-    with pytest.raises(UserError, match='out/a: holds a training on other lists'):
+    with pytest.raises(UserError, match=r'out/a: .* the lists of images have changed'):
         run(configs[:2])
-
-
-def test_without_a_checkpoint_other_settings_begin_anew(configs, tmp_path):
-    run(configs[:2])
-    (tmp_path / 'out/a/epoch_3.pth').unlink()
-    calls(tmp_path)
-    run(['a.py'], 'lr=3')
-    names = ['--work-dir', 'out/a', '--cfg-options', 'lr=3']
-    assert calls(tmp_path)[0] == ('train', 'a', *names)
-    assert json.loads((tmp_path / 'out/a' / NOTE).read_text())['settings']['lr'] == '3'
-
-
-def test_a_training_by_hand_is_left_alone(configs, tmp_path):
-    shutil.copytree(tmp_path / 'drawn/a', tmp_path / 'out/a')
-    (tmp_path / 'out/a/last_checkpoint').write_text('out/a/epoch_3.pth')
-    with pytest.raises(UserError, match='out/a: holds a training that this command'):
-        run(configs)
-    assert calls(tmp_path) == []
-
-
-@pytest.mark.parametrize('text', ['', '[]', '{"settings": {}}'])
-def test_a_broken_note(configs, tmp_path, text):
-    run(configs[:2])
-    (tmp_path / 'out/a' / NOTE).write_text(text)
-    with pytest.raises(UserError, match=f'out/a/{NOTE}: cannot be read'):
-        run(configs)
 
 
 def test_two_of_one_name(configs, tmp_path):

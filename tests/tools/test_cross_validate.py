@@ -74,7 +74,7 @@ def test_folds_go_on_after_an_interruption(run, root, tmp_path, monkeypatch, cap
     error = capsys.readouterr().err
     assert 'optim_wrapper.optimizer.lr was 0.004 and is 0.5' in error
     assert tool.main([*arguments, 'fold=1']) == 1
-    assert 'cross-validation sets it itself' in capsys.readouterr().err
+    assert 'cross-validation sets the fold itself' in capsys.readouterr().err
 
 
 def interrupt_after_first_fold(arguments, folder):
@@ -92,7 +92,7 @@ def interrupt_after_first_fold(arguments, folder):
                 process.send_signal(signal.SIGINT)
                 break
         _, error = process.communicate(timeout=100)
-    assert 'interrupted; the same command goes on where it stopped' in error
+    assert 'interrupted; run the same command again to continue' in error
     assert process.returncode == 1
 
 

@@ -195,7 +195,7 @@ def test_a_resumed_run_goes_on_with_its_record(copied, content, bccd_root):
     assert after['epochs'][2]['lr'] < 1
     assert after['tests'] == content['tests']
     first, second = after['sessions']
-    assert (first['status'], first['reason']) == ('stopped', 'it ended without a word')
+    assert (first['status'], first['reason']) == ('stopped', 'ended without notice')
     assert (second['status'], second['from_epoch']) == ('finished', 2)
     assert second['resumed_from'] == str(work_dir / 'epoch_2.pth')
     assert after['wall_seconds'] == pytest.approx(

@@ -53,7 +53,7 @@ def test_goes_on_after_an_interruption(metal_crops, tmp_path, monkeypatch, capsy
 
     assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
     said = capsys.readouterr().err
-    assert 'holds a training of other settings: optim_wrapper.optimizer.lr was' in said
+    assert 'training with other settings: optim_wrapper.optimizer.lr was' in said
 
 
 def interrupt_after(name, arguments, folder):
@@ -71,7 +71,7 @@ def interrupt_after(name, arguments, folder):
                 process.send_signal(signal.SIGINT)
                 break
         _, error = process.communicate(timeout=100)
-    assert 'interrupted; the same command goes on where it stopped' in error
+    assert 'interrupted; run the same command again to continue' in error
     assert process.returncode == 1
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from mmengine.hooks import CheckpointHook
 
-from custom_datasets.training.record import best_entry, main_metric, plain
+from custom_datasets.training.facts import main_metric
+from custom_datasets.training.record import best_of, plain
 
 
 def test_numbers_of_all_kinds_become_plain():
@@ -49,7 +50,18 @@ def test_the_main_metric(runner, metrics, chosen):
 
 def test_the_first_of_the_best_epochs_is_taken():
     values = [None, {'a': 0.5}, {'a': 0.75}, {'a': None}, {'a': 0.75}, {'b': 9}]
-    entries = [{'epoch': i, 'metrics': each} for i, each in enumerate(values)]
-    assert best_entry(entries, 'a', 'greater')['epoch'] == 2
-    assert best_entry(entries, 'a', 'less')['epoch'] == 1
-    assert best_entry(entries, 'c', 'less') is None
+    entries = [
+        {'epoch': i, 'iteration': 2 * i, 'metrics': each}
+        for i, each in enumerate(values)
+    ]
+    assert best_of(entries, 'a', 'greater', 'best.pth') == {
+        'metric': 'a',
+        'rule': 'greater',
+        'value': 0.75,
+        'epoch': 2,
+        'iteration': 4,
+        'checkpoint': 'best.pth',
+    }
+    least = best_of(entries, 'a', 'less')
+    assert (least['epoch'], least['value'], least['checkpoint']) == (1, 0.5, None)
+    assert best_of(entries, 'c', 'less') is None

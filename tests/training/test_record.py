@@ -46,11 +46,11 @@ def test_what_json_cannot_hold_leaves_the_old_files(tmp_path):
     ('text', 'message'),
     [
         (None, 'no such file; name the work directory'),
-        ('{"format": 1,', 'not a whole record'),
+        ('{"format": 1,', 'incomplete or damaged'),
         ('[]', 'its format is None, and this version reads 1'),
         ('{"format": 2}', 'its format is 2, and this version reads 1'),
-        ('{"format": 1}', r'writes it \(status is missing\); read it with the v'),
-        ('{"format": 1, "seed": NaN}', r'not a whole record \(NaN is no JSON\)'),
+        ('{"format": 1}', r"another version \('status' is missing\); read it with"),
+        ('{"format": 1, "seed": NaN}', r'incomplete or damaged \(NaN is not JSON\)'),
     ],
 )
 def test_what_is_no_record_is_said(tmp_path, text, message):
@@ -67,7 +67,7 @@ def test_a_record_that_cannot_be_written_warns(tmp_path, caplog):
     logger = logging.getLogger('run')
     write_or_warn(RunRecord(str(blocked), content()), logger)
     (message,) = caplog.messages
-    assert 'the run goes on without its record' in message
+    assert 'the run continues without its record' in message
     assert blocked.read_text() == 'in the way'
 
 
@@ -77,17 +77,50 @@ def test_a_record_that_cannot_be_shown_warns(tmp_path, caplog):
     del broken['git']['changes']
     write_or_warn(RunRecord(str(tmp_path), broken), logging.getLogger('run'))
     (message,) = caplog.messages
-    assert "the run goes on without its record: KeyError: 'changes'" in message
+    assert "the run continues without its record: KeyError: 'changes'" in message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_record_that_lacks_something_is_read_but_not_added_to(tmp_path):
+@pytest.mark.parametrize(
+    ('change', 'damage'),
+    [
+        (lambda r: r['git'].pop('changes'), "'changes' is missing"),
+        (lambda r: r.update(git=None), 'NoneType'),
+        (lambda r: r.pop('tests'), "'tests' is missing"),
+        (lambda r: r.update(speed=7), 'int'),
+        (lambda r: r['best'].pop('metric'), "'metric' is missing"),
+    ],
+)
+def test_a_record_that_lacks_something_is_read_but_not_added_to(
+    tmp_path, change, damage
+):
     older = copy.deepcopy(content())
-    del older['git']['changes']
+    change(older)
     (tmp_path / 'run.json').write_text(json.dumps(older))
     assert read_run(str(tmp_path)).content == older
-    with pytest.raises(UserError, match=r'run\.json: .*\(git\.changes is missing\)'):
+    with pytest.raises(UserError, match=rf'run\.json: damaged, .*{damage}.*'):
         read_run(str(tmp_path), whole=True)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda r: r.update(status=None),
+        lambda r: r['config'].update(dumped=7),
+        lambda r: r['data']['train'].update(classes=[1, 2]),
+        lambda r: r['data'].update(train=None),
+        lambda r: r['epochs'][1].pop('iteration'),
+        lambda r: r.update(epochs=[7]),
+        lambda r: r['epochs'][0].update(metrics='0.5'),
+        lambda r: r['best'].update(value='high'),
+    ],
+)
+def test_what_every_reader_takes_is_asked_for_always(tmp_path, change):
+    damaged = copy.deepcopy(content())
+    change(damaged)
+    (tmp_path / 'run.json').write_text(json.dumps(damaged))
+    with pytest.raises(UserError, match=r'run\.json: damaged, or written by another'):
+        read_run(str(tmp_path))
 
 
 def test_an_earlier_record_is_moved(tmp_path):

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from custom_datasets.training.facts import (
+from custom_datasets.training.surroundings import (
     command,
     git_state,
     hardware,

@@ -1,0 +1,310 @@
+"""A campaign: trainings in one folder, each with what follows it, and its own note.
+
+What is done is kept, so the same command goes on after an interruption; a folder
+that holds a training of other settings, or on other lists, is refused.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from custom_datasets.errors import UserError
+from custom_datasets.files import write_json
+from custom_datasets.runs.jobs import (
+    Interrupted,
+    Job,
+    last_checkpoint,
+    run_jobs,
+    steps_done,
+    visible_devices,
+)
+from custom_datasets.runs.settings_diff import ABSENT, Settings, flatten
+
+NOTE = 'campaign.json'
+"""In each training's folder: settings, lists, and what is done."""
+
+Say = Callable[[str], None]
+Progress = Callable[[int, int], None]
+"""Called with the epochs (or iterations) done, and those of the whole campaign."""
+
+_MOST_CHANGES = 5
+_WITHOUT_EFFECT = frozenset(
+    """
+    default_hooks.logger env_cfg log_level log_processor pin_memory prefetch_factor
+    resume track vis_backends visualizer work_dir val_dataloader.num_workers
+    val_dataloader.persistent_workers test_dataloader.num_workers
+    test_dataloader.persistent_workers
+    """.split()
+)
+"""Settings that leave the weights alone. Workers of the training loader do not:
+each has random numbers of its own, and one that persists keeps them going."""
+
+
+class Step(NamedTuple):
+    """What is done with the checkpoint of a training.
+
+    Attributes:
+        file: What it leaves in the folder.
+        command: Returns the command for a checkpoint.
+        done: What the user is told then, as in ``trained and tested``.
+        reads: Digest of a list that it reads: another one, and it is done again.
+    """
+
+    file: str
+    command: Callable[[str], Sequence[str]]
+    done: str
+    reads: str = ''
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training and the steps that follow it.
+
+    Attributes:
+        name: Unique in the campaign.
+        folder: Its work directory.
+        settings: Those on which the result depends.
+        lists: Digest of the lists of images.
+        length: Epochs, or iterations; 0 if unknown.
+        train: The command that trains; it has to take ``--resume CHECKPOINT``.
+        steps: In the order in which they run.
+        prepare: Called before any of its commands starts.
+    """
+
+    name: str
+    folder: str
+    settings: Settings
+    lists: str
+    length: int
+    train: Sequence[str]
+    steps: Sequence[Step]
+    prepare: Callable[[], None] | None = None
+
+
+def run_campaign(
+    tasks: Sequence[Task],
+    work_dir: str,
+    report: Callable[[Mapping[str, str], Mapping[str, str]], str],
+    *,
+    gpus: int | None = None,
+    say: Say = print,
+    progress: Progress | None = None,
+) -> str:
+    """Run what is not done yet, as many trainings at once as there are GPUs.
+
+    Args:
+        tasks: All of the campaign, those that are done too.
+        work_dir: Locked meanwhile.
+        report: Called at the end with the checkpoints of what is done, and with
+            why the others failed, each by name; its text is returned.
+        gpus: All that are visible if None.
+        say: Called with a line on each task that is done.
+        progress: Called again and again.
+
+    Raises:
+        UserError: A folder is in use or holds another training: then nothing has
+            started. Or a task failed, or the command was interrupted.
+    """
+    devices = visible_devices(gpus)
+    with locked(work_dir) as lock:
+        notes = {task.name: _Note(task) for task in tasks}
+        missing = {name: note.missing() for name, note in notes.items()}
+        finished = [name for name, steps in missing.items() if not steps]
+        if finished:
+            say(f'done before: {", ".join(finished)}')
+        jobs = [notes[name].begin(steps) for name, steps in missing.items() if steps]
+
+        def done(job: Job, checkpoint: str) -> None:
+            note = notes[job.name]
+            told = [step.done for step in note.finish(checkpoint)]
+            if job.checkpoint is None:
+                told.insert(0, 'trained')
+            *first, last = told
+            text = f'{", ".join(first)} and {last}' if first else last
+            say(f'{job.name}: {text} ({job.folder})')
+
+        def watch() -> None:
+            total = sum(task.length for task in tasks)
+            if progress and total:
+                progress(sum(steps_done(task.folder) for task in tasks), total)
+
+        try:
+            failures = run_jobs(jobs, devices, lock, done, watch)
+        except Interrupted as error:
+            raise UserError(
+                'interrupted; run the same command again to continue'
+            ) from error
+        checkpoints = {n: note.checkpoint for n, note in notes.items()}
+        text = report({n: path for n, path in checkpoints.items() if path}, failures)
+    if failures:
+        reasons = '\n\n'.join(f'{name}: {reason}' for name, reason in failures.items())
+        raise UserError(
+            f'{len(failures)} of {len(tasks)} failed\n\n{reasons}\n\n{text}\n\n'
+            'Run the same command again to retry; what is done is kept.'
+        )
+    return text
+
+
+def settings_of(cfg: Mapping[str, Any]) -> Settings:
+    """Return the settings of a config on which the weights depend."""
+    return {
+        name: value
+        for name, value in flatten(dict(cfg)).items()
+        if not any(f'.{part}.' in f'.{name}.' for part in _WITHOUT_EFFECT)
+    }
+
+
+def training_length(cfg: Mapping[str, Any]) -> int:
+    """Return the epochs, or iterations, of a config; 0 if it does not say."""
+    train_cfg = cfg.get('train_cfg') or {}
+    return train_cfg.get('max_epochs') or train_cfg.get('max_iters') or 0
+
+
+def digest_of(paths: Iterable[str]) -> str:
+    """Return a digest of the content of several files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, 'rb') as file:
+            digest.update(hashlib.sha256(file.read()).digest())
+    return digest.hexdigest()
+
+
+@contextmanager
+def locked(work_dir: str) -> Iterator[int]:
+    """Keep a folder for one command and the processes that it starts.
+
+    Yields:
+        A file descriptor to pass on to each: the folder stays locked until the
+        last of them has ended, even if this process is killed before.
+
+    Raises:
+        UserError: Another command, or a process it left, still works in it.
+    """
+    path = os.path.join(work_dir, '.lock')
+    try:
+        os.makedirs(work_dir, exist_ok=True)
+        file = open(path, 'w')
+    except OSError as error:
+        raise UserError(f'{path}: cannot be written ({error.strerror})') from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f'{work_dir}: in use by another command, or by a training that one '
+                'left running; wait until it ends, or give another --work-dir'
+            ) from error
+        yield file.fileno()
+
+
+class _Note:
+    """What is written in the folder of a task: what it depends on, what is done."""
+
+    def __init__(self, task: Task) -> None:
+        """Read it; raises a UserError where the folder holds another training."""
+        self.checkpoint: str | None = None
+        self._task = task
+        self._done: dict[str, str] = {}
+        self._begun: Sequence[Step] = ()
+        self._path = os.path.join(task.folder, NOTE)
+        trained = last_checkpoint(task.folder) is not None
+        try:
+            self._read()
+        except FileNotFoundError as error:
+            if trained:
+                raise UserError(
+                    f'{task.folder}: holds a training that this command did not '
+                    'start; give another --work-dir'
+                ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if trained:
+                raise UserError(
+                    f'{self._path}: cannot be read ({error}); give another --work-dir'
+                ) from error
+        except _OtherTraining as error:
+            # Where nothing came of it, a setting may just have been misspelt.
+            if trained:
+                raise UserError(
+                    f'{task.folder}: holds a training with other settings: {error}; '
+                    'give another --work-dir, or the settings of that training'
+                ) from error
+
+    def missing(self) -> list[Step]:
+        """List the steps that are not done, or whose file is gone."""
+        return [
+            step
+            for step in self._task.steps
+            if self._done.get(step.file) != step.reads
+            or not os.path.isfile(os.path.join(self._task.folder, step.file))
+        ]
+
+    def begin(self, steps: Sequence[Step]) -> Job:
+        """Return the job that does some steps, after the training if need be."""
+        task = self._task
+        checkpoint = self.checkpoint
+        if checkpoint and not os.path.isfile(checkpoint):
+            checkpoint = last_checkpoint(task.folder)  # The folder was moved.
+        if task.prepare:
+            task.prepare()
+        if checkpoint is None:
+            steps = task.steps
+            self.checkpoint, self._done = None, {}
+            self._write()
+        self._begun = steps
+        return Job(
+            name=task.name,
+            folder=task.folder,
+            train=task.train,
+            steps=[step.command for step in steps],
+            checkpoint=checkpoint,
+        )
+
+    def finish(self, checkpoint: str) -> Sequence[Step]:
+        """Write down that the job is done; return its steps."""
+        self.checkpoint = checkpoint
+        self._done |= {step.file: step.reads for step in self._begun}
+        self._write()
+        return self._begun
+
+    def _read(self) -> None:
+        with open(self._path, encoding='utf-8') as file:
+            saved = json.load(file)
+        changes = []
+        if saved['lists'] != self._task.lists:
+            changes.append('the lists of images have changed')
+        changes += _setting_changes(saved['settings'], self._task.settings)
+        checkpoint, done = saved['checkpoint'], dict(saved['done'])
+        if changes:
+            raise _OtherTraining(_first(changes))
+        self.checkpoint, self._done = checkpoint, done
+
+    def _write(self) -> None:
+        content = {
+            'settings': self._task.settings,
+            'lists': self._task.lists,
+            'checkpoint': self.checkpoint,
+            'done': self._done,
+        }
+        write_json(self._path, content)
+
+
+class _OtherTraining(Exception):
+    """The note is of another training; the message says what differs."""
+
+
+def _setting_changes(old: Settings, new: Settings) -> list[str]:
+    return [
+        f'{name} was {old.get(name, ABSENT)} and is {new.get(name, ABSENT)}'
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name, ABSENT) != new.get(name, ABSENT)
+    ]
+
+
+def _first(changes: Sequence[str]) -> str:
+    more = len(changes) - _MOST_CHANGES
+    return '; '.join(changes[:_MOST_CHANGES]) + (f'; and {more} more' * (more > 0))
