@@ -1,4 +1,4 @@
-"""Hooks that every run of this package has."""
+"""Hooks that every run of this package has: what stops it, and its seeds."""
 
 import os
 import random
@@ -9,19 +9,25 @@ import numpy as np
 import torch
 from mmengine.dist import all_gather_object, all_reduce
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import nn
 
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.training.facts import bare_model, checkpoint_hook, iter_samples
 
+Losses = Mapping[str, Any]
+Parse = Callable[[Losses], tuple[torch.Tensor, Mapping[str, Any]]]
+
+
+class NonFiniteError(UserError):
+    """A loss or a weight is infinite or not a number."""
+
 
 @HOOKS.register_module()
 class ClassCountHook(Hook):  # type: ignore[misc]
     """Compare each head's ``num_classes`` with the data set's classes.
 
-    Every module with a ``num_classes`` is compared but region proposal heads,
+    Every module with a ``num_classes`` is compared except region proposal heads,
     which tell objects from background only, and backbones.
 
     Raises:
@@ -30,28 +36,15 @@ class ClassCountHook(Hook):  # type: ignore[misc]
 
     def before_train(self, runner: Any) -> None:
         """Check against the training set."""
-        self._check(runner, runner.train_dataloader.dataset)
+        _require_classes(runner, runner.train_dataloader.dataset)
 
     def before_val_epoch(self, runner: Any) -> None:
         """Check against the validation set."""
-        self._check(runner, runner.val_dataloader.dataset)
+        _require_classes(runner, runner.val_dataloader.dataset)
 
     def before_test_epoch(self, runner: Any) -> None:
         """Check against the test set."""
-        self._check(runner, runner.test_dataloader.dataset)
-
-    def _check(self, runner: Any, dataset: Any) -> None:
-        classes = dataset.metainfo.get('classes')
-        if classes is None:
-            return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        for name, count in head_class_counts(model).items():
-            if count != len(classes):
-                raise ConfigError(
-                    f'model.{name} has num_classes={count}, but the data set has '
-                    f'{len(classes)}: {", ".join(classes)}; in the config, write '
-                    'num_classes=_base_.num_classes, or set classes=[...] for both'
-                )
+        _require_classes(runner, runner.test_dataloader.dataset)
 
 
 @HOOKS.register_module()
@@ -90,42 +83,16 @@ class EpochSeedHook(Hook):  # type: ignore[misc]
         torch.manual_seed(seed)
 
 
-def keep_torch_seed(worker_id: int) -> None:
-    """Leave a loader worker with the seed that PyTorch gave it."""
-
-
-def head_class_counts(model: nn.Module) -> dict[str, int]:
-    """Return ``num_classes`` of each head, by the module's dotted name."""
-    counts = {}
-    for name, module in model.named_modules():
-        count = getattr(module, 'num_classes', None)
-        path = name.split('.')
-        if isinstance(count, int) and count > 0 and 'backbone' not in path:
-            if 'rpn_head' not in path and any('head' in part for part in path):
-                counts[name] = count
-    return counts
-
-
-Losses = Mapping[str, Any]
-Parse = Callable[[Losses], tuple[torch.Tensor, Mapping[str, Any]]]
-
-
-class NonFiniteError(UserError):
-    """A loss or a weight is infinite or no number."""
-
-
 @HOOKS.register_module()
 class FiniteLossHook(Hook):  # type: ignore[misc]
     """Look at every loss before its gradient is taken.
 
     A total that is not finite, on any process, stops all of them, so that no
     step is taken with it. Gradients that overflow under ``AmpOptimWrapper``
-    stop nothing, since it skips their step and scales down. Weights are looked
-    at before each checkpoint: one that holds broken weights is not written,
-    and so removes no good one.
-
-    mmdet's ``CheckInvalidLossHook`` looks at one iteration in fifty, after the
-    step.
+    stop nothing, since it skips their step and scales down. Weights are checked
+    before each checkpoint: a broken one is not written, and so replaces no good
+    one. mmdet's ``CheckInvalidLossHook`` looks at one iteration in fifty, after
+    the step.
 
     Raises:
         NonFiniteError: With the batch's images, every loss, the learning rate
@@ -158,15 +125,15 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Check the weights before a checkpoint that comes after iterations."""
+        """Check the weights before a checkpoint that is saved by iteration."""
         saver = checkpoint_hook(runner)
         if saver and not saver.by_epoch:
             if self.every_n_train_iters(runner, saver.interval):
-                check_weights(runner)
+                _require_finite_weights(runner)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Check the weights before a checkpoint that comes after epochs."""
-        check_weights(runner)
+        """Check the weights before a checkpoint that is saved by epoch."""
+        _require_finite_weights(runner)
 
     def after_train(self, runner: Any) -> None:
         """Take the check out of the model."""
@@ -176,46 +143,67 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
         self, runner: Any, total: torch.Tensor, terms: Losses
     ) -> NonFiniteError:
         broken = not bool(torch.isfinite(total.detach()).all())
-        mine = _describe_batch(self._batch, terms) if broken else None
-        said = [text for text in all_gather_object(mine) if text]
+        own = _describe_batch(self._batch, terms) if broken else None
+        batches = '\n'.join(text for text in all_gather_object(own) if text)
         if runner.rank != 0:
             return NonFiniteError('a loss is not finite; the first process says more')
-        where = f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}'
         # Not the running means, which this very batch has changed.
-        bad = first_broken(dict(bare_model(runner).named_parameters()))
-        since = f'; {bad} has not been since an earlier step' if bad else ''
-        batches = '\n'.join(said)
+        name = first_broken(dict(bare_model(runner).named_parameters()))
+        since = f'; {name} has not been since an earlier step' if name else ''
         return NonFiniteError(
-            f'{where}: the loss is not finite{since}\n{batches}\n{_what_to_do(runner)}'
+            f'{_place(runner)}: the loss is not finite{since}\n{batches}\n'
+            f'{_what_to_try(runner)}'
         )
 
 
-def check_weights(runner: Any) -> None:
-    """Stop a run whose weights are not finite.
+def keep_torch_seed(worker_id: int) -> None:
+    """Leave a loader worker with the seed that PyTorch gave it."""
 
-    Raises:
-        NonFiniteError: On every process, if they are not on one.
-    """
-    name = first_broken(bare_model(runner).state_dict())
-    if not _on_any(torch.tensor(name is not None)):
-        return
-    where = f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}'
-    raise NonFiniteError(
-        f'{where}: the weights are not finite any more ({name or "on another process"})'
-        f', so no checkpoint is written\n{_what_to_do(runner)}'
-    )
+
+def head_class_counts(model: nn.Module) -> dict[str, int]:
+    """Return ``num_classes`` of each head, by the module's dotted name."""
+    counts = {}
+    for name, module in model.named_modules():
+        count = getattr(module, 'num_classes', None)
+        path = name.split('.')
+        if isinstance(count, int) and count > 0 and 'backbone' not in path:
+            if 'rpn_head' not in path and any('head' in part for part in path):
+                counts[name] = count
+    return counts
 
 
 def first_broken(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    """Return the name of the first of some tensors that is not finite."""
-    state = {n: t for n, t in tensors.items() if t.is_floating_point()}
-    if not state:
+    """Return the name of the first tensor that is not finite."""
+    floats = {n: t for n, t in tensors.items() if t.is_floating_point()}
+    if not floats:
         return None
-    flags = torch.stack(
-        [torch.isfinite(each.detach()).all() for each in state.values()]
-    )
-    named = zip(state, flags.tolist(), strict=True)
+    flags = torch.stack([torch.isfinite(t.detach()).all() for t in floats.values()])
+    named = zip(floats, flags.tolist(), strict=True)
     return next((name for name, finite in named if not finite), None)
+
+
+def _require_classes(runner: Any, dataset: Any) -> None:
+    classes = dataset.metainfo.get('classes')
+    if classes is None:
+        return
+    for name, count in head_class_counts(bare_model(runner)).items():
+        if count != len(classes):
+            raise ConfigError(
+                f'model.{name} has num_classes={count}, but the data set has '
+                f'{len(classes)}: {", ".join(classes)}; in the config, write '
+                'num_classes=_base_.num_classes, or set classes=[...] for both'
+            )
+
+
+def _require_finite_weights(runner: Any) -> None:
+    """Stop every process if the weights of one are not finite."""
+    name = first_broken(bare_model(runner).state_dict())
+    if _on_any(torch.tensor(name is not None)):
+        raise NonFiniteError(
+            f'{_place(runner)}: the weights are no longer finite '
+            f'({name or "on another process"}), so no checkpoint is written\n'
+            f'{_what_to_try(runner)}'
+        )
 
 
 def _on_any(flag: torch.Tensor) -> bool:
@@ -225,12 +213,16 @@ def _on_any(flag: torch.Tensor) -> bool:
     return bool(number > 0)
 
 
+def _place(runner: Any) -> str:
+    return f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}'
+
+
 def _describe_batch(batch: Any, terms: Losses) -> str:
     values = {
         name: float(torch.as_tensor(each).detach()) for name, each in terms.items()
     }
-    said = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
-    lines = [f'  losses: {said}']
+    losses = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
+    lines = [f'  losses: {losses}']
     for sample in iter_samples(batch):
         note = ' (it has a box without area)' if _has_empty_box(sample) else ''
         lines.append(f'  image: {sample.img_path}{note}')
@@ -245,7 +237,7 @@ def _has_empty_box(sample: Any) -> bool:
     return corners.shape[1] == 4 and bool((corners[:, 2:] <= corners[:, :2]).any())
 
 
-def _what_to_do(runner: Any) -> str:
+def _what_to_try(runner: Any) -> str:
     rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
     tips = [
         'a lower one (optim_wrapper.optimizer.lr)',

@@ -1,4 +1,4 @@
-"""One live line on a terminal, while a training goes on."""
+"""One live line on a terminal while a training runs, and the pace of its steps."""
 
 import io
 import logging
@@ -25,9 +25,10 @@ from custom_datasets.training.run_md import duration
 from custom_datasets.training.surroundings import short_path
 
 REDRAWN_EVERY = 0.2
-"""Seconds between two looks of the line."""
+"""Seconds between two drawings of the line."""
 
-
+_BAR = 16
+_LAST_STEPS = 20
 _CHATTER = (
     'loading annotations into',
     'Loading and preparing',
@@ -44,15 +45,123 @@ _CHATTER = (
 """How the lines begin that pycocotools prints in each validation."""
 
 
+@HOOKS.register_module()
+class ProgressHook(Hook):  # type: ignore[misc]
+    """Show how far a training is: epoch, loss, rate, speed, time left, metric.
+
+    Only the first process does, and only on a terminal, where all else that
+    mmengine logs is left out except warnings and tables of metrics.
+    """
+
+    # After the hooks that log, save and choose the best.
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        """Begin without a line."""
+        self._line: LiveLine | None = None
+        self._pace = Pace()
+        self._best: float | None = None
+        self._began = 0.0
+        self._first = 0
+
+    def before_train(self, runner: Any) -> None:
+        """Draw the line."""
+        if runner.rank == 0 and can_show_a_line():
+            self._line = LiveLine(runner.logger)
+            self._line.show('starting')
+            self._began, self._first = time.monotonic(), runner.iter
+            self._best = runner.message_hub.runtime_info.get('best_score')
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Start the clock."""
+        self._pace.start()
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Show the step."""
+        self._pace.step_done(count_images(data_batch) * runner.world_size)
+        if self._line and self._line.is_due():
+            self._line.show(self._describe(runner, batch_idx + 1))
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Let tables through."""
+        if self._line:
+            self._line.tables = True
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Show how far the validation is."""
+        if self._line and self._line.is_due():
+            bar = _bar(batch_idx + 1, len(runner.val_dataloader))
+            self._line.show(f'{_done(runner)}, validation  {bar}')
+
+    def after_val_epoch(
+        self, runner: Any, metrics: dict[str, Any] | None = None
+    ) -> None:
+        """Show the result of the validation."""
+        self._pace.start()
+        if self._line is None:
+            return
+        self._line.tables = False
+        chosen = main_metric(runner, metrics or {})
+        value = (metrics or {}).get(chosen[0]) if chosen else None
+        if chosen and value is not None:
+            worse = self._best is not None and (
+                value <= self._best if chosen[1] == 'greater' else value >= self._best
+            )
+            self._best = self._best if worse else float(value)
+            mark = f'best {self._best:.4g}' if worse else 'the best so far'
+            self._line.say(f'{_done(runner)}: {chosen[0]} {value:.4g}, {mark}')
+
+    def after_train(self, runner: Any) -> None:
+        """Remove the line, and say where the record is."""
+        if self._line:
+            took = duration(time.monotonic() - self._began)
+            page = short_path(os.path.join(runner.work_dir, PAGE_NAME))
+            self._line.say(f'{_done(runner)}: trained in {took}; see {page}')
+        self._close()
+
+    def on_error(self, runner: Any, error: BaseException) -> None:
+        """Remove the line."""
+        self._close()
+
+    def _describe(self, runner: Any, step: int) -> str:
+        scalars = runner.message_hub.log_scalars
+        done = runner.iter + 1
+        spent = (time.monotonic() - self._began) / (done - self._first)
+        parts = []
+        if counts_iterations(runner):
+            parts.append(f'iteration {_bar(done, runner.max_iters)}')
+        else:
+            parts.append(f'epoch {runner.epoch + 1}/{runner.max_epochs}')
+            parts.append(_bar(step, len(runner.train_dataloader)))
+        if 'train/loss' in scalars:
+            parts.append(f'loss {scalars["train/loss"].mean(_LAST_STEPS):.4g}')
+        if 'train/lr' in scalars:
+            parts.append(f'lr {scalars["train/lr"].current():.3g}')
+        rate = self._pace.images_per_second(_LAST_STEPS)
+        if rate:
+            parts.append(f'{rate:.3g} images/s')
+        # Validations so far are in it, so those to come are allowed for.
+        parts.append(f'{duration(spent * (runner.max_iters - done))} left')
+        if self._best is not None:
+            parts.append(f'best {self._best:.4g}')
+        return '  '.join(parts)
+
+    def _close(self) -> None:
+        if self._line:
+            self._line.close()
+            self._line = None
+
+
 class LiveLine:
     """One line that changes; all that is printed meanwhile goes above it.
 
-    A logger's messages for the terminal are left out but for warnings and, while
-    ``tables`` is set, those of several lines. Its files are left alone. What
-    pycocotools prints is left out, since mmdet's table has it.
-
-    Args:
-        logger: Whose stream handlers write to the terminal.
+    What the logger writes to the terminal is left out except for warnings and,
+    while ``tables`` is set, messages of several lines; its files get everything.
+    What pycocotools prints is left out, since mmdet's table has it.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -88,7 +197,7 @@ class LiveLine:
         self._live.console.print(Text(text))
 
     def close(self) -> None:
-        """Take the line away, and let the logger write as before."""
+        """Remove the line, and let the logger write as before."""
         for handler, stream in self._streams:
             handler.removeFilter(self._is_shown)
             if stream is not None:
@@ -101,30 +210,6 @@ class LiveLine:
         return record.levelno >= logging.WARNING or table
 
 
-class _WithoutChatter(io.TextIOBase):
-    """Passes whole lines on, but for those of :data:`_CHATTER`."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._begun = ''
-
-    def write(self, text: str) -> int:
-        *lines, self._begun = (self._begun + text).split('\n')
-        kept = [f'{line}\n' for line in lines if not line.startswith(_CHATTER)]
-        if kept:
-            self._stream.write(''.join(kept))
-        return len(text)
-
-    def flush(self) -> None:
-        """Keep the begun line: the next one is drawn in its place."""
-
-    def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-
 def can_show_a_line() -> bool:
     """Tell whether standard output is a terminal that can draw a line again."""
     return sys.stdout.isatty() and Console().is_interactive
@@ -134,10 +219,8 @@ class Pace:
     """Times the steps of a training.
 
     Call :meth:`start` before the first step of an epoch, :meth:`data_came` when
-    a batch is there, and :meth:`step_done` after it.
-
-    Args:
-        clock: Returns seconds.
+    a batch has been loaded, and :meth:`step_done` after its step. ``clock``
+    returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -150,7 +233,7 @@ class Pace:
         self._steps = 0
 
     def start(self) -> None:
-        """Let the time since the last step count for nothing."""
+        """Leave out the time since the last step."""
         self._last = self._clock()
 
     def data_came(self) -> None:
@@ -158,7 +241,7 @@ class Pace:
         self._waited += self._clock() - self._last
 
     def step_done(self, images: int) -> None:
-        """Count a step with so many images."""
+        """Count a step of so many images."""
         now = self._clock()
         seconds = now - self._last
         self._last = now
@@ -180,7 +263,7 @@ class Pace:
 
     @property
     def data_share(self) -> float | None:
-        """Share of the steps' time that went by waiting for data, 0 to 1."""
+        """Share of the steps' time spent waiting for data, 0 to 1."""
         return self._waited / self._took if self._took else None
 
     @property
@@ -189,120 +272,28 @@ class Pace:
         return self._took
 
 
-_BAR = 16
-_LAST_STEPS = 20
+class _WithoutChatter(io.TextIOBase):
+    """Passes whole lines on, except those of :data:`_CHATTER`."""
 
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun = ''
 
-@HOOKS.register_module()
-class ProgressHook(Hook):  # type: ignore[misc]
-    """Show how far a training is: epoch, loss, rate, speed, time left, metric.
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split('\n')
+        kept = [f'{line}\n' for line in lines if not line.startswith(_CHATTER)]
+        if kept:
+            self._stream.write(''.join(kept))
+        return len(text)
 
-    On a terminal, of the first process. What mmengine logs there is then left
-    out but for warnings and tables of metrics; log files get everything. Where
-    standard output is no terminal, nothing changes.
-    """
+    def flush(self) -> None:
+        """Keep an unfinished line: the next one is drawn in its place."""
 
-    # After the hooks that log, save and choose the best.
-    priority = 'LOWEST'
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
-    def __init__(self) -> None:
-        """Begin without a line."""
-        self._line: LiveLine | None = None
-        self._pace = Pace()
-        self._best: float | None = None
-        self._began = 0.0
-        self._first = 0
-
-    def before_train(self, runner: Any) -> None:
-        """Draw the line."""
-        if runner.rank == 0 and can_show_a_line():
-            self._line = LiveLine(runner.logger)
-            self._line.show('about to train')
-            self._began, self._first = time.monotonic(), runner.iter
-            self._best = runner.message_hub.runtime_info.get('best_score')
-
-    def before_train_epoch(self, runner: Any) -> None:
-        """Start the clock."""
-        self._pace.start()
-
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Show the step."""
-        self._pace.step_done(count_images(data_batch) * runner.world_size)
-        if self._line and self._line.is_due():
-            self._line.show(self._describe(runner, batch_idx + 1))
-
-    def before_val_epoch(self, runner: Any) -> None:
-        """Let tables through."""
-        if self._line:
-            self._line.tables = True
-
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Show how far the validation is."""
-        if self._line and self._line.is_due():
-            bar = _bar(batch_idx + 1, len(runner.val_dataloader))
-            self._line.show(f'{_done(runner)}, validation  {bar}')
-
-    def after_val_epoch(
-        self, runner: Any, metrics: dict[str, Any] | None = None
-    ) -> None:
-        """Say what the validation gave."""
-        self._pace.start()
-        if self._line is None:
-            return
-        self._line.tables = False
-        chosen = main_metric(runner, metrics or {})
-        value = (metrics or {}).get(chosen[0]) if chosen else None
-        if chosen and value is not None:
-            worse = self._best is not None and (
-                value <= self._best if chosen[1] == 'greater' else value >= self._best
-            )
-            self._best = self._best if worse else float(value)
-            mark = f'best {self._best:.4g}' if worse else 'the best so far'
-            self._line.say(f'{_done(runner)}: {chosen[0]} {value:.4g}, {mark}')
-
-    def after_train(self, runner: Any) -> None:
-        """Take the line away, and say where the record is."""
-        if self._line:
-            took = duration(time.monotonic() - self._began)
-            page = short_path(os.path.join(runner.work_dir, PAGE_NAME))
-            self._line.say(f'{_done(runner)}: trained in {took}; see {page}')
-        self._close()
-
-    def on_error(self, runner: Any, error: BaseException) -> None:
-        """Take the line away."""
-        self._close()
-
-    def _describe(self, runner: Any, step: int) -> str:
-        scalars = runner.message_hub.log_scalars
-        done = runner.iter + 1
-        spent = (time.monotonic() - self._began) / (done - self._first)
-        parts = []
-        if counts_iterations(runner):
-            parts.append(f'iteration {_bar(done, runner.max_iters)}')
-        else:
-            parts.append(f'epoch {runner.epoch + 1}/{runner.max_epochs}')
-            parts.append(_bar(step, len(runner.train_dataloader)))
-        if 'train/loss' in scalars:
-            parts.append(f'loss {scalars["train/loss"].mean(_LAST_STEPS):.4g}')
-        if 'train/lr' in scalars:
-            parts.append(f'lr {scalars["train/lr"].current():.3g}')
-        rate = self._pace.images_per_second(_LAST_STEPS)
-        if rate:
-            parts.append(f'{rate:.3g} images/s')
-        # Validations so far are in it, so those to come are allowed for.
-        parts.append(f'{duration(spent * (runner.max_iters - done))} left')
-        if self._best is not None:
-            parts.append(f'best {self._best:.4g}')
-        return '  '.join(parts)
-
-    def _close(self) -> None:
-        if self._line:
-            self._line.close()
-            self._line = None
+    def fileno(self) -> int:
+        return self._stream.fileno()
 
 
 def _done(runner: Any) -> str:

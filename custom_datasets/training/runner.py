@@ -1,4 +1,4 @@
-"""The runner of this package: mmengine's, less what ruins an evening.
+"""The runner of this package: mmengine's, without what ruins an evening.
 
 Configs name it by ``runner_type``, which the stock ``train.py`` and
 ``test.py`` read, so that it works wherever those scripts run.
@@ -39,30 +39,27 @@ from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
 from custom_datasets.training.tracking import apply_tracking
 
-_OFFLINE = 'start without weights by --cfg-options from_scratch=True'
+_OFFLINE = '--cfg-options from_scratch=True starts without pretrained weights'
 
 
 @RUNNERS.register_module()
 class PluginRunner(Runner):  # type: ignore[misc]
-    """A runner for small data sets on one GPU, many, or none.
+    """A runner for small data sets on one GPU, several, or none.
 
-    - ``data_root``, ``fold``, ``classes``, ``ignore_classes`` and ``from_scratch``
-      reach the whole config (:mod:`custom_datasets.settings`). Each fold has its own
-      folder
-      under the default ``work_dir``. ``track`` shows its curves elsewhere
-      (:mod:`custom_datasets.training.tracking`).
+    - Settings at the top of a config reach all of it
+      (:mod:`custom_datasets.settings`); each fold gets a folder of its own, and
+      ``track`` shows the curves elsewhere.
     - Each run leaves a record, shows one live line on a terminal, and stops at a
-      loss that is no number (:mod:`custom_datasets.runs`).
-    - A head whose class count differs from the data set's stops the run.
-    - Pretrained weights that can't be fetched give a sentence, and so does a test
-      of a checkpoint that is of another model or of other classes.
+      loss that is not finite or a head whose class count is not the data set's.
+    - Pretrained weights that can't be fetched get a sentence, and so does a test
+      of a checkpoint of another model or of other classes.
     - Without a GPU, distributed runs go over ``gloo``.
     - Randomness is a function of seed, epoch and rank, so that a resumed run
       draws what an unbroken one would have drawn.
 
     Attributes:
         loaded_checkpoint: Path of the checkpoint whose weights were loaded.
-        resumed_from: Path of the checkpoint that the training goes on from.
+        resumed_from: Path of the checkpoint that the training continues from.
     """
 
     loaded_checkpoint: str | None = None
@@ -138,11 +135,10 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def build_dataloader(
         dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader[Any]:
-        """Build a loader whose workers are seeded anew in each epoch.
+        """Build a loader whose workers get new seeds in each epoch.
 
-        mmengine's own seeding gives a worker the same numbers in every epoch
-        that it is started in, and so the same augmentations. Memory is pinned
-        only where there is a GPU to copy to.
+        mmengine's own seeding gives a worker the same numbers in every epoch, and
+        so the same augmentations. Memory is pinned only if there is a GPU.
         """
         if isinstance(dataloader, dict):
             dataloader = {'worker_init_fn': {'type': keep_torch_seed}, **dataloader}
@@ -154,9 +150,9 @@ class PluginRunner(Runner):  # type: ignore[misc]
         return loader
 
     def train(self) -> nn.Module:
-        """Train; ``from_scratch`` starts no run from ``load_from``.
+        """Train; with ``from_scratch``, not from the weights of ``load_from``.
 
-        Hooks that have an ``on_error`` are told of an error, Ctrl-C among them.
+        Hooks that have an ``on_error`` are told of an error or Ctrl-C.
         """
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
@@ -170,18 +166,18 @@ class PluginRunner(Runner):  # type: ignore[misc]
         return model
 
     def test(self) -> Any:
-        """Test; a checkpoint has to be one of this model and these classes."""
+        """Test a checkpoint, which has to be of this model and these classes."""
         self._tests = True
         return super().test()
 
     def dump_config(self) -> None:
-        """Write the config, unless that of a training is there: a test leaves it."""
+        """Write the config, but over none of a training, which a test leaves alone."""
         self._keeps_config = has_run(self.work_dir)
         if not self._keeps_config:
             super().dump_config()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         super().resume(filename, *args, **kwargs)
         self.resumed_from = filename
 
@@ -195,8 +191,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
             raise UserError(f'{filename}: no such checkpoint') from error
         except (UnpicklingError, EOFError) as error:
             raise UserError(
-                f'{filename}: not a whole checkpoint, or one that this mmengine '
-                'cannot read (0.10.7 resumes nothing with torch 2.6 or newer)'
+                f'{filename}: incomplete or damaged, or this mmengine '
+                'cannot read (0.10.7 cannot resume with torch 2.6 or newer)'
             ) from error
         self.loaded_checkpoint = filename
         if self._tests:
@@ -204,7 +200,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
         return checkpoint
 
     def _require_own(self, path: str, checkpoint: Any) -> None:
-        """Raise where stock testing would go on with random weights."""
+        """Raise where stock testing would continue with random weights."""
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
@@ -231,7 +227,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
 
 
 def _give_fold_a_folder(cfg: Config) -> None:
-    """Keep the folds of a config apart where no ``--work-dir`` does it."""
+    """Keep the folds of a config apart where no ``--work-dir`` does."""
     name = os.path.splitext(os.path.basename(cfg.filename or ''))[0]
     default = os.path.join('./work_dirs', name)
     if cfg.get('fold') is not None and cfg.get('work_dir') == default:

@@ -16,15 +16,10 @@ NO_CHECK = '--no-check'
 
 
 def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) -> int:
-    """Be the command line of a stock script.
-
-    Args:
-        script: ``train.py`` or ``test.py``.
-        argv: Arguments; those of the process if None.
-        usage: What to print where no config is named.
+    """Run the command line of ``train.py`` or ``test.py``.
 
     Returns:
-        0, 1 after an error that the user can mend, 2 for wrong usage.
+        0, 1 after an error that the user can fix, 2 for wrong usage.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     config = find_config(arguments)
@@ -49,13 +44,10 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
 def check_before_training(config: str, argv: Sequence[str]) -> None:
     """Run the part of ``tools/check.py`` that decodes no image.
 
-    Args:
-        config: Path of the config.
-        argv: Arguments of ``train.py``; ``--cfg-options`` counts, and
-            ``--auto-scale-lr``.
+    Of the arguments of ``train.py``, ``--cfg-options`` and ``--auto-scale-lr`` count.
 
     Raises:
-        UserError: It found errors outside of the test set; the message has them.
+        UserError: With the errors, except those of the test set.
     """
     from custom_datasets.checks.check import check_config
     from custom_datasets.checks.report import errors, format_findings, summary
@@ -63,35 +55,31 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     add_cfg_options(parser)
     parser.add_argument('--auto-scale-lr', action='store_true')
-    given = parser.parse_known_args(list(argv))[0]
-    options = given.cfg_options
-    if given.auto_scale_lr:
+    args = parser.parse_known_args(list(argv))[0]
+    options = args.cfg_options
+    if args.auto_scale_lr:
         options = {**options, 'auto_scale_lr.enable': True}
     ranks = int(os.environ.get('WORLD_SIZE') or os.environ.get('SLURM_NTASKS') or 1)
-    found = check_config(config, options, ranks=ranks, images=False).findings
+    findings = check_config(config, options, ranks=ranks, images=False).findings
     # A training run does not open the test set.
-    grave = [finding for finding in errors(found) if finding.split != 'test']
-    if grave:
+    stopping = [finding for finding in errors(findings) if finding.split != 'test']
+    if stopping:
         raise UserError(
-            f'{config}: stopped before training\n\n{format_findings(grave)}\n'
-            f'{NO_CHECK} trains nevertheless'
+            f'{config}: stopped before training\n\n{format_findings(stopping)}\n'
+            f'{NO_CHECK} trains anyway'
         )
-    idle = [finding for finding in found if finding.code == 'no-effect']
+    idle = [finding for finding in findings if finding.code == 'no-effect']
     if idle:
         # The run would not show it: it trains, only not as was meant.
         print(format_findings(idle, shown=len(idle)))
-    print(f'{config}: {summary(found)}; tools/check.py shows them')
+    print(f'{config}: {summary(findings)}; tools/check.py shows them')
 
 
 def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
     """Run ``<package>/.mim/tools/<script>`` in this process.
 
-    The package is the one that the config's ``default_scope`` names.
-
-    Args:
-        script: ``train.py`` or ``test.py``.
-        config: Path of the config, which is also in ``argv``.
-        argv: The script's arguments, passed on as they are.
+    The package is the one that the config's ``default_scope`` names; the
+    arguments, ``config`` among them, are passed on as they are.
 
     Raises:
         ConfigError: The config can't be read or names no ``default_scope``.
@@ -100,7 +88,7 @@ def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
     package = package_of(config)
     path = os.path.join(package_folder(package), '.mim', 'tools', script)
     if not os.path.isfile(path):
-        raise UserError(f'{path}: missing; install {package} again from its wheel')
+        raise UserError(f'{path}: missing; reinstall {package} from its wheel')
     saved = sys.argv
     sys.argv = [path, *argv]
     try:
@@ -108,29 +96,6 @@ def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
     finally:
         sys.argv = saved
     _leave_process_group()
-
-
-def _leave_process_group() -> None:
-    """End distributed work, and with it this process, in order.
-
-    The stock scripts leave that to the end of the process. PyTorch asks for it:
-    a thread that still runs then can abort a run that has succeeded. Over gloo
-    one can be left even so, and two of eight tests on three processes ended in
-    an abort behind all their work; so this process ends without unloading
-    libraries, once its output is written and what waits for its end has run.
-    """
-    torch = sys.modules.get('torch')
-    if torch and torch.distributed.is_available():
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-            atexit._run_exitfuncs()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
-
-
-def _is_first_process() -> bool:
-    return (os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '0') == '0'
 
 
 def package_of(config: str) -> str:
@@ -163,3 +128,26 @@ def package_folder(package: str) -> str:
     if spec is None or spec.origin is None:
         raise UserError(f'{package} is not installed; {INSTALL}')
     return os.path.dirname(spec.origin)
+
+
+def _leave_process_group() -> None:
+    """End distributed work, and with it this process, in order.
+
+    A thread that still runs when the process ends can abort a run that has
+    succeeded. Over gloo one can be left even behind ``destroy_process_group``:
+    two of eight tests on three processes ended in an abort after all their work.
+    So this process ends without unloading libraries, once its output is written
+    and its exit functions have run.
+    """
+    torch = sys.modules.get('torch')
+    if torch and torch.distributed.is_available():
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
+
+def _is_first_process() -> bool:
+    return (os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '0') == '0'

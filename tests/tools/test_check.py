@@ -75,7 +75,7 @@ def test_train_stops_before_anything_is_built(capsys, broken_root, tmp_path):
     err = capsys.readouterr().err
     assert 'stopped before training' in err
     assert "did you mean 'RBC'?" in err
-    assert '--no-check trains nevertheless' in err
+    assert '--no-check trains anyway' in err
     assert not (tmp_path / 'w').exists()
 
 

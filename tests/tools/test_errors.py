@@ -62,7 +62,7 @@ def test_weights_that_cannot_be_fetched_name_the_override(capfd, bccd_root, tmp_
 
 @pytest.mark.parametrize(
     ('content', 'message'),
-    [(None, 'no such checkpoint'), (b'no weights', 'not a whole checkpoint')],
+    [(None, 'no such checkpoint'), (b'no weights', 'incomplete or damaged')],
 )
 def test_a_bad_checkpoint_is_named(capfd, bccd_root, tmp_path, content, message):
     checkpoint = tmp_path / 'c.pth'

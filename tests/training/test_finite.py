@@ -113,7 +113,7 @@ def test_broken_weights_are_not_saved(name):
     runner, hook = runner_of(Net(), by_epoch=True), FiniteLossHook()
     hook.after_train_epoch(runner)
     getattr(runner.model, name).data.fill_(math.inf)
-    with pytest.raises(NonFiniteError, match=rf'not finite any more \({name}\), so no'):
+    with pytest.raises(NonFiniteError, match=rf'no longer finite \({name}\), so no'):
         hook.after_train_epoch(runner)
 
 
