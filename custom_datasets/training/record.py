@@ -272,10 +272,11 @@ def _damage(record: RunRecord, whole: bool) -> str | None:
         curves_of(record.content, by_epoch=False)
         if whole:
             run_page(record.name, record.content)
-    except KeyError as error:
-        return f'{error} is missing'
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        return str(error)
+    except Exception as error:  # There is no end to what may be wrong with it.
+        text = str(error)
+        key = text.removeprefix("'dict object' has no attribute ")  # Jinja's words.
+        missing = key != text or isinstance(error, KeyError)
+        return f'{key} is missing' if missing else text
     return None
 
 

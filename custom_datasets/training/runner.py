@@ -192,7 +192,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
         except (UnpicklingError, EOFError) as error:
             raise UserError(
                 f'{filename}: incomplete or damaged, or this mmengine '
-                'cannot read (0.10.7 cannot resume with torch 2.6 or newer)'
+                'cannot read it (0.10.7 cannot resume with torch 2.6 or newer)'
             ) from error
         self.loaded_checkpoint = filename
         if self._tests:

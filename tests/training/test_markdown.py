@@ -28,7 +28,7 @@ def test_facts_stand_in_a_table():
     ] == '`0123456789ab` and changes in `a.py`, `b.py`, `c.py` ' + ('and 1 more')
     assert table['override fold'] == '`2`'
     assert table['train data'] == (
-        '10 images of `ImageSets/Main/train.txt`, 30 samples an epoch '
+        '10 images of `ImageSets/Main/train.txt`, 30 samples per epoch '
         '(apple 12, pear 3), sha256 `aaaaaaaaaaaa`'
     )
     assert table['val data'] == 'none'

@@ -77,7 +77,8 @@ def test_a_record_that_cannot_be_shown_warns(tmp_path, caplog):
     del broken['git']['changes']
     write_or_warn(RunRecord(str(tmp_path), broken), logging.getLogger('run'))
     (message,) = caplog.messages
-    assert "the run continues without its record: KeyError: 'changes'" in message
+    assert 'the run continues without its record: UndefinedError: ' in message
+    assert "'changes'" in message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -85,9 +86,9 @@ def test_a_record_that_cannot_be_shown_warns(tmp_path, caplog):
     ('change', 'damage'),
     [
         (lambda r: r['git'].pop('changes'), "'changes' is missing"),
-        (lambda r: r.update(git=None), 'NoneType'),
+        (lambda r: r.update(git=None), "'None' has no attribute"),
         (lambda r: r.pop('tests'), "'tests' is missing"),
-        (lambda r: r.update(speed=7), 'int'),
+        (lambda r: r.update(wall_seconds='long'), 'not supported between'),
         (lambda r: r['best'].pop('metric'), "'metric' is missing"),
     ],
 )
