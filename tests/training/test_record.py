@@ -4,13 +4,17 @@ import copy
 import json
 import logging
 
+import numpy as np
 import pytest
+import torch
 
 from custom_datasets.errors import UserError
 from custom_datasets.training.record import (
     RunRecord,
+    best_of,
     curves_of,
     has_run,
+    plain,
     read_curves,
     read_run,
     set_aside,
@@ -157,3 +161,40 @@ def test_curves_by_iteration_leave_out_what_is_not_known():
     assert curves.rate == []
     assert curves.metrics == {'voc/mAP': [(10, 0.25)]}
     assert (curves.metric, curves.best) == (None, None)
+
+
+def test_numbers_of_all_kinds_become_plain():
+    value = {
+        'a': np.float32(0.5),
+        'b': torch.tensor([1, 2]),
+        'c': float('nan'),
+        3: (True, None, 'x', np.array([1.0, np.inf])),
+        'd': torch.float32,
+    }
+    assert plain(value) == {
+        'a': 0.5,
+        'b': [1, 2],
+        'c': None,
+        '3': [True, None, 'x', [1.0, None]],
+        'd': 'torch.float32',
+    }
+    json.dumps(plain(value), allow_nan=False)
+
+
+def test_the_first_of_the_best_epochs_is_taken():
+    values = [None, {'a': 0.5}, {'a': 0.75}, {'a': None}, {'a': 0.75}, {'b': 9}]
+    entries = [
+        {'epoch': i, 'iteration': 2 * i, 'metrics': each}
+        for i, each in enumerate(values)
+    ]
+    assert best_of(entries, 'a', 'greater', 'best.pth') == {
+        'metric': 'a',
+        'rule': 'greater',
+        'value': 0.75,
+        'epoch': 2,
+        'iteration': 4,
+        'checkpoint': 'best.pth',
+    }
+    least = best_of(entries, 'a', 'less')
+    assert (least['epoch'], least['value'], least['checkpoint']) == (1, 0.5, None)
+    assert best_of(entries, 'c', 'less') is None
