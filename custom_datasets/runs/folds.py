@@ -1,8 +1,8 @@
-"""The lists of a cross-validation: those that are there, or new ones."""
+"""The lists of a cross-validation: those that exist, or new ones."""
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,111 +17,11 @@ from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.campaign import digest_of
 
-SPLITTER = 'tools/dataset_converters/split.py'
+_SPLITTER = 'tools/dataset_converters/split.py'
 """What writes them."""
 
-
-def read_held_out(lists: list[list[str]], root: str) -> tuple[frozenset[str], ...]:
-    """Read what each fold holds out; all of it together is what the data have."""
-    pairs = [[listed_images(path) for path in pair] for pair in lists]
-    whole: frozenset[str] = frozenset().union(*(val for _, val in pairs))
-    again = f'make them anew by {SPLITTER} {root} --folds {len(lists)} --overwrite'
-    for (train_path, val_path), (train, val) in zip(lists, pairs, strict=True):
-        both = sorted(train & val)
-        if both:
-            raise UserError(f'{val_path}: {both[0]} is in {train_path} too; {again}')
-        if train | val != whole:
-            lost = sorted(whole ^ (train | val))[0]
-            raise UserError(
-                f'{val_path}: with {train_path} it has other images than the other '
-                f'folds, {lost} for one; {again}'
-            )
-    if sum(len(val) for _, val in pairs) != len(whole):
-        raise UserError(
-            f'{os.path.dirname(lists[0][1])} and the others: an image is held out by '
-            f'two folds; {again}'
-        )
-    return tuple(val for _, val in pairs)
-
-
-def what_is_lacking(
-    held_out: tuple[frozenset[str], ...],
-    sources: list[Source],
-    held: frozenset[str],
-) -> list[str]:
-    """Say where folds that were there do not fit the config's other lists."""
-    whole: frozenset[str] = frozenset().union(*held_out)
-    files = [s.ann_file for s in sources if os.path.isfile(s.ann_file)]
-    listed: frozenset[str] = frozenset().union(*map(listed_images, files))
-    notes = []
-    if listed - whole:
-        notes.append(
-            f'{len(listed - whole)} images of {" and ".join(files)} are in no fold, '
-            f'{sorted(listed - whole)[0]} for one'
-        )
-    if held & whole:
-        notes.append(
-            f'{len(held & whole)} images of the test list are in the folds too: it is '
-            'no independent test of these models'
-        )
-    return notes
-
-
-def what_is_added(
-    held_out: tuple[frozenset[str], ...], sources: list[Source]
-) -> list[str]:
-    """Say which images of new folds none of the config's own lists has."""
-    if not all(os.path.isfile(source.ann_file) for source in sources):
-        return []
-    listed: frozenset[str] = frozenset().union(
-        *(listed_images(s.ann_file) for s in sources)
-    )
-    added = sorted(frozenset().union(*held_out) - listed)
-    if not added:
-        return []
-    return [
-        f'{len(added)} images of the folds are in none of the lists of train, val and '
-        f'test, {added[0]} for one: what was left out there on purpose is back'
-    ]
-
-
-def what_is_outdated(root: str, paths: list[str]) -> list[str]:
-    """Say where a COCO JSON was changed after the folds were made of it."""
-    source = find_coco_json(root)
-    if source is None:
-        return []
-    folds: Counter[Any] = sum(map(_boxes, paths), Counter())
-    names = {name for name, *_ in folds}
-    now = Counter({b: n for b, n in _boxes(source).items() if b[0] in names})
-    if now == folds:
-        return []
-    return [
-        f'{source}: has other annotations by now than the folds, which are copies; '
-        f'{SPLITTER} {source} --folds {len(paths)} --overwrite makes them anew'
-    ]
-
-
-def listed_images(path: str) -> frozenset[str]:
-    """Read the images that a list, or a COCO JSON, names."""
-    if not path.lower().endswith('.json'):
-        return frozenset(without_suffix(line) for _, line in read_lines(path))
-    return frozenset(read_sound_coco(path, needs_truth=False).ids)
-
-
-def has_truth(path: str) -> bool:
-    """Say whether a list can have annotations: a COCO JSON may have none."""
-    if not path.lower().endswith('.json'):
-        return True
-    return any(image.boxes for image in read_sound_coco(path, needs_truth=False).images)
-
-
-def _boxes(path: str) -> Counter[Any]:
-    """Count images, as boxes of nothing, and boxes of a COCO JSON."""
-    counts: Counter[Any] = Counter()
-    for image in read_sound_coco(path, needs_truth=False).images:
-        counts[image.name, None, ()] += 1
-        counts.update((image.name, box.name, box.box) for box in image.boxes)
-    return counts
+Names = frozenset[str]
+"""Images, as a list or a COCO JSON names them."""
 
 
 @dataclass(frozen=True)
@@ -130,57 +30,53 @@ class Folds:
 
     Attributes:
         classes: Class names in the order that numbers them.
-        held_out: The images that each fold holds out, as its list names them.
+        held_out: The images that each fold holds out.
         digest: Of the content of all lists.
         report: What was split, or found, for the user.
     """
 
     classes: tuple[str, ...]
-    held_out: tuple[frozenset[str], ...]
+    held_out: tuple[Names, ...]
     digest: str
     report: str
 
 
 def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
-    """Take the lists of the folds that are there, or else write them.
+    """Take the lists of the folds that exist, or else write them.
 
     Images of the config's test list stay out of new folds, unless that list is
-    the validation list.
-
-    Args:
-        cfg: The config, after its overrides are applied, without ``fold``.
-        count: How many folds.
-        seed: Of a new split.
+    the validation list. ``cfg`` has its overrides applied, without ``fold``;
+    ``seed`` is that of a new split.
 
     Raises:
         ConfigError: The config has no such lists.
-        UserError: There are other folds, or some that are not whole.
+        UserError: There are other folds, or incomplete ones.
         AnnotationError: The data can't be split.
     """
     train, val, test = (_only_source(cfg, part) for part in ('train', 'val', 'test'))
     folder = os.path.dirname(val.ann_file)
     held = _held_images(val, test)
-    there = _folds_of(train, val)
-    if there and there != list(range(count)):
+    present = _folds_of(train, val)
+    if present and present != list(range(count)):
         kept = f' --test-list {test.ann_file}' if held else ''
         raise UserError(
-            f'{folder}: has the folds {", ".join(map(str, there))}; give --folds '
-            f'{len(there)}, or make others by {SPLITTER} {val.root} --folds {count}'
+            f'{folder}: has the folds {", ".join(map(str, present))}; give --folds '
+            f'{len(present)}, or replace them: {_SPLITTER} {val.root} --folds {count}'
             f'{kept} --overwrite'
         )
-    notes = [] if there else [_split(train, val, test if held else None, count, seed)]
+    notes = [] if present else [_split(train, val, test if held else None, count, seed)]
     lists = [
-        [_fold_list(part.ann_file, fold) for part in (train, val)]
+        (_fold_list(train.ann_file, fold), _fold_list(val.ann_file, fold))
         for fold in range(count)
     ]
-    held_out = read_held_out(lists, val.root)
-    if there:
-        notes.append(f'{folder}: takes its {count} folds, which are there already')
-        notes += what_is_lacking(held_out, [train, val], held)
+    held_out = _read_held_out(lists, val.root)
+    if present:
+        notes.append(f'{folder}: uses its {count} folds, which exist already')
+        notes += _notes_on_present(held_out, [train, val], held)
         if val.kind in COCO_KINDS:
-            notes += what_is_outdated(val.root, [pair[1] for pair in lists])
+            notes += _notes_on_copies(val.root, [path for _, path in lists])
     else:
-        notes += what_is_added(held_out, [train, val, test])
+        notes += _notes_on_new(held_out, [train, val, test])
     return Folds(
         classes=val.classes,
         held_out=held_out,
@@ -193,59 +89,70 @@ def test_list(cfg: Mapping[str, Any]) -> str:
     """Return the list, or the COCO JSON, of a config's test set.
 
     Raises:
-        ConfigError: There is not one.
+        ConfigError: It has none, or several.
     """
     return _only_source(cfg, 'test').ann_file
 
 
 def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
-    """Stop where models of the folds would be applied to what they learned.
+    """Raise where models of the folds would be applied to what they learned.
 
     Raises:
         ConfigError: The config has no test list.
         UserError: An image of the test list is in the folds.
     """
     test, val = (_only_source(cfg, part) for part in ('test', 'val'))
-    held_out: frozenset[str] = frozenset().union(*folds.held_out)
-    shared = listed_images(test.ann_file)
+    shared = _listed_images(test.ann_file)
     if test.kind in COCO_KINDS:
         # Two JSONs may call other images in other folders by the same names.
-        known = {_image(val, name) for name in held_out}
-        shared = frozenset(n for n in shared if _image(test, n) in known)
+        files = {_image_file(val, name) for name in _all(folds.held_out)}
+        shared = frozenset(n for n in shared if _image_file(test, n) in files)
     else:
-        shared &= held_out
+        shared &= _all(folds.held_out)
     if shared:
         raise UserError(
             f'{test.ann_file}: {len(shared)} of its images are in the folds too, '
-            f'{min(shared)} for one; --predict is for a test set of its own'
+            f'e.g. {min(shared)}; --predict needs a test set of its own'
         )
 
 
 def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
     sources, unreadable = find_sources(cfg)
-    found = [source for source in sources if source.split == part]
-    if len(found) != 1 or os.path.basename(found[0].ann_file) == '':
+    sources = [source for source in sources if source.split == part]
+    listed = [source for source in sources if os.path.basename(source.ann_file)]
+    if len(sources) != 1 or not listed:
         problems = '; '.join(p.message for p in unreadable if p.split == part)
-        raise ConfigError(
-            f'{part}_dataloader: '
-            + (problems or f'{len(found)} data sets with a list or file of annotations')
-            + '; folds need one, as the data sets of this package have it'
+        count = (
+            f'{len(sources)} data sets, {len(listed)} of them with a list or an '
+            'annotation file'
         )
-    return found[0]
+        raise ConfigError(
+            f'{part}_dataloader: {problems or count}; folds need exactly one, with one'
+        )
+    return sources[0]
 
 
-def _held_images(val: Source, test: Source) -> frozenset[str]:
+def _held_images(val: Source, test: Source) -> Names:
     """Return the images of a test list that is one of its own.
 
     Where nothing is annotated there is nothing to keep honest: a competition's
     test set takes no image away from training.
     """
-    if not os.path.isfile(test.ann_file) or not has_truth(test.ann_file):
+    if not os.path.isfile(test.ann_file) or not _has_truth(test.ann_file):
         return frozenset()
-    names = listed_images(test.ann_file)
-    if os.path.isfile(val.ann_file) and names == listed_images(val.ann_file):
+    names = _listed_images(test.ann_file)
+    if os.path.isfile(val.ann_file) and names == _listed_images(val.ann_file):
         return frozenset()
     return names
+
+
+def _folds_of(*parts: Source) -> list[int]:
+    """List the folds of which at least one list exists."""
+    return [
+        fold
+        for fold in fold_numbers(os.path.dirname(parts[-1].ann_file))
+        if any(os.path.isfile(_fold_list(part.ann_file, fold)) for part in parts)
+    ]
 
 
 def _split(
@@ -267,18 +174,108 @@ def _split(
     if _folds_of(train, val) != list(range(count)):
         raise ConfigError(
             f'{val.ann_file}: the lists of the folds are not beside it; let ann_file '
-            f'name a list where {SPLITTER} writes:\n{report}'
+            f'name a list where {_SPLITTER} writes:\n{report}'
         )
     return report
 
 
-def _folds_of(*parts: Source) -> list[int]:
-    """List the folds of which at least one list is there."""
+def _read_held_out(lists: Sequence[tuple[str, str]], root: str) -> tuple[Names, ...]:
+    """Read what each fold holds out; together that has to be all the data."""
+    pairs = [(_listed_images(train), _listed_images(val)) for train, val in lists]
+    whole = _all(val for _, val in pairs)
+    again = f'write them again: {_SPLITTER} {root} --folds {len(lists)} --overwrite'
+    for (train_path, val_path), (train, val) in zip(lists, pairs, strict=True):
+        both = sorted(train & val)
+        if both:
+            raise UserError(f'{val_path}: {both[0]} is in {train_path} too; {again}')
+        if train | val != whole:
+            odd = sorted(whole ^ (train | val))[0]
+            raise UserError(
+                f'{val_path}: together with {train_path} it has other images than the '
+                f'other folds, e.g. {odd}; {again}'
+            )
+    if sum(len(val) for _, val in pairs) != len(whole):
+        raise UserError(
+            f'{os.path.dirname(lists[0][1])} and the others: an image is held out by '
+            f'two folds; {again}'
+        )
+    return tuple(val for _, val in pairs)
+
+
+def _notes_on_present(
+    held_out: Iterable[Names], sources: Sequence[Source], held: Names
+) -> list[str]:
+    """Say where folds that exist do not fit the config's other lists."""
+    whole = _all(held_out)
+    files = [s.ann_file for s in sources if os.path.isfile(s.ann_file)]
+    left = _all(map(_listed_images, files)) - whole
+    notes = []
+    if left:
+        notes.append(
+            f'{len(left)} images of {" and ".join(files)} are in no fold, '
+            f'e.g. {min(left)}'
+        )
+    if held & whole:
+        notes.append(
+            f'{len(held & whole)} images of the test list are in the folds too: it is '
+            'not an independent test of these models'
+        )
+    return notes
+
+
+def _notes_on_new(held_out: Iterable[Names], sources: Sequence[Source]) -> list[str]:
+    """Say which images of new folds none of the config's own lists has."""
+    if not all(os.path.isfile(source.ann_file) for source in sources):
+        return []
+    added = _all(held_out) - _all(_listed_images(s.ann_file) for s in sources)
+    if not added:
+        return []
     return [
-        fold
-        for fold in fold_numbers(os.path.dirname(parts[-1].ann_file))
-        if any(os.path.isfile(_fold_list(part.ann_file, fold)) for part in parts)
+        f'{len(added)} images of the folds are in none of the lists of train, val and '
+        f'test, e.g. {min(added)}: what was left out there on purpose is back'
     ]
+
+
+def _notes_on_copies(root: str, paths: Sequence[str]) -> list[str]:
+    """Say where a COCO JSON was changed after the folds were made from it."""
+    source = find_coco_json(root)
+    if source is None:
+        return []
+    folds: Counter[Any] = sum(map(_boxes, paths), Counter())
+    names = {name for name, *_ in folds}
+    now = Counter({b: n for b, n in _boxes(source).items() if b[0] in names})
+    if now == folds:
+        return []
+    return [
+        f'{source}: its annotations have changed since the folds, which are copies, '
+        f'were made; {_SPLITTER} {source} --folds {len(paths)} --overwrite updates them'
+    ]
+
+
+def _all(parts: Iterable[Names]) -> Names:
+    return frozenset().union(*parts)
+
+
+def _listed_images(path: str) -> Names:
+    if not path.lower().endswith('.json'):
+        return frozenset(without_suffix(line) for _, line in read_lines(path))
+    return frozenset(read_sound_coco(path, needs_truth=False).ids)
+
+
+def _has_truth(path: str) -> bool:
+    """Tell whether a list has annotations; a COCO JSON may have none."""
+    if not path.lower().endswith('.json'):
+        return True
+    return any(image.boxes for image in read_sound_coco(path, needs_truth=False).images)
+
+
+def _boxes(path: str) -> Counter[Any]:
+    """Count images, as boxes of nothing, and boxes of a COCO JSON."""
+    counts: Counter[Any] = Counter()
+    for image in read_sound_coco(path, needs_truth=False).images:
+        counts[image.name, None, ()] += 1
+        counts.update((image.name, box.name, box.box) for box in image.boxes)
+    return counts
 
 
 def _fold_list(path: str, fold: int) -> str:
@@ -286,6 +283,6 @@ def _fold_list(path: str, fold: int) -> str:
     return os.path.join(folder, fold_folder(fold), name)
 
 
-def _image(source: Source, name: str) -> str:
+def _image_file(source: Source, name: str) -> str:
     prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
     return os.path.realpath(os.path.join(source.root, prefix, name))

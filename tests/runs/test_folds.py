@@ -87,7 +87,7 @@ def test_folds_that_are_there_are_taken(root):
     folds = prepare_folds(config(SAMPLE, root), 2, seed=0)
     assert {path: path.read_bytes() for path in root.rglob('*.txt')} == before
     assert folds.report == (
-        f'{root}/ImageSets/Main: takes its 2 folds, which are there already'
+        f'{root}/ImageSets/Main: uses its 2 folds, which exist already'
     )
     again = prepare_folds(config(SAMPLE, root), 2, seed=1)
     assert again.digest == folds.digest
@@ -100,8 +100,8 @@ def test_folds_that_hold_test_images_are_said(root):
     split_dataset(str(root), folds=2)
     notes = prepare_folds(config(SAMPLE, root), 2, seed=0).report.splitlines()
     assert notes[1:] == [
-        '4 images of the test list are in the folds too: it is no independent test of '
-        'these models'
+        '4 images of the test list are in the folds too: it is not an independent '
+        'test of these models'
     ]
 
 
@@ -113,7 +113,7 @@ def test_images_that_are_in_no_fold_are_said(root):
     notes = prepare_folds(config(SAMPLE, root), 2, seed=0).report.splitlines()
     assert len(notes) == 2
     assert notes[1].startswith('1 images of ')
-    assert notes[1].endswith('val.txt are in no fold, train_0003 for one')
+    assert notes[1].endswith('val.txt are in no fold, e.g. train_0003')
 
 
 def test_other_folds_are_not_replaced(root):
@@ -121,7 +121,7 @@ def test_other_folds_are_not_replaced(root):
     with pytest.raises(UserError) as caught:
         prepare_folds(config(SAMPLE, root), 3, seed=0)
     assert str(caught.value) == (
-        f'{root}/ImageSets/Main: has the folds 0, 1; give --folds 2, or make others by '
+        f'{root}/ImageSets/Main: has the folds 0, 1; give --folds 2, or replace them: '
         f'tools/dataset_converters/split.py {root} --folds 3 --test-list '
         f'{root}/ImageSets/Main/test.txt --overwrite'
     )
@@ -203,7 +203,7 @@ def test_a_folder_without_a_list_is_no_fold(metal_crops, tmp_path):
     (root / 'fold_4/notes.txt').write_text('mine')
     prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
     again = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
-    assert 'takes its 2 folds' in again.report
+    assert 'uses its 2 folds' in again.report
 
 
 def test_coco(tmp_path):
@@ -265,7 +265,7 @@ def test_a_test_set_of_the_folds_is_not_one_of_its_own(competition):
         require_apart(cfg, folds)
     assert str(caught.value) == (
         f'{competition}/test.json: 20 of its images are in the folds too, '
-        f'{min(folds.held_out[1])} for one; --predict is for a test set of its own'
+        f'e.g. {min(folds.held_out[1])}; --predict needs a test set of its own'
     )
 
 
@@ -285,13 +285,13 @@ def test_other_images_may_have_the_same_names(competition):
 
 def test_annotations_that_were_mended_after_the_folds_are_said(competition):
     cfg = config(RECYCLING, competition)
-    assert 'other annotations' not in prepare_folds(cfg, 2, seed=0).report
-    assert 'other annotations' not in prepare_folds(cfg, 2, seed=0).report
+    assert 'have changed' not in prepare_folds(cfg, 2, seed=0).report
+    assert 'have changed' not in prepare_folds(cfg, 2, seed=0).report
     content = json.loads((competition / 'train.json').read_text())
     content['annotations'][0]['bbox'][2] += 1
     (competition / 'train.json').write_text(json.dumps(content))
     said = prepare_folds(cfg, 2, seed=0).report
-    assert f'{competition}/train.json: has other annotations by now' in said
+    assert f'{competition}/train.json: its annotations have changed since' in said
 
 
 @pytest.mark.parametrize(
@@ -319,5 +319,7 @@ def test_lists_that_the_splitter_does_not_write(root):
 def test_no_list_at_all(root):
     cfg = config(SAMPLE, root)
     cfg.val_dataloader.dataset.ann_file = ''
-    with pytest.raises(ConfigError, match=r'val_dataloader: .* folds need one'):
+    with pytest.raises(
+        ConfigError, match=r'val_dataloader: 1 data sets, 0 of .*; folds need'
+    ):
         prepare_folds(cfg, 2, seed=0)
