@@ -1,4 +1,4 @@
-"""The demo: draw a sample, train on it, test it, report what came out."""
+"""The demo: draw a sample, train on it, test it, report the result."""
 
 import json
 import os
@@ -18,12 +18,10 @@ CONFIG = 'configs/sample/retinanet_r18_fpn_1xb8-12e_sample.py'
 def run_demo(data_root: str, work_dir: str) -> str:
     """Train, test and report on drawn data with the commands a user would type.
 
-    Args:
-        data_root: Folder of the sample; it is drawn if it isn't there.
-        work_dir: Folder for checkpoints, logs, painted predictions, the report.
+    The sample is drawn unless ``data_root`` exists.
 
     Returns:
-        The table of the test split and where the predictions and the report are.
+        The table of the test split, and where predictions and report are.
 
     Raises:
         UserError: A command failed.
@@ -49,9 +47,13 @@ def run_demo(data_root: str, work_dir: str) -> str:
 
 
 def ap_table(metrics: Mapping[str, float]) -> str:
-    """Draw AP50 of each class and their mean from a test's metrics."""
+    """Return a table of each class's AP50 and their mean, from a test's metrics."""
     prefix = 'pascal_voc/AP50_'
-    rows = [(k[len(prefix) :], v) for k, v in metrics.items() if k.startswith(prefix)]
+    rows = [
+        (name.removeprefix(prefix), value)
+        for name, value in metrics.items()
+        if name.startswith(prefix)
+    ]
     rows.append(('area-AP50', metrics['pascal_voc/AP50']))
     width = max(len(name) for name, _ in rows)
     return '\n'.join(f'{name:{width}}  {value:.3f}' for name, value in rows)

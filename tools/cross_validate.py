@@ -1,11 +1,10 @@
 #!/usr/bin/env python
 """Train and test a config on each of K folds, and show mean and spread.
 
-Makes the folds (lists beside the config's own) unless they are there, trains
-each with tools/train.py in work_dirs/<config>/fold_K, tests it on what it holds
-out, and writes the predictions of all images into one file. Folds train side
-by side where there are several GPUs. Run the same command again after an
-interruption: it goes on.
+Makes the folds (lists beside the config's own) unless they exist, trains each by
+tools/train.py in work_dirs/<config>/fold_K, tests it on the images it holds out,
+and writes the predictions of all images into one file. Folds train one per GPU, or
+in turn. After an interruption, run the same command again: it continues.
 """
 
 import argparse
@@ -57,20 +56,20 @@ def make_parser() -> argparse.ArgumentParser:
         '--seed',
         type=int,
         default=0,
-        help='of the split, where there is none yet; that of the training is '
-        'randomness.seed (default: %(default)s)',
+        help='of a new split; the seed of the training is randomness.seed '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--gpus',
         type=number(1, whole=True),
         metavar='N',
-        help='folds to train at once, one a GPU (default: as many as there are GPUs)',
+        help='folds to train at once, one per GPU (default: all GPUs)',
     )
     parser.add_argument(
         '--predict',
         action='store_true',
-        help="predict the config's test set, which needs no annotations, by each "
-        "fold's model, and put these together into test_set_predictions.pkl",
+        help="let each fold's model predict the config's test set, which needs no "
+        'annotations, and write their ensemble into test_set_predictions.pkl',
     )
     parser.add_argument('--work-dir', help='default: work_dirs/<config>')
     add_cfg_options(parser, as_text=True)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
 """Train and test several configs, and compare them.
 
-Each is trained with tools/train.py in <work-dir>/<config>, and its last checkpoint
-is evaluated with tools/analysis_tools/report.py. They train side by side where there
-are several GPUs, else in turn; one that fails leaves the others be. The table of
-tools/analysis_tools/compare.py comes last, and compare.html and compare.md with it.
-Run the same command again after an interruption: it goes on.
+Each is trained by tools/train.py in <work-dir>/<config>, and its last checkpoint is
+evaluated by tools/analysis_tools/report.py. They train one per GPU, or in turn; one
+that fails does not stop the others. The table of tools/analysis_tools/compare.py
+comes last, with compare.html and compare.md. After an interruption, run the same
+command again: it continues.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
         '--gpus',
         type=number(1, whole=True),
         metavar='N',
-        help='configs to train at once, one a GPU (default: as many as there are GPUs)',
+        help='configs to train at once, one per GPU (default: all GPUs)',
     )
     parser.add_argument('--work-dir', help='default: work_dirs/train_all')
     add_cfg_options(parser, as_text=True)

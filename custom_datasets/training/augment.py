@@ -12,15 +12,13 @@ from mmengine.registry import TRANSFORMS
 class OneOfEachGroup(BaseTransform):  # type: ignore[misc]
     """Apply at most one transform of each group to an image.
 
-    mmpretrain's own wrapper leaves the drawing to Albumentations, which takes
-    no heed of NumPy's seed: without a seed of its own no run can be repeated,
-    and with one each epoch draws the same. Here it is seeded from NumPy for each
-    image, so that seed, epoch and rank decide, as for all other transforms.
+    mmpretrain's own wrapper leaves the drawing to Albumentations, which ignores
+    NumPy's seed: without a seed of its own no run can be repeated, and with one each
+    epoch draws the same. Here each image is seeded from NumPy, so that seed, epoch
+    and rank decide, as for all other transforms.
 
-    Args:
-        groups: Transforms that do much the same, as ``type``, a class of
-            Albumentations, and its arguments.
-        prob: The chance that a group is applied.
+    A group has similar transforms, each a class of Albumentations (``type``) and its
+    arguments; ``prob`` is the chance that it is applied.
     """
 
     def __init__(
@@ -30,8 +28,8 @@ class OneOfEachGroup(BaseTransform):  # type: ignore[misc]
         import albumentations
 
         def build(step: Mapping[str, Any]) -> Any:
-            given = {key: value for key, value in step.items() if key != 'type'}
-            return getattr(albumentations, step['type'])(**given, p=1)
+            arguments = {key: value for key, value in step.items() if key != 'type'}
+            return getattr(albumentations, step['type'])(**arguments, p=1)
 
         self.groups = groups
         self.prob = prob
@@ -48,5 +46,5 @@ class OneOfEachGroup(BaseTransform):  # type: ignore[misc]
         return results
 
     def __repr__(self) -> str:
-        """Tell the groups."""
+        """Show the groups."""
         return f'{type(self).__name__}(groups={self.groups}, prob={self.prob})'

@@ -1,4 +1,4 @@
-"""Sampling and weights for classes that are not equally frequent."""
+"""Sampling and loss weights for classes that are not equally frequent."""
 
 import math
 from collections.abc import Iterator
@@ -9,32 +9,29 @@ import torch
 from mmengine.dataset import ClassBalancedDataset, DefaultSampler
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DATA_SAMPLERS, DATASETS, HOOKS
 from torch import Tensor
 
 from custom_datasets.data.frequencies import balance_sampling
 from custom_datasets.errors import ConfigError
+from custom_datasets.training.facts import bare_model
 
 
 @DATA_SAMPLERS.register_module()
 class ClassBalancedSampler(DefaultSampler):  # type: ignore[misc]
     """Draw each class equally often, in an epoch of the usual length.
 
-    A class's images come in a new order each time they are through, so that a
-    rare class repeats images and of a common one some are left out (Shen et al.,
-    "Relay Backpropagation", ECCV 2016). Every process draws its own share.
-
-    Args:
-        dataset: Its ``get_cat_ids`` names one class an image.
-        seed: The same on all processes; None draws one for all.
+    A class's images come in a new order each time they are used up, so a rare class
+    repeats images and a common one leaves some out (Shen et al., "Relay
+    Backpropagation", ECCV 2016). Every process draws its own share. The data set's
+    ``get_cat_ids`` has to name one class per image.
     """
 
     def __init__(self, dataset: Any, seed: int | None = None) -> None:
         """Collect the images of each class."""
         super().__init__(dataset, shuffle=True, seed=seed)
         labels = image_labels(dataset)
-        self.members = [np.flatnonzero(labels == one) for one in np.unique(labels)]
+        self.members = [np.flatnonzero(labels == name) for name in np.unique(labels)]
 
     def __iter__(self) -> Iterator[int]:
         """Yield indices of images."""
@@ -45,7 +42,7 @@ class ClassBalancedSampler(DefaultSampler):  # type: ignore[misc]
             torch.from_numpy(images)[_cycles(len(images), each, generator)]
             for images in self.members
         ]
-        # Class by class, so that dropping the surplus takes one of a class at most.
+        # Class by class, so that dropping the surplus takes at most one per class.
         order = torch.stack(drawn, dim=1).flatten()[: self.total_size]
         order = order[torch.randperm(len(order), generator=generator)]
         yield from order[self.rank :: self.world_size].tolist()
@@ -53,15 +50,11 @@ class ClassBalancedSampler(DefaultSampler):  # type: ignore[misc]
 
 @DATASETS.register_module()
 class RepeatFactorDataset(ClassBalancedDataset):  # type: ignore[misc]
-    """Show images of rare classes several times, as often as evens out the most.
+    """Show images of rare classes several times.
 
-    The repeat factor of an image is that of Gupta et al., "LVIS", CVPR 2019;
-    the threshold is the one that ``tools/check.py`` recommends.
-
-    Args:
-        dataset: What is repeated.
-        oversample_thr: Share of images below which a class is rare; found if
-            None.
+    The repeat factor of an image is that of Gupta et al., "LVIS", CVPR 2019.
+    ``oversample_thr`` is the share of images below which a class is rare; by
+    default the one that evens out the classes most, as ``tools/check.py`` has it.
     """
 
     def __init__(self, dataset: Any, oversample_thr: float | None = None) -> None:
@@ -76,7 +69,7 @@ class RepeatFactorDataset(ClassBalancedDataset):  # type: ignore[misc]
         super().__init__(inner, oversample_thr)
         print_log(
             f'repeat-factor sampling: oversample_thr={oversample_thr:g}, '
-            f'{len(inner)} images are shown as {len(self)}',
+            f'{len(inner)} images count as {len(self)}',
             logger='current',
         )
 
@@ -92,7 +85,7 @@ class ClassWeightHook(Hook):  # type: ignore[misc]
 
     def before_train(self, runner: Any) -> None:
         """Count the training set and set the weights."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model: Any = bare_model(runner)
         dataset = runner.train_dataloader.dataset
         classes = dataset.metainfo['classes']
         counts = np.bincount(image_labels(dataset), minlength=len(classes))
@@ -100,7 +93,10 @@ class ClassWeightHook(Hook):  # type: ignore[misc]
             absent = ', '.join(
                 name for name, count in zip(classes, counts, strict=True) if not count
             )
-            raise ConfigError(f'loss=class-weighted: no image of {absent} to weight')
+            raise ConfigError(
+                f'loss=class-weighted: no image of {absent} to weight; remove the '
+                'class, or use another loss'
+            )
         weights = counts.sum() / (len(counts) * counts)
         model.head.loss_module.class_weight = weights.tolist()
         table = ', '.join(
@@ -116,7 +112,7 @@ def image_labels(dataset: Any) -> np.ndarray[Any, np.dtype[np.intp]]:
 
 
 def _cycles(count: int, drawn: int, generator: torch.Generator) -> Tensor:
-    """Go through ``count`` things in new orders until ``drawn`` are drawn."""
+    """Return ``drawn`` of ``count`` indices: all in a new order, and again."""
     rounds = [
         torch.randperm(count, generator=generator) for _ in range(-(-drawn // count))
     ]

@@ -18,7 +18,7 @@ TRACKERS = {
     'wandb': ('WandbVisBackend', 'wandb'),
     'mlflow': ('MLflowVisBackend', 'mlflow'),
 }
-"""What can be tracked with: mmengine's back end, and the package it needs."""
+"""mmengine's back end of each tracker, and the package that it needs."""
 
 
 def apply_tracking(cfg: Config) -> None:
@@ -34,21 +34,21 @@ def apply_tracking(cfg: Config) -> None:
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     visualizer = cfg.get('visualizer') or {'type': 'Visualizer'}
     backends = list(visualizer.get('vis_backends') or [{'type': 'LocalVisBackend'}])
-    there = {backend['type'] for backend in backends}
+    present = {backend['type'] for backend in backends}
     for name in names:
         if name not in TRACKERS:
-            raise ConfigError(f'track={name!r}: it can be {", ".join(TRACKERS)}')
+            raise ConfigError(f'track={name!r}: choose from {", ".join(TRACKERS)}')
         backend, package = TRACKERS[name]
         if importlib.util.find_spec(package) is None:
             raise UserError(f'track={name} needs a package: pip install {package}')
-        if backend not in there:
-            there.add(backend)
+        if backend not in present:
+            present.add(backend)
             backends.append({'type': backend, **_settings(name, cfg)})
     cfg.visualizer = {**visualizer, 'vis_backends': backends}
 
 
 def _settings(name: str, cfg: Config) -> dict[str, Any]:
-    """Let a run have its config's name where it is shown among others."""
+    """Name a run after its config where it is shown among others."""
     title = os.path.splitext(os.path.basename(cfg.filename or ''))[0]
     if name == 'wandb' and title:
         return {'init_kwargs': {'name': title}}

@@ -76,7 +76,7 @@ def test_without_it_nothing_changes():
 
 
 def test_unknown_names_are_said(backends):
-    with pytest.raises(ConfigError, match="track='tensorbord': it can be tensorboard"):
+    with pytest.raises(ConfigError, match="track='tensorbord': choose from tensorboard"):
         backends(track='tensorbord')
 
 
