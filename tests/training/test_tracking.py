@@ -76,7 +76,9 @@ def test_without_it_nothing_changes():
 
 
 def test_unknown_names_are_said(backends):
-    with pytest.raises(ConfigError, match="track='tensorbord': choose from tensorboard"):
+    with pytest.raises(
+        ConfigError, match="track='tensorbord': choose from tensorboard"
+    ):
         backends(track='tensorbord')
 
 
