@@ -46,15 +46,17 @@ def add_cfg_options(parser: argparse.ArgumentParser, as_text: bool = False) -> N
         parser: The command's.
         as_text: Keep ``KEY=VALUE`` as it is, to hand it to ``train.py``.
     """
-    from mmengine.config import DictAction
+    reading: dict[str, Any] = {'type': _setting, 'default': []}
+    if not as_text:
+        from mmengine.config import DictAction
 
-    reading: dict[str, Any] = {'action': DictAction, 'default': {}}
+        reading = {'action': DictAction, 'default': {}}
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         metavar='KEY=VALUE',
         help='settings that replace those of the config, as in train.py',
-        **({'type': _setting, 'default': []} if as_text else reading),
+        **reading,
     )
 
 
