@@ -1,30 +1,41 @@
-"""Walking a config: loaders, data sets, dictionaries, folds."""
+"""Walking a config: sections, loaders, data sets, dictionaries, files, folds."""
 
+import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
 
+from custom_datasets.errors import ConfigError
+from custom_datasets.versions import package_folder
+
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-
-
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 
+_SECTIONS = (
+    *('model', *LOADERS, 'train_cfg', 'val_cfg', 'test_cfg', 'default_hooks'),
+    *('optim_wrapper', 'auto_scale_lr', 'custom_imports', 'data_preprocessor'),
+)
+_INNER = {
+    'train_dataloader': ('dataset',),
+    'optim_wrapper': ('optimizer',),
+    'default_hooks': ('logger', 'checkpoint'),
+}
+_FOLD = re.compile(r'fold_(\d+)')
 
-FOLD = re.compile(r'fold_(\d+)')
 
-
-def fold_folder(fold: int) -> str:
-    """Return the name of the folder that a fold's lists are in."""
-    return f'fold_{fold}'
-
-
-def fold_numbers(folder: str) -> list[int]:
-    """List the folds that have a folder in ``folder``, which may be absent."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted(int(match[1]) for match in map(FOLD.fullmatch, names) if match)
+def require_sections(cfg: Mapping[str, Any]) -> None:
+    """Raise a ConfigError where something else stands for a dictionary."""
+    for name in _SECTIONS:
+        part = cfg.get(name)
+        _require_dict(name, part)
+        for inner in _INNER.get(name, ()):
+            _require_dict(f'{name}.{inner}', (part or {}).get(inner))
+    schedulers = cfg.get('param_scheduler')
+    if schedulers is not None and not isinstance(schedulers, (Mapping, list, tuple)):
+        raise ConfigError(f'param_scheduler={schedulers!r}: must be a list of dicts')
 
 
 def iter_datasets(cfg: Config) -> Iterator[dict[str, Any]]:
@@ -44,6 +55,66 @@ def iter_dicts(node: Any) -> Iterator[dict[str, Any]]:
             yield from iter_dicts(child)
 
 
+def base_files(path: str) -> list[str]:
+    """Return the files that a config in Python names in ``_base_``."""
+    named = assigned_value(path, '_base_') or []
+    files = []
+    for base in [named] if isinstance(named, str) else named:
+        package, separator, inner = base.partition('::')
+        if separator:
+            files.append(_upstream_file(package, inner))
+        else:
+            files.append(os.path.join(os.path.dirname(path), base))
+    return files
+
+
+def assigned_value(path: str, name: str) -> Any:
+    """Return the literal that a config in Python assigns to a name, or None."""
+    if not path.endswith('.py') or not os.path.isfile(path):
+        return None
+    with open(path, encoding='utf-8') as file:
+        tree = ast.parse(file.read())
+    value = None
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            names = [node.id for node in node.targets if isinstance(node, ast.Name)]
+            if name in names:
+                try:
+                    value = ast.literal_eval(node.value)
+                except ValueError:
+                    value = None
+    return value
+
+
+def is_upstream(path: str) -> bool:
+    """Say whether a config is one that mmdet or mmpretrain ships."""
+    folders = filter(None, map(package_folder, ('mmdet', 'mmpretrain')))
+    return os.path.realpath(path).startswith(
+        tuple(os.path.join(os.path.realpath(folder), '') for folder in folders)
+    )
+
+
+def fold_folder(fold: int) -> str:
+    """Return the name of the folder that a fold's lists are in."""
+    return f'fold_{fold}'
+
+
+def is_fold_folder(name: str) -> bool:
+    """Say whether a folder has a name of :func:`fold_folder`."""
+    return bool(_FOLD.fullmatch(name))
+
+
+def fold_numbers(folder: str) -> list[int]:
+    """List the folds that have a folder in ``folder``, which need not exist."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted(int(match[1]) for match in map(_FOLD.fullmatch, names) if match)
+
+
+def _require_dict(name: str, part: Any) -> None:
+    if part is not None and not isinstance(part, Mapping):
+        raise ConfigError(f'{name}={part!r}: must be a dict, {name}=dict(...)')
+
+
 def _unwrap(dataset: Any) -> Iterator[dict[str, Any]]:
     if isinstance(dataset, (list, tuple)):
         for part in dataset:
@@ -54,3 +125,11 @@ def _unwrap(dataset: Any) -> Iterator[dict[str, Any]]:
             yield dataset
         else:
             yield from _unwrap(inner)
+
+
+def _upstream_file(package: str, path: str) -> str:
+    folder = package_folder(package) or package
+    shipped = os.path.join(folder, '.mim', 'configs', path)
+    if os.path.isfile(shipped):
+        return shipped
+    return os.path.join(os.path.dirname(folder), 'configs', path)

@@ -1,273 +1,194 @@
-"""Albumentations in groups of similar transforms: one of each group is applied.
+"""The settings that reach a whole config, from its leaf or by ``--cfg-options``.
 
-``augment=geometry,blur`` puts the groups of that name behind all other steps of
-a classifier's training pipeline. ``configs/waste/README.md`` has what each gave.
+:data:`SETTINGS` is their table: ``docs/settings.md`` and ``train.py --help`` show it.
 """
 
-import inspect
 import os
-from collections.abc import Collection, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.utils import import_modules_from_strings
 
+from custom_datasets import recipes
 from custom_datasets.config import (
     EVALUATORS,
-    FOLD,
     LOADERS,
+    assigned_value,
+    base_files,
     fold_folder,
     fold_numbers,
+    is_fold_folder,
+    is_upstream,
     iter_datasets,
     iter_dicts,
+    require_sections,
 )
 from custom_datasets.data.config_sources import read_declaration, type_name
 from custom_datasets.data.names import read_classes
 from custom_datasets.errors import ConfigError
-
-Step = dict[str, Any]
-
-GROUPS: dict[str, list[Step]] = {
-    'geometry': [
-        {'type': 'Affine', 'rotate': (-25, 25), 'scale': (0.9, 1.1)},
-        {'type': 'Affine', 'shear': (-12, 12)},
-        {'type': 'Perspective', 'scale': (0.05, 0.1)},
-    ],
-    'blur': [
-        {'type': 'GaussianBlur', 'blur_limit': (3, 5)},
-        {'type': 'MedianBlur', 'blur_limit': 3},
-        {'type': 'MotionBlur', 'blur_limit': (3, 5)},
-    ],
-    'noise': [
-        {'type': 'GaussNoise', 'std_range': (0.02, 0.06), 'per_channel': False},
-        {'type': 'MultiplicativeNoise', 'multiplier': (0.9, 1.1), 'elementwise': True},
-    ],
-    'light': [
-        {'type': 'RandomBrightnessContrast'},
-        {'type': 'RandomGamma', 'gamma_limit': (70, 140)},
-        {'type': 'CLAHE', 'clip_limit': (1, 2), 'tile_grid_size': (4, 4)},
-    ],
-    'occlusion': [
-        {'type': 'Erasing', 'scale': (0.02, 0.15)},
-        {'type': 'GridDropout', 'ratio': 0.3, 'holes_number_xy': (4, 4)},
-    ],
-    'colour': [
-        {'type': 'HueSaturationValue'},
-        {'type': 'ToGray'},
-    ],
-}
-"""All but ``colour`` leave hues as they are."""
-
-INSTALL = (
-    "augment needs Albumentations: in the plugin's folder, pip install -e "
-    '".[albumentations]"'
-)
+from custom_datasets.versions import INSTALL
 
 
-def apply_augment(cfg: Config, names: str | Sequence[str]) -> None:
-    """Put groups behind all other transforms of the training pipeline, in place.
+def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config without torch, and carry out its settings on data.
+
+    Nothing that the config imports is imported.
 
     Args:
-        cfg: A classifier's.
-        names: Keys of :data:`GROUPS`; one that stands twice counts once.
+        path: The leaf.
+        options: What ``--cfg-options`` sets, by dotted name.
 
     Raises:
-        ConfigError: They are no names, one is unknown, Albumentations is missing,
-            the model is no classifier, or colour is what tells the classes apart.
+        ConfigError: It does not exist, can't be read, has something else where a
+            dictionary belongs, or a setting can't be carried out.
     """
-    names = [names] if isinstance(names, str) else names
-    known = isinstance(names, (list, tuple)) and all(isinstance(n, str) for n in names)
-    if not known:
-        there = ', '.join(GROUPS)
-        raise ConfigError(f'augment={names}: needs names of groups; there are {there}')
-    names = list(dict.fromkeys(names))
-    for name in names:
-        if name not in GROUPS:
-            there = ', '.join(GROUPS)
-            raise ConfigError(f'augment={name}: no such group; there are {there}')
-    if cfg.model['type'] != 'ImageClassifier':
+    if not os.path.isfile(path):
+        raise ConfigError(f'{path}: no such config')
+    cfg = _read(path)
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f'{path}: cannot be read ({error})') from error
+    require_sections(cfg)
+    apply_data_settings(cfg)
+    return cfg
+
+
+def apply_settings(cfg: Config) -> None:
+    """Carry out all settings in place, in the order of the table.
+
+    One that is absent or None changes nothing, and applying twice is the same as
+    applying once. The model's classes are looked up in the current default scope.
+
+    Raises:
+        ConfigError: A value can't be, or is for another task.
+    """
+    brings_dataset = cfg.get('dataset_base') is not None
+    apply_data_settings(cfg)
+    if brings_dataset:
+        import_modules_from_strings(**cfg.custom_imports)
+    _apply(cfg, on_data=False)
+
+
+def apply_data_settings(cfg: Config) -> None:
+    """Carry out those of the settings that need neither torch nor a model."""
+    _forget_inherited_root(cfg)
+    _apply(cfg, on_data=True)
+
+
+def _apply(cfg: Config, on_data: bool) -> None:
+    for setting in SETTINGS:
+        value = cfg.get(setting.name)
+        if setting.apply and setting.on_data == on_data and value is not None:
+            setting.apply(cfg, value)
+
+
+def _read(path: str) -> Config:
+    try:
+        return Config.fromfile(path, import_custom_modules=False)
+    except ImportError as error:
+        raise ConfigError(f'{path}: {error}; {INSTALL}') from error
+    except (OSError, SyntaxError, KeyError, TypeError) as error:
+        raise ConfigError(f'{path}: cannot be read ({error})') from error
+
+
+def _forget_inherited_root(cfg: Config) -> None:
+    """Drop a ``data_root`` that is but a variable of a whole upstream config."""
+    files = [cfg.filename] if cfg.get('data_root') is not None and cfg.filename else []
+    while files:
+        file = files.pop(0)
+        root = assigned_value(file, 'data_root')
+        if root is not None:
+            if root == cfg.data_root and is_upstream(file):
+                cfg.pop('data_root')
+            return
+        files += base_files(file)
+
+
+def _place_dataset(cfg: Config, path: Any) -> None:
+    """Put the data sets of a base in the place of those that the leaf inherits.
+
+    What the leaf or the command line changed of a data set stays. Batch size and
+    workers are the model's and stay too.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not os.path.isfile(path):
         raise ConfigError(
-            f'augment={",".join(names)} is for classification, and the model is '
-            f'{cfg.model["type"]}'
+            f'dataset_base={path}: no such file; it can be one of '
+            'configs/_base_/datasets/'
         )
-    if 'colour' in names and cfg.get('colour_is_class'):
-        raise ConfigError(
-            'augment=colour: colour tells the classes of this data set apart; leave '
-            'it out, or say colour_is_class=False'
-        )
-    if find_spec('albumentations') is None:
-        raise ConfigError(INSTALL)
-    dataset = _with_pipeline(cfg.train_dataloader['dataset'])
-    step = {'type': 'OneOfEachGroup', 'groups': [GROUPS[name] for name in names]}
-    *steps, pack = (s for s in dataset['pipeline'] if s['type'] != step['type'])
-    dataset['pipeline'] = [*steps, step, pack]
+    base, inherited = _read(os.fspath(path)), _inherited_data(cfg.filename)
+    for loader in LOADERS:
+        if inherited:
+            new, old = (_unscoped(c[loader]['dataset']) for c in (cfg, inherited))
+            base.merge_from_dict({loader: {'dataset': _changes(new, old)}})
+        cfg[loader]['dataset'] = base[loader]['dataset']
+    if 'module' in cfg.model and 'tta_pipeline' in base:
+        # The stock test.py --tta was here, and took the pipeline that it found.
+        cfg.test_dataloader['dataset']['pipeline'] = base.tta_pipeline
+    for evaluator in EVALUATORS:
+        if not inherited or (
+            _unscoped(cfg[evaluator]) == _unscoped(inherited[evaluator])
+        ):
+            cfg[evaluator] = base[evaluator]
+    for name in ('classes', 'image_scale', 'colour_is_class'):
+        if name in base and cfg.get(name) is None:
+            cfg[name] = base[name]
+    if 'tta_pipeline' in base:
+        cfg.tta_pipeline = base.tta_pipeline
+    modules = dict.fromkeys([*_imports(cfg), *_imports(base)])
+    cfg.custom_imports = {'imports': list(modules), 'allow_failed_imports': False}
+    cfg.num_classes = base.num_classes
+    _count_classes(cfg, base.num_classes)
+    # A dump of this config needs the base no more.
+    cfg.pop('dataset_base')
 
 
-def _with_pipeline(dataset: Any) -> Any:
-    """Return the data set that has the pipeline, inside of wrappers."""
-    while isinstance(dataset.get('dataset'), Mapping):
-        dataset = dataset['dataset']
-    return dataset
+def _inherited_data(path: str | None) -> Config | None:
+    """Read the base that brings a leaf its data sets: upstream's, if there is one."""
+    files, others = base_files(path) if path else [], []
+    while files:
+        file = files.pop(0)
+        if not is_upstream(file):
+            others.append(file)
+            files += base_files(file)
+        elif 'train_dataloader' in (cfg := _read(file)):
+            return cfg
+    configs = map(_read, others)
+    return next((cfg for cfg in configs if 'train_dataloader' in cfg), None)
 
 
-LOSSES: dict[str, dict[str, Any]] = {
-    'focal': {'type': 'FocalLoss', 'gamma': 2.0, 'alpha': 0.25},
-    'class-weighted': {'type': 'CrossEntropyLoss'},
-    'label-smoothing': {
-        'type': 'LabelSmoothLoss',
-        'label_smooth_val': 0.1,
-        'mode': 'original',
-    },
-}
-"""Focal: Lin et al. 2017, sigmoid, as mmpretrain has it. Smoothing: Szegedy et al.
-2016. The weights of ``class-weighted`` come from
-:class:`custom_datasets.training.sampling.ClassWeightHook`."""
-
-MIXES: dict[str, dict[str, Any]] = {
-    'mixup': {'type': 'Mixup', 'alpha': 0.2},
-    'cutmix': {'type': 'CutMix', 'alpha': 1.0},
-}
-"""The alphas of mmpretrain's own ResNet-50 configs."""
-
-RECIPES = ('loss', 'sampling', 'mix', 'augment', 'colour_is_class')
-"""What is read at the top of a config."""
-
-SAMPLINGS = ('class-balanced', 'repeat-factor')
+def _unscoped(node: Any) -> Any:
+    """Copy without the ``_scope_`` that mmengine gives to what is inherited."""
+    if isinstance(node, dict):
+        return {k: _unscoped(value) for k, value in node.items() if k != '_scope_'}
+    if isinstance(node, (list, tuple)):
+        return [_unscoped(value) for value in node]
+    return node
 
 
-def apply_recipes(cfg: Config) -> None:
-    """Carry out ``loss``, ``sampling``, ``mix`` and ``augment`` in place.
-
-    A key that is absent or None changes nothing, and applying twice is the same
-    as applying once.
-
-    Raises:
-        ConfigError: A value is unknown, is for another task, or two of them do
-            the same.
-    """
-    loss, sampling, mix = (cfg.get(key) for key in ('loss', 'sampling', 'mix'))
-    if (loss, sampling) == ('class-weighted', 'class-balanced'):
-        raise ConfigError(
-            'loss=class-weighted and sampling=class-balanced: each corrects for the '
-            'same imbalance, together they turn it round; take one'
-        )
-    if loss is not None:
-        head = _head(cfg, 'loss', loss, LOSSES)
-        head['loss'] = dict(LOSSES[loss])
-        if loss == 'class-weighted':
-            _add_hook(cfg, {'type': 'ClassWeightHook'})
-    if mix is not None:
-        head = _head(cfg, 'mix', mix, MIXES)
-        cfg.model['train_cfg'] = {'augments': dict(MIXES[mix])}
-        if (head.get('loss') or {}).get('type') == 'CrossEntropyLoss':
-            head['loss']['use_soft'] = True
-    if sampling is not None:
-        _sample(cfg, sampling)
-    if cfg.get('augment') is not None:
-        apply_augment(cfg, cfg.augment)
+def _imports(cfg: Config) -> list[str]:
+    return list((cfg.get('custom_imports') or {}).get('imports') or ())
 
 
-def _sample(cfg: Config, sampling: Any) -> None:
-    _require_known('sampling', sampling, SAMPLINGS)
-    loader = cfg.train_dataloader
-    if sampling == 'class-balanced':
-        _head(cfg, 'sampling', sampling, SAMPLINGS)
-        loader['sampler'] = {'type': 'ClassBalancedSampler'}
-    elif loader['dataset']['type'] != 'RepeatFactorDataset':
-        loader['dataset'] = {
-            'type': 'RepeatFactorDataset',
-            'dataset': loader['dataset'],
-        }
+def _changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs, as deep as both are dictionaries."""
+    changes: dict[str, Any] = {}
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
+            if inner := _changes(value, old[key]):
+                changes[key] = inner
+        elif key not in old or value != old[key]:
+            changes[key] = value
+    return changes
 
 
-def _head(cfg: Config, key: str, value: Any, known: Collection[str]) -> dict[str, Any]:
-    """Return the head of a classifier."""
-    _require_known(key, value, known)
-    head = cfg.model.get('head')
-    if not isinstance(head, dict) or cfg.model['type'] != 'ImageClassifier':
-        hint = '; sampling=repeat-factor is for both' if key == 'sampling' else ''
-        raise ConfigError(
-            f'{key}={value} is for classification, and the model is '
-            f'{cfg.model["type"]}{hint}'
-        )
-    return head
-
-
-def _add_hook(cfg: Config, hook: dict[str, Any]) -> None:
-    hooks = list(cfg.get('custom_hooks') or ())
-    if hook not in hooks:
-        cfg.custom_hooks = [*hooks, hook]
-
-
-def _require_known(key: str, value: Any, known: Collection[str]) -> None:
-    there = ', '.join(known)
-    if isinstance(value, (list, tuple)):
-        given = ','.join(map(str, value))
-        raise ConfigError(f'{key}={given}: only one can be set; there are {there}')
-    if not isinstance(value, str) or value not in known:
-        raise ConfigError(f'{key}={value}: no such {key}; there are {there}')
-
-
-SETTINGS = ('data_root', 'fold', 'classes', 'ignore_classes', 'from_scratch', *RECIPES)
-"""What works at the top of a config."""
-
-
-_UNFROZEN: dict[str, Any] = {'frozen_stages': -1, 'norm_eval': False}
-
-
-def apply_overrides(cfg: Config) -> None:
-    """Carry out all of them in place.
-
-    A key that is absent or None changes nothing. Applying twice is the same
-    as applying once. The model's classes are looked up in mmengine's current
-    default scope.
-
-    Raises:
-        ConfigError: See :func:`apply_data_overrides`, :func:`asks_from_scratch`
-            and :func:`custom_datasets.settings.apply_recipes`.
-    """
-    apply_data_overrides(cfg)
-    apply_recipes(cfg)
-    if asks_from_scratch(cfg):
-        _start_from_scratch(cfg.model)
-
-
-def apply_data_overrides(cfg: Config) -> None:
-    """Carry out those on data.
-
-    These are ``data_root``, ``fold``, ``classes`` and ``ignore_classes``.
-
-    Raises:
-        ConfigError: ``data_root`` is no path, a class list can't be read,
-            ``fold`` is no number from 0, there are lists but none of that fold,
-            or a data set can't leave out classes.
-    """
-    if cfg.get('data_root') is not None:
-        if not isinstance(cfg.data_root, (str, os.PathLike)):
-            raise ConfigError(
-                f'data_root={cfg.data_root!r}: needs the path of a folder'
-            )
-        for dataset in iter_datasets(cfg):
-            dataset['data_root'] = cfg.data_root
-    if cfg.get('fold') is not None:
-        _take_fold(cfg, cfg.fold)
-    if cfg.get('classes') is not None:
-        _set_classes(cfg, read_classes(cfg.classes))
-    if cfg.get('ignore_classes') is not None:
-        _ignore_classes(cfg, cfg.ignore_classes)
-
-
-def asks_from_scratch(cfg: Mapping[str, Any]) -> bool:
-    """Say whether a config sets ``from_scratch``.
-
-    Raises:
-        ConfigError: It is neither True nor False; as text, ``no`` would be true.
-    """
-    wanted = cfg.get('from_scratch')
-    if wanted is not None and not isinstance(wanted, bool):
-        raise ConfigError(f'from_scratch={wanted}: it can be True or False')
-    return bool(wanted)
+def _move(cfg: Config, root: Any) -> None:
+    if not isinstance(root, (str, os.PathLike)):
+        raise ConfigError(f'data_root={root!r}: needs the path of a folder')
+    for dataset in iter_datasets(cfg):
+        dataset['data_root'] = root
 
 
 def _take_fold(cfg: Config, fold: Any) -> None:
@@ -291,39 +212,44 @@ def _take_fold(cfg: Config, fold: Any) -> None:
 
 
 def _is_apart(path: str, root: str = '') -> bool:
-    """Say whether a list is there that has no folds beside it."""
+    """Say whether a list exists that has no folds beside it."""
     path = os.path.join(root, path)
     folder = os.path.dirname(path)
-    is_in_fold = FOLD.fullmatch(os.path.basename(folder))
-    return os.path.isfile(path) and not is_in_fold and not fold_numbers(folder)
+    in_fold = is_fold_folder(os.path.basename(folder))
+    return os.path.isfile(path) and not in_fold and not fold_numbers(folder)
 
 
 def _in_fold(path: str, fold: int, root: str = '') -> str:
     folder, name = os.path.split(path)
-    if FOLD.fullmatch(os.path.basename(folder)):
+    if is_fold_folder(os.path.basename(folder)):
         folder = os.path.dirname(folder)
     lists = os.path.join(root, folder)
     moved = os.path.join(folder, fold_folder(fold), name)
     # Where the data are somewhere else altogether, the data set says so better.
     if os.path.isdir(lists) and not os.path.isfile(os.path.join(root, moved)):
-        there = ', '.join(map(str, fold_numbers(lists))) or 'none'
+        numbers = ', '.join(map(str, fold_numbers(lists))) or 'none'
         raise ConfigError(
-            f'{os.path.join(root, moved)}: no such list; folds that are there: '
-            f'{there}; tools/dataset_converters/split.py --folds K writes them'
+            f'{os.path.join(root, moved)}: no such list; folds that exist: {numbers}; '
+            'tools/dataset_converters/split.py --folds K writes them'
         )
     return moved
 
 
-def _set_classes(cfg: Config, classes: tuple[str, ...]) -> None:
+def _set_classes(cfg: Config, names: Any) -> None:
+    classes = read_classes(names)
     cfg.classes = classes
     cfg.num_classes = len(classes)
     for dataset in iter_datasets(cfg):
-        given = dataset.get('metainfo') or {}
-        dataset['metainfo'] = {'palette': 'random', **given, 'classes': classes}
+        metainfo = dataset.get('metainfo') or {}
+        dataset['metainfo'] = {'palette': 'random', **metainfo, 'classes': classes}
+    _count_classes(cfg, len(classes))
+
+
+def _count_classes(cfg: Config, count: int) -> None:
     # mmpretrain's data_preprocessor counts classes too, to mix labels.
     for part in iter_dicts([cfg.get('model'), cfg.get('data_preprocessor')]):
         if 'num_classes' in part:
-            part['num_classes'] = len(classes)
+            part['num_classes'] = count
 
 
 def _ignore_classes(cfg: Config, names: Any) -> None:
@@ -331,11 +257,13 @@ def _ignore_classes(cfg: Config, names: Any) -> None:
     listed = isinstance(names, (list, tuple)) and all(isinstance(n, str) for n in names)
     if not listed:
         raise ConfigError(f'ignore_classes={names!r}: needs a list of class names')
-    modules = list((cfg.get('custom_imports') or {}).get('imports') or ())
     scope = str(cfg.get('default_scope') or 'mmdet')
     for dataset in iter_datasets(cfg):
         kind = type_name(dataset.get('type'))
-        if 'ignore_classes' not in read_declaration(kind, modules, scope).defaults:
+        if (
+            'ignore_classes'
+            not in read_declaration(kind, _imports(cfg), scope).defaults
+        ):
             raise ConfigError(
                 f'ignore_classes: {kind} has no such setting; VOCFolderDataset, '
                 'CocoFileDataset and ClassListDataset have it'
@@ -343,34 +271,178 @@ def _ignore_classes(cfg: Config, names: Any) -> None:
         dataset['ignore_classes'] = list(names)
 
 
-def _start_from_scratch(model: dict[str, Any]) -> None:
-    for part in iter_dicts(model):
-        init_cfg = part.get('init_cfg')
-        if isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained':
-            part['init_cfg'] = None
-        elif isinstance(init_cfg, (list, tuple)):
-            kept = [init for init in init_cfg if init.get('type') != 'Pretrained']
-            part['init_cfg'] = kept or None
-        if part.get('pretrained'):
-            part['pretrained'] = None
-        defaults = _defaults(part)
-        for key, value in _UNFROZEN.items():
-            if key in part or key in defaults:
-                part[key] = value
-        if defaults.get('frozen_stages') == 0:
-            # EfficientNet counts frozen stages from 0, and refuses -1.
-            part['frozen_stages'] = 0
-        norm_cfg = part.get('norm_cfg')
-        if isinstance(norm_cfg, dict) and 'requires_grad' in norm_cfg:
-            norm_cfg['requires_grad'] = True
+_SIZES = {
+    'Resize': 'scale',
+    'RandomResize': 'scale',
+    'RandomChoiceResize': 'scales',
+    'ResizeEdge': 'scale',
+    'RandomResizedCrop': 'scale',
+    'CenterCrop': 'crop_size',
+    'RandomCrop': 'crop_size',
+    'Pad': 'size',
+}
+"""Where transforms of mmcv, mmdet and mmpretrain have a size, in pixels."""
+
+_STRIDE = 32
+"""A detector's batches have sides that are multiples of its largest stride."""
 
 
-def _defaults(part: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the registered class that ``part`` builds."""
-    kind = part.get('type')
-    with MODELS.switch_scope_and_registry(None) as registry:
-        cls = registry.get(kind) if isinstance(kind, str) else kind
-    if not inspect.isclass(cls):
-        return {}
-    parameters = inspect.signature(cls).parameters
-    return {name: parameter.default for name, parameter in parameters.items()}
+def _set_image_scale(cfg: Config, size: Any) -> None:
+    """Let every pipeline make images of another size; all its sizes follow.
+
+    What a pipeline's images have now is its ``CenterCrop``, or its first size.
+    """
+    sides = [size, size] if isinstance(size, int) else size
+    if not isinstance(sides, (list, tuple)) or not (
+        len(sides) == 2 and all(isinstance(s, int) and s > 0 for s in sides)
+    ):
+        raise ConfigError(f'image_scale={size!r}: needs width and height in pixels')
+    parts = [d for loader in LOADERS for d in iter_dicts(cfg.get(loader))]
+    pipelines = [part['pipeline'] for part in parts if part.get('pipeline')]
+    rounds = cfg.get('default_scope') == 'mmdet'
+    for pipeline in (*pipelines, cfg.get('tta_pipeline') or ()):
+        steps = [
+            (step, kind, _SIZES[kind])
+            for step in iter_dicts(pipeline)
+            if (kind := str(step.get('type')).rpartition('.')[2]) in _SIZES
+            and step.get(_SIZES[kind])
+        ]
+        steps.sort(key=lambda found: found[1] != 'CenterCrop')
+        for index, (step, kind, key) in enumerate(steps):
+            if index == 0:
+                before = _largest(step[key])
+            value = _resized(step[key], before, sides, kind)
+            if rounds and kind in ('RandomCrop', 'Pad'):
+                value = tuple(-(-side // _STRIDE) * _STRIDE for side in value)
+            step[key] = value
+
+
+def _largest(value: Any) -> tuple[int, int]:
+    """Return width and height of a size, a side, or the largest of several."""
+    if isinstance(value, int):
+        return value, value
+    pairs = value if isinstance(value[0], (list, tuple)) else [value]
+    return max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
+
+
+def _resized(value: Any, before: tuple[int, int], after: Any, kind: str) -> Any:
+    if isinstance(value, int):
+        if after[0] != after[1]:
+            raise ConfigError(
+                f'image_scale={tuple(after)}: {kind} has one side; set image_scale=N'
+            )
+        return round(value * after[0] / before[0])
+    if isinstance(value[0], (list, tuple)):
+        return [_resized(pair, before, after, kind) for pair in value]
+    return tuple(
+        round(old * new / now)
+        for old, new, now in zip(value, after, before, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A row of the table.
+
+    Attributes:
+        name: What a leaf or ``--cfg-options`` sets.
+        values: What it can be, as the user writes it.
+        help: What it does, in one line.
+        apply: Carries it out in place; None where another part reads it.
+        on_data: Whether it needs neither torch nor a model.
+    """
+
+    name: str
+    values: str
+    help: str
+    apply: Callable[[Config, Any], None] | None = None
+    on_data: bool = False
+
+
+SETTINGS = (
+    Setting(
+        'dataset_base',
+        'FILE',
+        "puts our data set in the place of a whole upstream config's",
+        _place_dataset,
+        on_data=True,
+    ),
+    Setting(
+        'data_root',
+        'DIR',
+        'moves the train, val and test sets at once',
+        _move,
+        on_data=True,
+    ),
+    Setting('fold', 'K', 'uses the lists of fold K', _take_fold, on_data=True),
+    Setting(
+        'classes',
+        'NAMES or FILE',
+        'other classes, for data sets and heads; a file has one per line',
+        _set_classes,
+        on_data=True,
+    ),
+    Setting(
+        'ignore_classes',
+        'NAMES',
+        'annotated classes that all data sets leave out on purpose',
+        _ignore_classes,
+        on_data=True,
+    ),
+    Setting(
+        'image_scale',
+        'W,H or N',
+        'size in pixels that all pipelines resize images to',
+        _set_image_scale,
+        on_data=True,
+    ),
+    Setting(
+        'loss',
+        ', '.join(recipes.LOSSES),
+        "a classifier's loss",
+        recipes.set_loss,
+    ),
+    Setting('mix', ', '.join(recipes.MIXES), 'mixes images', recipes.set_mix),
+    Setting(
+        'sampling',
+        ', '.join(recipes.SAMPLINGS),
+        'shows rare classes more often; the second one is for detectors too',
+        recipes.set_sampling,
+    ),
+    Setting(
+        'augment',
+        ','.join(recipes.GROUPS),
+        'Albumentations for a classifier: one transform of each group named',
+        recipes.set_augment,
+    ),
+    Setting(
+        'colour_is_class',
+        'True or False',
+        'colour tells the classes apart, so augment=colour is refused',
+    ),
+    Setting(
+        'from_scratch',
+        'True or False',
+        'random weights: nothing downloaded, nothing frozen, batch norm trained',
+        recipes.start_from_scratch,
+    ),
+    Setting(
+        'track',
+        'tensorboard, wandb, mlflow',
+        'shows curves there too; install the package first',
+    ),
+)
+
+
+def settings_table() -> str:
+    """Return the table in Markdown, as ``docs/settings.md`` has it."""
+    rows = [f'| `{s.name}` | `{s.values}` | {s.help} |' for s in SETTINGS]
+    return '\n'.join(['| setting | values | what it does |', '|---|---|---|', *rows])
+
+
+def settings_help() -> str:
+    """Return the table as ``train.py --help`` has it."""
+    lines = []
+    for setting in SETTINGS:
+        lines += [f'  {setting.name}={setting.values}', f'      {setting.help}']
+    return '\n'.join(lines)

@@ -7,7 +7,8 @@ from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
 
 from custom_datasets.errors import ConfigError
-from custom_datasets.settings import LOSSES, MIXES, apply_recipes
+from custom_datasets.recipes import LOSSES, MIXES
+from custom_datasets.settings import apply_settings
 from tests.leaves import LEAVES, SAMPLE
 
 CLASSIFIER = next(leaf for leaf in LEAVES if leaf.parent.name == 'waste')
@@ -16,9 +17,9 @@ CLASSIFIER = next(leaf for leaf in LEAVES if leaf.parent.name == 'waste')
 def applied(leaf, **settings):
     cfg = Config.fromfile(leaf)
     cfg.merge_from_dict(settings)
-    apply_recipes(cfg)
+    apply_settings(cfg)
     once = cfg.to_dict()
-    apply_recipes(cfg)
+    apply_settings(cfg)
     assert cfg.to_dict() == once
     return cfg
 
@@ -74,21 +75,21 @@ def test_repeat_factor_wraps_the_training_set_only(leaf):
 @pytest.mark.parametrize(
     ('leaf', 'settings', 'said'),
     [
-        (CLASSIFIER, {'loss': 'focl'}, 'loss=focl: no such loss; there are focal, '),
-        (CLASSIFIER, {'mix': 'mosaic'}, 'mix=mosaic: no such mix; there are mixup'),
+        (CLASSIFIER, {'loss': 'focl'}, 'loss=focl: no such loss; it can be focal, '),
+        (CLASSIFIER, {'mix': 'mosaic'}, 'mix=mosaic: no such mix; it can be mixup'),
         (CLASSIFIER, {'mix': ['mixup', 'cutmix']}, 'mix=mixup,cutmix: only one can be'),
-        (CLASSIFIER, {'loss': ['focal', 'x']}, 'loss=focal,x: only one can be set; th'),
-        (CLASSIFIER, {'sampling': ['x', 'y']}, 'sampling=x,y: only one can be set; th'),
-        (CLASSIFIER, {'loss': {'type': 'x'}}, 'no such loss; there are focal, class-w'),
-        (CLASSIFIER, {'mix': True}, 'mix=True: no such mix; there are mixup, cutmix'),
-        (CLASSIFIER, {'sampling': 'all'}, 'sampling=all: no such sampling; there'),
+        (CLASSIFIER, {'loss': ['focal', 'x']}, 'loss=focal,x: only one can be set: '),
+        (CLASSIFIER, {'sampling': ['x', 'y']}, 'sampling=x,y: only one can be set: '),
+        (CLASSIFIER, {'loss': {'type': 'x'}}, 'no such loss; it can be focal, class-w'),
+        (CLASSIFIER, {'mix': True}, 'mix=True: no such mix; it can be mixup, cutmix'),
+        (CLASSIFIER, {'sampling': 'all'}, 'sampling=all: no such sampling; it can'),
         (SAMPLE, {'loss': 'focal'}, 'loss=focal is for classification, and the model'),
         (SAMPLE, {'mix': 'cutmix'}, 'the model is RetinaNet'),
         (SAMPLE, {'sampling': 'class-balanced'}, 'sampling=repeat-factor is for both'),
         (
             CLASSIFIER,
             {'loss': 'class-weighted', 'sampling': 'class-balanced'},
-            'take one',
+            'both together',
         ),
     ],
 )

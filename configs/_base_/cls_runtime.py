@@ -1,6 +1,6 @@
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
-# Carries out data_root, classes and from_scratch; checks the class counts.
+# Carries out the settings (docs/settings.md); checks the class counts.
 runner_type = 'PluginRunner'
 
 default_hooks = dict(

@@ -11,8 +11,6 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
-from mmengine.config import Config
-
 from custom_datasets.checks.anchors import check_anchors
 from custom_datasets.checks.annotations import (
     check_annotations,
@@ -36,7 +34,6 @@ from custom_datasets.checks.leaks import check_leaks
 from custom_datasets.checks.parameters import (
     check_parameters,
     check_values,
-    require_sections,
 )
 from custom_datasets.checks.reading import read_sources, read_xml_files
 from custom_datasets.checks.scale import full_pipeline, scale_boxes
@@ -47,9 +44,8 @@ from custom_datasets.data.images import image_size
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import SplitRecords
 from custom_datasets.data.scan import Progress, scan_images
-from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.settings import apply_data_overrides
-from custom_datasets.versions import INSTALL
+from custom_datasets.errors import UserError
+from custom_datasets.settings import load_config
 
 MOST_FILES = 200_000
 """Under a root with more, looking at them all would take longer than it saves."""
@@ -68,32 +64,6 @@ class Checked:
     findings: list[Finding]
     images: int
     seconds: float
-
-
-def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config, without importing what it imports, and apply overrides.
-
-    Args:
-        path: The leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-
-    Raises:
-        ConfigError: It can't be read, has something else where a dictionary
-            belongs, or an override can't be carried out.
-    """
-    if not os.path.isfile(path):
-        raise ConfigError(f'{path}: no such config')
-    try:
-        cfg = Config.fromfile(path, import_custom_modules=False)
-        if options:
-            cfg.merge_from_dict(dict(options))
-    except ImportError as error:
-        raise ConfigError(f'{path}: {error}; {INSTALL}') from error
-    except (OSError, SyntaxError, KeyError, TypeError) as error:
-        raise ConfigError(f'{path}: cannot be read ({error})') from error
-    require_sections(cfg)
-    apply_data_overrides(cfg)
-    return cfg
 
 
 def check_config(
@@ -118,7 +88,7 @@ def check_config(
         progress: Called with the number of files read, and of all of them.
 
     Raises:
-        ConfigError: See :func:`load_config`.
+        ConfigError: See :func:`~custom_datasets.settings.load_config`.
     """
     start = time.perf_counter()
     cfg = load_config(path, options)

@@ -12,9 +12,10 @@ from custom_datasets.config import iter_dicts
 from custom_datasets.data.config_sources import Source
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.problems import Finding
-from custom_datasets.settings import SETTINGS, asks_from_scratch
+from custom_datasets.recipes import asks_from_scratch
+from custom_datasets.settings import SETTINGS
 
-_BY_PLUGIN = (*SETTINGS, 'track')
+_BY_PLUGIN = tuple(setting.name for setting in SETTINGS)
 # What mmengine's Runner.from_cfg and the stock scripts read (mmengine 0.10).
 _READ = frozenset(
     """

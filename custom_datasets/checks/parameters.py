@@ -13,7 +13,6 @@ from custom_datasets.config import LOADERS
 from custom_datasets.data.config_sources import type_name
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.problems import Finding
-from custom_datasets.errors import ConfigError
 
 Kinds = Mapping[str, frozenset[str]]
 """Names by ``type``; a type that is not in it is not judged."""
@@ -97,10 +96,6 @@ ALSO_CALLED = {
 """What other libraries call them."""
 
 
-_SECTIONS = (
-    *('model', *LOADERS, 'train_cfg', 'val_cfg', 'test_cfg', 'default_hooks'),
-    *('optim_wrapper', 'auto_scale_lr', 'custom_imports', 'data_preprocessor'),
-)
 _OF_REGISTRIES = ('type', '_scope_')
 _FROM_1 = 'a whole number of at least 1'
 _FROM_0 = 'a whole number of at least 0'
@@ -121,27 +116,6 @@ _LOADER_VALUES = {'batch_size': _FROM_1, 'num_workers': _FROM_0}
 _WITH_WORKERS = {'persistent_workers': False, 'prefetch_factor': None}
 _MAY_BE_NONE = ('batch_size', 'base_batch_size')
 _SCHEDULER_VALUES = {'begin': _NUMBER, 'end': _NUMBER}
-_INNER = {
-    'train_dataloader': ('dataset',),
-    'optim_wrapper': ('optimizer',),
-    'default_hooks': ('logger', 'checkpoint'),
-}
-
-
-def require_sections(cfg: Mapping[str, Any]) -> None:
-    """Raise where something else stands for a dictionary that checks look into.
-
-    Raises:
-        ConfigError: With the first such entry.
-    """
-    for name in _SECTIONS:
-        part = cfg.get(name)
-        _require_dict(name, part)
-        for inner in _INNER.get(name, ()):
-            _require_dict(f'{name}.{inner}', (part or {}).get(inner))
-    schedulers = cfg.get('param_scheduler')
-    if schedulers is not None and not isinstance(schedulers, (Mapping, list, tuple)):
-        raise ConfigError(f'param_scheduler={schedulers!r}: must be a list of dicts')
 
 
 def check_parameters(cfg: Mapping[str, Any]) -> list[Finding]:
@@ -225,11 +199,6 @@ def _find(
     # A part of a name of its own, as train.py is not stopped by the test set's.
     split = path.removesuffix('_dataloader') if path in LOADERS else None
     return find(code, message, case=case, hint=hint, split=split)
-
-
-def _require_dict(name: str, part: Any) -> None:
-    if part is not None and not isinstance(part, Mapping):
-        raise ConfigError(f'{name}={part!r}: must be a dict, {name}=dict(...)')
 
 
 def _judge(

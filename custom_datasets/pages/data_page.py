@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.config import Config
 
-from custom_datasets.checks.check import check_config, load_config
+from custom_datasets.checks.check import check_config
 from custom_datasets.checks.reading import read_sources, read_xml_files
 from custom_datasets.checks.report import summary
 from custom_datasets.data.cache import ResultCache
@@ -57,6 +57,7 @@ from custom_datasets.pages.kit import (
     render,
 )
 from custom_datasets.pages.pictures import SIDE, Outline, Picture, load_picture
+from custom_datasets.settings import load_config
 
 PAGE = 'dataset_report.html'
 

@@ -12,10 +12,10 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmengine.utils import import_modules_from_strings
 
-from custom_datasets.checks.check import load_config
 from custom_datasets.config import iter_dicts
 from custom_datasets.errors import ConfigError
 from custom_datasets.evaluation.results import image_keys
+from custom_datasets.settings import load_config
 from custom_datasets.versions import INSTALL
 
 

@@ -21,7 +21,7 @@ from custom_datasets.checkpoints import checkpoint_classes, require_weights, wei
 from custom_datasets.data.decode import decode
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.predicting.config import is_detection, quiet, read_settings
-from custom_datasets.settings import apply_overrides
+from custom_datasets.settings import apply_settings
 
 Picture = str | os.PathLike[str] | NDArray[np.uint8]
 """A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
@@ -57,7 +57,7 @@ def load_detector(
     if not is_detection(cfg):
         raise ConfigError(f'{config}: a classifier, and a detector is needed')
     with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
-        apply_overrides(cfg)
+        apply_settings(cfg)
         model = MODELS.build(cfg.model)
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     weights = weights_of(loaded)

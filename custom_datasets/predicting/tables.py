@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from custom_datasets.checks.check import load_config
 from custom_datasets.data.coco import CocoFile, Id, read_sound_coco
 from custom_datasets.data.config_sources import Source, find_sources
 from custom_datasets.errors import UserError
@@ -27,6 +26,7 @@ from custom_datasets.evaluation.results import (
     ImageInfo,
     PredictedBoxes,
 )
+from custom_datasets.settings import load_config
 
 DECIMALS, SCORE_DECIMALS = 3, 8
 """Of pixels and of scores: enough that an AP stays as it is, where COCO asks for

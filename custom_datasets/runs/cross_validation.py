@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from custom_datasets.checks.check import load_config
 from custom_datasets.cli import parse_options
 from custom_datasets.config import fold_folder
 from custom_datasets.errors import ConfigError
@@ -38,6 +37,7 @@ from custom_datasets.runs.comparison import Measured, Metric, measure
 from custom_datasets.runs.folds import Folds, prepare_folds, require_apart, test_list
 from custom_datasets.runs.jobs import tool_command
 from custom_datasets.runs.tables import markdown_table, written, written_estimate
+from custom_datasets.settings import load_config
 
 OUT_OF_FOLD = 'out_of_fold.pkl'
 REPORT = 'cross_validation.json'

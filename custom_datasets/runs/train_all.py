@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from custom_datasets.checks.check import load_config
 from custom_datasets.cli import parse_options
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.errors import UserError
@@ -20,6 +19,7 @@ from custom_datasets.runs.campaign import (
 from custom_datasets.runs.compare import compare
 from custom_datasets.runs.comparison import PREDICTIONS
 from custom_datasets.runs.jobs import tool_command
+from custom_datasets.settings import load_config
 from custom_datasets.training.record import has_run
 
 WORK_DIR = os.path.join('work_dirs', 'train_all')

@@ -27,7 +27,7 @@ from custom_datasets.checkpoints import (
 )
 from custom_datasets.config import fold_folder, iter_dicts
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.settings import apply_overrides
+from custom_datasets.settings import apply_settings
 from custom_datasets.training.hooks import (
     ClassCountHook,
     EpochSeedHook,
@@ -71,7 +71,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def from_cfg(cls, cfg: Config) -> 'PluginRunner':
         """Build a runner from a config, after its overrides are applied."""
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-            apply_overrides(cfg)
+            apply_settings(cfg)
         apply_tracking(cfg)
         _give_fold_a_folder(cfg)
         optimizer = cfg.get('optim_wrapper') or {}

@@ -16,7 +16,7 @@ from custom_datasets.data.frequencies import (
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.samples.voc import draw_bccd
-from custom_datasets.settings import apply_recipes
+from custom_datasets.settings import apply_settings
 from custom_datasets.training.sampling import RepeatFactorDataset
 from tests.leaves import ROOT
 
@@ -146,7 +146,7 @@ def test_the_suggestion_does_what_it_says(tmp_path):
     assert finding.hint.startswith('--cfg-options sampling=repeat-factor shows')
     cfg = Config.fromfile(f'{ROOT}/configs/_base_/datasets/bccd.py')
     cfg.sampling = 'repeat-factor'
-    apply_recipes(cfg)
+    apply_settings(cfg)
     settings = cfg.train_dataloader.dataset
     settings.dataset.data_root = str(tmp_path)
     with DefaultScope.overwrite_default_scope('mmdet'):

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from custom_datasets.checks.check import load_config
 from custom_datasets.checks.config import check_load_from, check_overrides
 from custom_datasets.errors import ConfigError
-from custom_datasets.settings import SETTINGS
+from custom_datasets.settings import SETTINGS, load_config
 from tests.leaves import LEAVES, SAMPLE
 
 CLASSES = ('RBC', 'WBC', 'Platelets')
@@ -66,7 +65,7 @@ def test_what_is_set_in_vain_is_told_its_place(leaf, text, hint):
 
 
 def test_what_the_plugin_reads_is_not_set_in_vain(leaf):
-    names = [*SETTINGS, 'track']
+    names = [setting.name for setting in SETTINGS]
     path = leaf(''.join(f'{name} = None\n' for name in names))
     assert not overridden(path)
     path = leaf('loss = None\nrunner_type = "Runner"')

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from mmengine.config import Config
 
 from custom_datasets.checks.config import (
     check_batch_norm,
@@ -12,6 +11,7 @@ from custom_datasets.checks.config import (
     check_heads,
 )
 from custom_datasets.data.config_sources import Source
+from custom_datasets.settings import load_config
 from tests.leaves import LEAVES
 
 CLASSES = ('RBC', 'WBC', 'Platelets')
@@ -23,7 +23,7 @@ def source(split='train', classes=CLASSES):
 
 @pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 def test_shipped_leaves_have_right_heads_and_their_change_is_seen(leaf):
-    cfg = Config.fromfile(leaf, import_custom_modules=False)
+    cfg = load_config(str(leaf))
     right = tuple(str(i) for i in range(cfg.num_classes))
     assert not check_heads(cfg, [source(classes=right)])
     found = check_heads(cfg, [source(classes=(*right, 'one more'))])

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader
 
 from custom_datasets.checks import parameters
-from custom_datasets.checks.check import load_config
 from custom_datasets.checks.parameters import check_parameters
+from custom_datasets.settings import load_config
 from tests.leaves import LEAVES, SAMPLE
 
 GIVEN = {'self', 'args', 'kwargs', 'params', 'runner', 'dataloader', 'evaluator'}

@@ -5,9 +5,10 @@ import copy
 import pytest
 from mmengine.runner import Runner
 
-from custom_datasets.checks.check import check_config, load_config
+from custom_datasets.checks.check import check_config
 from custom_datasets.checks.parameters import check_values
 from custom_datasets.errors import ConfigError
+from custom_datasets.settings import load_config
 from tests.leaves import LEAVES, SAMPLE
 
 SCHEDULER = {'type': 'MultiStepLR', 'milestones': [8, 11]}

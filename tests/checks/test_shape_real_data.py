@@ -12,7 +12,7 @@ from custom_datasets.checks.reading import read_sources
 from custom_datasets.checks.scale import scale_boxes
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
-from custom_datasets.settings import apply_data_overrides
+from custom_datasets.settings import apply_data_settings
 from tests.leaves import ROOT
 
 pytestmark = pytest.mark.real_data
@@ -31,7 +31,7 @@ def bccd(leaf, root):
         ROOT / f'configs/bccd/{leaf}_bccd.py', import_custom_modules=False
     )
     cfg.data_root = str(root / 'bccd')
-    apply_data_overrides(cfg)
+    apply_data_settings(cfg)
     splits, _ = read_sources(find_sources(cfg)[0])
     pipeline = cfg.train_dataloader.dataset.pipeline
     return cfg, splits, scale_boxes(splits[0], {}, pipeline)

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from custom_datasets.checks.check import check_config
 from custom_datasets.samples.metal_surface import METAL_CLASSES
-from custom_datasets.settings import apply_overrides
+from custom_datasets.settings import apply_settings
 from tests.leaves import LEAVES
 
 NAMES = ('alexnet', 'densenet201', 'efficientnet-b0', 'resnet50', 'swin-tiny')
@@ -25,7 +25,7 @@ def build(leaf, **overrides):
     cfg = Config.fromfile(leaf)
     init_default_scope('mmpretrain')
     cfg.merge_from_dict(overrides)
-    apply_overrides(cfg)
+    apply_settings(cfg)
     model = MODELS.build(cfg.model)
     model.init_weights()
     return cfg, model

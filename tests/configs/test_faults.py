@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from custom_datasets.settings import apply_overrides
+from custom_datasets.settings import apply_settings
 from tests.leaves import LEAVES
 from tools import check as tool
 
@@ -43,7 +43,7 @@ def train_images(leaf, options):
     if 'classes' in given:
         given['classes'] = given['classes'].split(',')
     cfg.merge_from_dict(given)
-    apply_overrides(cfg)
+    apply_settings(cfg)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     return [Path(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
 

@@ -9,13 +9,16 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from torch import nn
 
 from custom_datasets.config import iter_datasets, iter_dicts
-from custom_datasets.settings import apply_overrides
+from custom_datasets.settings import apply_settings, load_config
 from custom_datasets.training.hooks import head_class_counts
 from tests.leaves import CLASSIFIERS, DETECTORS, LEAVES, ROOT
 
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 
 MODEL_TYPES = {
+    'atss': 'ATSS',
+    'cascade-rcnn': 'CascadeRCNN',
+    'dino-4scale': 'DINO',
     'retinanet': 'RetinaNet',
     'faster-rcnn': 'FasterRCNN',
     'rtmdet': 'RTMDet',
@@ -44,13 +47,14 @@ def load(leaf, **overrides):
     cfg = Config.fromfile(leaf)
     init_default_scope(cfg.default_scope)
     cfg.merge_from_dict(overrides)
-    apply_overrides(cfg)
+    apply_settings(cfg)
     return cfg
 
 
 def test_all_named_leaves_are_there():
     have = {str(leaf.relative_to(ROOT / 'configs')) for leaf in LEAVES}
     wanted = [
+        *(rf'bccd/{model}_\S+' for model in ('atss', 'cascade-rcnn', 'dino-4scale')),
         r'bccd/retinanet_r50_fpn_\S+',
         r'bccd/faster-rcnn_r50_fpn_\S+',
         r'bccd/retinanet_r18_fpn_\S+',
@@ -124,7 +128,7 @@ def test_classes_are_counted_once(leaf):
     with DATASETS.switch_scope_and_registry(None) as registry:
         metainfo = registry.get(dataset['type']).METAINFO
     classes = {**metainfo, **dataset.get('metainfo', {})}['classes']
-    assert Config.fromfile(leaf).num_classes == len(classes)
+    assert load_config(str(leaf)).num_classes == len(classes)
     model = MODELS.build(load(leaf, from_scratch=True).model)
     counts = head_class_counts(model)
     assert counts and set(counts.values()) == {len(classes)}

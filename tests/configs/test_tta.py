@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate, pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
 
+from custom_datasets.settings import load_config
 from tests.leaves import CLASSIFIERS, DETECTORS, LEAVES
 
 SIZES = [(120, 88), (72, 104)]
@@ -33,7 +33,9 @@ RECTANGLES = [
 flip moves one onto another."""
 
 
-read = functools.cache(Config.fromfile)
+@functools.cache
+def read(leaf):
+    return load_config(str(leaf))
 
 
 def each(leaves):
@@ -197,7 +199,9 @@ def run(leaf, images, make, collate):
 def detect(leaf, images, **options):
     def make(cfg):
         own = cfg.model.test_cfg.get('rcnn', cfg.model.test_cfg)
-        threshold = own.nms.iou_threshold
+        # DINO needs no NMS, so that of the views is the only one.
+        nms = own.get('nms', cfg.tta_model.tta_cfg.nms)
+        threshold = nms.iou_threshold
         return Detector(cfg.model.data_preprocessor, threshold, **options)
 
     return run(leaf, images, make, pseudo_collate)

@@ -6,7 +6,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from custom_datasets.errors import UserError
 from custom_datasets.predicting.face_crops import choose_face, crop_face, detector_faces
-from custom_datasets.settings import apply_overrides
+from custom_datasets.settings import apply_settings
 from tests.leaves import SAMPLE
 
 
@@ -77,7 +77,7 @@ def test_a_detector_of_this_repository_finds_boxes(tmp_path):
     cfg = Config.fromfile(SAMPLE)
     init_default_scope('mmdet')
     cfg.merge_from_dict({'from_scratch': True})
-    apply_overrides(cfg)
+    apply_settings(cfg)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.init_weights()

@@ -13,7 +13,7 @@ from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.folds import prepare_folds, require_apart
 from custom_datasets.samples.metal_surface import METAL_CLASSES
-from custom_datasets.settings import apply_data_overrides
+from custom_datasets.settings import apply_data_settings
 from tests.leaves import LEAVES, SAMPLE
 
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_1xb32'))
@@ -39,7 +39,7 @@ def root(bccd_root, tmp_path):
 def config(leaf, root, **settings):
     cfg = Config.fromfile(leaf, import_custom_modules=False)
     cfg.merge_from_dict({'data_root': str(root), **settings})
-    apply_data_overrides(cfg)
+    apply_data_settings(cfg)
     return cfg
 
 

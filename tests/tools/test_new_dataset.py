@@ -79,8 +79,10 @@ def test_class_folders_become_a_training_run(repository, metal_crops, tmp_path):
     assert 'classwise/recall_crease' in done.stdout + done.stderr
 
     # What was written passes its own test and those of every leaf.
-    tests = ['tests/test_defects.py', 'tests/configs/test_train_step.py']
-    tested = run(repository, '-m', 'pytest', '-k', 'defects and not resnet50', *tests)
+    tests = ['tests/datasets/test_defects.py', 'tests/configs/test_train_step.py']
+    tested = run(
+        repository, '-m', 'pytest', '-n0', '-k', 'defects and not resnet50', *tests
+    )
     assert tested.returncode == 0, tested.stdout[-2000:]
     assert '4 passed' in tested.stdout
 

@@ -81,7 +81,7 @@ def test_a_leaf_trains_and_tests_on_a_fold(root, tmp_path, monkeypatch, capfd):
     assert test_tool.main([str(SAMPLE), str(checkpoint), *options, 'fold=2']) == 0
     capfd.readouterr()
     assert train_tool.main([str(SAMPLE), *options, 'fold=3']) == 1
-    assert 'folds that are there: 0, 1, 2;' in capfd.readouterr().err
+    assert 'folds that exist: 0, 1, 2;' in capfd.readouterr().err
 
 
 def test_metal_surface_trains_on_a_fold(metal_crops, tmp_path):

@@ -6,9 +6,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 
-from custom_datasets import settings as augmentation
+from custom_datasets import recipes
 from custom_datasets.errors import ConfigError
-from custom_datasets.settings import GROUPS, apply_recipes
+from custom_datasets.recipes import GROUPS
+from custom_datasets.settings import apply_settings
 from custom_datasets.training.augment import OneOfEachGroup
 from tests.leaves import LEAVES, SAMPLE
 
@@ -21,9 +22,9 @@ ARROW = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
 def applied(leaf, **settings):
     cfg = Config.fromfile(leaf)
     cfg.merge_from_dict(settings)
-    apply_recipes(cfg)
+    apply_settings(cfg)
     once = cfg.to_dict()
-    apply_recipes(cfg)
+    apply_settings(cfg)
     assert cfg.to_dict() == once
     return cfg
 
@@ -86,7 +87,7 @@ def test_only_colour_turns_hues(name):
 
 
 def test_groups_stand_behind_all_else_but_the_packing():
-    before = Config.fromfile(WASTE).train_dataloader.dataset.pipeline
+    before = applied(WASTE).train_dataloader.dataset.pipeline
     cfg = applied(WASTE, augment=['blur', 'light'])
     steps = cfg.train_dataloader.dataset.pipeline
     assert steps[:-2] == before[:-1] and steps[-1] == before[-1]
@@ -95,7 +96,7 @@ def test_groups_stand_behind_all_else_but_the_packing():
         'groups': [GROUPS['blur'], GROUPS['light']],
     }
     assert isinstance(TRANSFORMS.build(steps[-2]), OneOfEachGroup)
-    plain = Config.fromfile(WASTE)
+    plain = applied(WASTE)
     assert cfg.val_dataloader == plain.val_dataloader
 
 
@@ -114,13 +115,13 @@ def test_a_group_that_stands_twice_is_applied_once():
 @pytest.mark.parametrize(
     ('leaf', 'settings', 'said'),
     [
-        (WASTE, {'augment': 'blurr'}, 'augment=blurr: no such group; there are geom'),
+        (WASTE, {'augment': 'blurr'}, 'augment=blurr: no such group; it can be geom'),
         (
             WASTE,
             {'augment': True},
-            'augment=True: needs names of groups; there are geo',
+            'augment=True: needs names of groups: geo',
         ),
-        (WASTE, {'augment': [['blur']]}, 'needs names of groups; there are geometry'),
+        (WASTE, {'augment': [['blur']]}, 'needs names of groups: geometry'),
         (SAMPLE, {'augment': ['blur']}, 'augment=blur is for classification, and the'),
         (WASTE, {'augment': ['blur', 'colour']}, 'colour tells the classes of this'),
     ],
@@ -137,6 +138,6 @@ def test_colour_where_it_is_no_class():
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(augmentation, 'find_spec', lambda name: None)
+    monkeypatch.setattr(recipes, 'find_spec', lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install -e "\.\[albumentations\]"$'):
         applied(WASTE, augment='blur')

@@ -8,17 +8,12 @@ custom_imports = dict(
 num_classes = 3
 
 resize = dict(type='Resize', scale=(640, 480), keep_ratio=True)
-train_pipeline = [
-    _base_.load,
-    _base_.annotate,
-    resize,
-    dict(
-        type='RandomFlip',
-        prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal'],
-    ),
-    _base_.pack,
-]
+flip = dict(
+    type='RandomFlip',
+    prob=[0.25, 0.25, 0.25],
+    direction=['horizontal', 'vertical', 'diagonal'],
+)
+train_pipeline = [_base_.load, _base_.annotate, resize, flip, _base_.pack]
 test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
 tta_scales = [resize, dict(type='Resize', scale=(704, 528), keep_ratio=True)]
 tta_pipeline = [

@@ -1,33 +1,13 @@
 # BCCD at half its size, for a CPU. Crops and colours vary, since 205 images are few.
 _base_ = './bccd.py'
 
-# mmdet wants (width, height); 256 is a multiple of the largest stride, 32.
-scale = (320, 240)
-padded = (320, 256)
+image_scale = (320, 240)
 train_pipeline = [
-    _base_.load,
-    _base_.annotate,
-    dict(type='RandomResize', scale=scale, ratio_range=(0.9, 1.2), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=padded),
-    dict(type='YOLOXHSVRandomAug'),
-    dict(
-        type='RandomFlip',
-        prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal'],
-    ),
-    dict(type='Pad', size=padded, pad_val=dict(img=(114, 114, 114))),
-    _base_.pack,
-]
-resize = dict(type='Resize', scale=scale, keep_ratio=True)
-# The batch is padded later, so that boxes end at the image's edge.
-test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
-tta_scales = [resize, dict(type='Resize', scale=(352, 264), keep_ratio=True)]
-tta_pipeline = [
-    _base_.load,
-    dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
+    *(_base_.load, _base_.annotate, *_base_.vary),
+    *(_base_.flip, _base_.pad, _base_.pack),
 ]
 
 # One worker: two would take the cores away from the network.
 train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(num_workers=1)
+test_dataloader = dict(num_workers=1)

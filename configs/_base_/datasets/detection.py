@@ -15,6 +15,17 @@ meta_keys = (
 )
 pack_test = dict(type='PackDetInputs', meta_keys=meta_keys)
 
+# In the training of a light base, for a CPU: what comes before its flip, and behind.
+# They get the base's image_scale; crop and padding that of the next multiple of 32.
+vary = [
+    dict(
+        type='RandomResize', scale=(320, 320), ratio_range=(0.9, 1.2), keep_ratio=True
+    ),
+    dict(type='RandomCrop', crop_size=(320, 320)),
+    dict(type='YOLOXHSVRandomAug'),
+]
+pad = dict(type='Pad', size=(320, 320), pad_val=dict(img=(114, 114, 114)))
+
 # --tta: what follows its scales. Each is seen as it is, then flipped. The truth is
 # read behind the flip, so that it stays where the merged boxes are moved back to.
 # Nothing pads before the flip: mmdet flips boxes back in an image without padding.

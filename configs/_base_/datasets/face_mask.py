@@ -8,13 +8,8 @@ custom_imports = dict(
 num_classes = 3
 
 resize = dict(type='Resize', scale=(800, 600), keep_ratio=True)
-train_pipeline = [
-    _base_.load,
-    _base_.annotate,
-    resize,
-    dict(type='RandomFlip', prob=0.5),
-    _base_.pack,
-]
+flip = dict(type='RandomFlip', prob=0.5)
+train_pipeline = [_base_.load, _base_.annotate, resize, flip, _base_.pack]
 test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
 tta_scales = [resize, dict(type='Resize', scale=(880, 660), keep_ratio=True)]
 tta_pipeline = [

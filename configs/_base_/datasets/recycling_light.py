@@ -1,22 +1,15 @@
 # The same photographs at 320 pixels, for a CPU. Crops and colours vary.
 _base_ = './recycling.py'
 
-# A multiple of the largest stride, 32.
-scale = (320, 320)
+image_scale = (320, 320)
+resize, *vary = _base_.vary
 train_pipeline = [
-    _base_.load,
-    _base_.annotate,
-    dict(type='RandomResize', scale=scale, ratio_range=(0.8, 1.2), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=scale),
-    dict(type='YOLOXHSVRandomAug'),
-    _base_.flip,
-    dict(type='Pad', size=scale, pad_val=dict(img=(114, 114, 114))),
-    _base_.pack,
+    *(_base_.load, _base_.annotate, {**resize, 'ratio_range': (0.8, 1.2)}, *vary),
+    *(_base_.flip, _base_.pad, _base_.pack),
 ]
-resize = dict(type='Resize', scale=scale, keep_ratio=True)
-# The batch is padded later, so that boxes end at the image's edge.
-test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
-tta_scales = [resize, dict(type='Resize', scale=(352, 352), keep_ratio=True)]
+tta_scales = [
+    dict(type='Resize', scale=(side, side), keep_ratio=True) for side in (320, 352)
+]
 tta_pipeline = [
     _base_.load,
     dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
@@ -24,5 +17,5 @@ tta_pipeline = [
 
 # One worker: two would take the cores away from the network.
 train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(num_workers=1)
+test_dataloader = dict(num_workers=1)

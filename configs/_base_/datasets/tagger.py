@@ -10,13 +10,8 @@ classes = '{{ fileDirname }}/../../tagger/classes.txt'
 num_classes = 22
 
 resize = dict(type='Resize', scale=(1000, 600), keep_ratio=True)
-train_pipeline = [
-    _base_.load,
-    _base_.annotate,
-    resize,
-    dict(type='RandomFlip', prob=0.5),
-    _base_.pack,
-]
+flip = dict(type='RandomFlip', prob=0.5)
+train_pipeline = [_base_.load, _base_.annotate, resize, flip, _base_.pack]
 test_pipeline = [_base_.load, resize, _base_.annotate, _base_.pack_test]
 tta_scales = [resize, dict(type='Resize', scale=(1100, 660), keep_ratio=True)]
 tta_pipeline = [

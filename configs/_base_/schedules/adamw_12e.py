@@ -1,25 +1,13 @@
 # For a light detector from scratch on data that is quickly learnt.
+_base_ = './cosine.py'
+
 max_epochs = 12
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.01,
-        begin=0,
-        end=1,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        begin=1,
-        end=max_epochs,
-        T_max=max_epochs - 1,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    _base_.warm_up,
+    dict(**_base_.cosine, begin=1, end=max_epochs, T_max=max_epochs - 1),
 ]
 optim_wrapper = dict(
     type='OptimWrapper',

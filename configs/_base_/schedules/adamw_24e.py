@@ -1,5 +1,7 @@
 # For a light detector from scratch: AdamW, a flat rate that falls along a cosine
 # in the second half, and the moving average of the weights, which is what is tested.
+_base_ = './cosine.py'
+
 max_epochs = 24
 base_lr = 1e-3
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=8)
@@ -7,22 +9,13 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 param_scheduler = [
+    {**_base_.warm_up, 'end': 2},
     dict(
-        type='LinearLR',
-        start_factor=0.01,
-        begin=0,
-        end=2,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
+        **_base_.cosine,
         eta_min=base_lr / 50,
         begin=max_epochs // 2,
         end=max_epochs,
         T_max=max_epochs - max_epochs // 2,
-        by_epoch=True,
-        convert_to_iter_based=True,
     ),
 ]
 optim_wrapper = dict(

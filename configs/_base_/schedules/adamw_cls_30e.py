@@ -3,22 +3,8 @@ _base_ = './sgd_cls_30e.py'
 
 # Warm-up is three epochs: attention is easily thrown off at the start.
 param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.01,
-        begin=0,
-        end=3,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        begin=3,
-        end=_base_.max_epochs,
-        T_max=_base_.max_epochs - 3,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    {**_base_.warm_up, 'end': 3},
+    dict(**_base_.cosine, begin=3, end=_base_.max_epochs, T_max=_base_.max_epochs - 3),
 ]
 # Norms, biases and Swin's tables of positions do not decay.
 optim_wrapper = dict(

@@ -1,27 +1,11 @@
 # For a detector that starts from ImageNet weights, on 200 to 4000 images.
-_base_ = 'mmdet::_base_/schedules/schedule_1x.py'
+_base_ = ['mmdet::_base_/schedules/schedule_1x.py', './cosine.py']
 
 max_epochs = 24
 train_cfg = dict(max_epochs=max_epochs)
-
-# Warm-up is one epoch, whatever its length; then the rate falls along a cosine.
 param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.01,
-        begin=0,
-        end=1,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        begin=1,
-        end=max_epochs,
-        T_max=max_epochs - 1,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    _base_.warm_up,
+    dict(**_base_.cosine, begin=1, end=max_epochs, T_max=max_epochs - 1),
 ]
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
 

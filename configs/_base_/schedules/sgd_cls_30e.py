@@ -1,27 +1,14 @@
 # For a classifier on a few hundred to a few thousand images.
+_base_ = './cosine.py'
+
 max_epochs = 30
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 
-# Warm-up is one epoch, whatever its length; then the rate falls along a cosine.
 param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.01,
-        begin=0,
-        end=1,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        begin=1,
-        end=max_epochs,
-        T_max=max_epochs - 1,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    _base_.warm_up,
+    dict(**_base_.cosine, begin=1, end=max_epochs, T_max=max_epochs - 1),
 ]
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=True)

@@ -3,7 +3,7 @@
 _base_ = './sgd_24e.py'
 
 param_scheduler = [
-    {**_base_.param_scheduler[0], 'end': 2},
+    {**_base_.warm_up, 'end': 2},
     {**_base_.param_scheduler[1], 'begin': 2, 'T_max': _base_.max_epochs - 2},
 ]
 optim_wrapper = dict(

@@ -5,6 +5,6 @@ _base_ = './sgd_cls_30e.py'
 max_epochs = 24
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
-    _base_.param_scheduler[0],
+    _base_.warm_up,
     dict(type='StepLR', step_size=7, gamma=0.1, by_epoch=True),
 ]

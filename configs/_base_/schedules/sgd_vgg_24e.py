@@ -2,7 +2,7 @@
 _base_ = './sgd_24e.py'
 
 param_scheduler = [
-    _base_.param_scheduler[0],
+    _base_.warm_up,
     dict(**_base_.param_scheduler[1], eta_min=1e-5),
 ]
 optim_wrapper = dict(optimizer=dict(lr=0.001, momentum=0.9, weight_decay=0.0005))
