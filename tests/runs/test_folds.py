@@ -162,10 +162,16 @@ def drop_line(folder, part):
     path.write_text('\n'.join(path.read_text().split()[1:]))
 
 
-def test_class_lists(metal_crops, tmp_path):
+@pytest.fixture
+def metal(metal_crops, tmp_path):
+    """Crops in class lists, and their config."""
     root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
-    classes = ','.join(METAL_CLASSES).split(',')
-    folds = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    return root, config(METAL, root, classes=list(METAL_CLASSES))
+
+
+def test_class_lists(metal):
+    root, cfg = metal
+    folds = prepare_folds(cfg, 2, seed=0)
     assert folds.classes == METAL_CLASSES
     held_out = [
         set((root / f'fold_{fold}/val.txt').read_text().splitlines()) for fold in (0, 1)
@@ -176,33 +182,30 @@ def test_class_lists(metal_crops, tmp_path):
     assert not test & set().union(*held_out)
 
 
-def test_what_was_cleaned_out_stays_out(metal_crops, tmp_path):
-    root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
-    classes = ','.join(METAL_CLASSES).split(',')
+def test_what_was_cleaned_out_stays_out(metal):
+    root, cfg = metal
     line = (root / 'train.txt').read_text().splitlines()[0]
     image = line.partition('\t')[0]
     (root / 'removed.csv').write_text(f'image,reason,twin\n{image},small,\n')
-    folds = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    folds = prepare_folds(cfg, 2, seed=0)
     assert f'1 images left out, as {root}/removed.csv has them' in folds.report
     assert line not in frozenset().union(*folds.held_out)
 
 
-def test_what_no_list_has_comes_back_with_a_word(metal_crops, tmp_path):
-    root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
-    classes = ','.join(METAL_CLASSES).split(',')
+def test_what_no_list_has_comes_back_with_a_word(metal):
+    root, cfg = metal
     lines = (root / 'train.txt').read_text().splitlines()
     (root / 'train.txt').write_text(''.join(f'{line}\n' for line in lines[2:]))
-    folds = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    folds = prepare_folds(cfg, 2, seed=0)
     assert '2 images of the folds are in none of the lists' in folds.report
 
 
-def test_a_folder_without_a_list_is_no_fold(metal_crops, tmp_path):
-    root = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
-    classes = ','.join(METAL_CLASSES).split(',')
+def test_a_folder_without_a_list_is_no_fold(metal):
+    root, cfg = metal
     (root / 'fold_4').mkdir()
     (root / 'fold_4/notes.txt').write_text('mine')
-    prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
-    again = prepare_folds(config(METAL, root, classes=classes), 2, seed=0)
+    prepare_folds(cfg, 2, seed=0)
+    again = prepare_folds(cfg, 2, seed=0)
     assert 'uses its 2 folds' in again.report
 
 

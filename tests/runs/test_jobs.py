@@ -155,63 +155,66 @@ def test_folds_run_side_by_side_each_on_its_gpu(tmp_path, lock):
     assert used == {'4', '6'}
 
 
+@pytest.fixture
+def pipe(tmp_path):
+    """A named pipe: its path, and a function that reads without waiting."""
+    path = tmp_path / 'pipe'
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def read():
+        try:
+            return os.read(reader, 1000)
+        except BlockingIOError:
+            return b''
+
+    yield str(path), read
+    os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b''  # No process holds the other end.
+    os.close(reader)
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_ends_all_processes(tmp_path, lock, number):
+def test_an_interruption_ends_all_processes(tmp_path, lock, pipe, number):
     # A training that has a worker, as loaders are; both write to the pipe's end.
-    pipe = tmp_path / 'pipe'
-    os.mkfifo(pipe)
+    path, read = pipe
     code = (
-        'import os, sys, threading\n'
-        f'file = open({str(pipe)!r}, "w")\n'
+        'import os, threading\n'
+        f'file = open({path!r}, "w")\n'
         'worker = os.fork()\n'
         'print(os.getpid(), file=file, flush=True)\n'
         'threading.Event().wait()\n'
     )
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     started = []
 
     def watch():
-        try:
-            started.extend(os.read(reader, 1000).split())
-        except BlockingIOError:
-            return
+        started.extend(read().split())
         if len(started) == 2:
             os.kill(os.getpid(), number)
 
     jobs = [make_job(tmp_path, 0, train=code), make_job(tmp_path, 1)]
     with pytest.raises(Interrupted):
         run(jobs, lock, watch=watch)
-    os.set_blocking(reader, True)
-    assert os.read(reader, 1) == b''  # No process holds the other end.
-    os.close(reader)
     assert not (tmp_path / 'fold_1').exists()
 
 
-def test_one_that_does_not_end_is_killed(tmp_path, lock, monkeypatch):
+def test_one_that_does_not_end_is_killed(tmp_path, lock, pipe, monkeypatch):
     monkeypatch.setattr(jobs, 'PATIENCE', 0.2)
-    pipe = tmp_path / 'pipe'
-    os.mkfifo(pipe)
+    path, read = pipe
     code = (
         'import signal, threading\n'
         'signal.signal(signal.SIGTERM, signal.SIG_IGN)\n'
-        f'file = open({str(pipe)!r}, "w")\n'
+        f'file = open({path!r}, "w")\n'
         'print("deaf", file=file, flush=True)\n'
         'threading.Event().wait()\n'
     )
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
 
     def watch():
-        try:
-            if os.read(reader, 10):
-                raise KeyboardInterrupt
-        except BlockingIOError:
-            pass
+        if read():
+            raise KeyboardInterrupt
 
     with pytest.raises(Interrupted):
         run([make_job(tmp_path, 0, train=code)], lock, watch=watch)
-    os.set_blocking(reader, True)
-    assert os.read(reader, 1) == b''
-    os.close(reader)
 
 
 def test_the_last_checkpoint(tmp_path):

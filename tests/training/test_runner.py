@@ -10,6 +10,8 @@ from torch.utils.data import Dataset
 from custom_datasets.training.hooks import EpochSeedHook
 from custom_datasets.training.runner import PluginRunner
 
+SAMPLER = {'type': 'DefaultSampler', 'shuffle': False}
+
 
 class Draws(Dataset):
     def __len__(self):
@@ -23,23 +25,32 @@ def test_it_is_registered_for_the_stock_scripts():
     assert RUNNERS.get('PluginRunner') is PluginRunner
 
 
-def test_workers_draw_anew_in_each_epoch_and_the_same_when_resumed():
-    sampler = {'type': 'DefaultSampler', 'shuffle': False}
+def epochs(**settings):
+    """Return what a loader draws in two epochs, and in the second by itself."""
     loader = PluginRunner.build_dataloader(
-        {'dataset': Draws(), 'batch_size': 1, 'num_workers': 2, 'sampler': sampler},
-        seed=0,
+        {'dataset': Draws(), 'batch_size': 1, 'sampler': SAMPLER, **settings}, seed=0
     )
 
     def epoch(number):
-        EpochSeedHook().before_train_epoch(
-            SimpleNamespace(seed=0, epoch=number, rank=0)
-        )
-        return [float(batch[0]) for batch in loader]
+        place = SimpleNamespace(seed=0, epoch=number, rank=0)
+        EpochSeedHook().before_train_epoch(place)
+        return tuple(float(batch[0]) for batch in loader)
 
-    first, second = epoch(0), epoch(1)
-    assert len(set(first + second)) == 8
-    assert epoch(1) == second
-    assert epoch(0) == first
+    return epoch(0), epoch(1), epoch(1)
+
+
+def test_workers_draw_anew_in_each_epoch_and_the_same_when_resumed():
+    first, second, resumed = epochs(num_workers=2)
+    assert len({*first, *second}) == 8
+    assert resumed == second
+
+
+def test_draws_depend_on_the_number_of_workers_and_on_keeping_them():
+    """So a campaign counts both among the settings of a training."""
+    none, one, two = (epochs(num_workers=count)[:2] for count in range(3))
+    kept = epochs(num_workers=1, persistent_workers=True)[:2]
+    assert len({none, one, two, kept}) == 4
+    assert epochs(num_workers=1, prefetch_factor=1)[:2] == one
 
 
 def test_memory_is_pinned_only_for_a_gpu():
@@ -47,7 +58,7 @@ def test_memory_is_pinned_only_for_a_gpu():
         'dataset': Draws(),
         'batch_size': 1,
         'num_workers': 0,
-        'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+        'sampler': SAMPLER,
         'pin_memory': True,
     }
     loader = PluginRunner.build_dataloader(cfg)
