@@ -1,4 +1,4 @@
-"""Coordinates without rounding: sums of printed numbers, and short ones.
+"""Coordinates without rounding, and the lines of numbers that YOLO has.
 
 A file's ``0.1`` is not the binary number nearest to it, and sums of such
 binary numbers differ from the sums of what is printed. Here numbers are what
@@ -13,8 +13,16 @@ from decimal import Decimal
 from custom_datasets.data.records import Box, BoxRecord
 from custom_datasets.errors import UserError
 
+Line = tuple[int, list[str]]
+"""A line's number, counted from 1, and its words."""
+
 _DOUBLE = 1e-15
 """Error of a share that was printed with all of its digits."""
+
+_ENOUGH_DIGITS = 5
+
+_LARGEST_SHARE = 2
+"""Beyond any slip of the hand: a coordinate from here on is in pixels."""
 
 
 def add(a: float, b: float) -> float:
@@ -26,16 +34,7 @@ def add(a: float, b: float) -> float:
 
 def subtract(a: float, b: float) -> float:
     """Subtract as :func:`add` adds."""
-    return float(Decimal(repr(a)) - Decimal(repr(b)))
-
-
-def shortest(value: float, error: float) -> float:
-    """Return the number of fewest decimals that is within ``error`` of a value."""
-    for digits in range(17):
-        rounded = round(value, digits)
-        if abs(rounded - value) <= error:
-            return rounded
-    return value
+    return add(a, -b)
 
 
 def as_number(value: float) -> int | float:
@@ -59,45 +58,13 @@ def from_zero_based(box: Box, counts_from: int) -> Box:
     return (add(x1, 1), add(y1, 1), x2, y2) if counts_from else box
 
 
-def scale(share: float, side: int, digits: int) -> float:
-    """Turn a share of an image's side into pixels.
-
-    What was printed with few digits is off by a little: the result is the
-    shortest number that could have been printed like this, so that what was
-    drawn on whole pixels is on whole pixels again.
-
-    Args:
-        share: Of ``side``.
-        side: Width or height in pixels.
-        digits: Decimals that the file was printed with.
-    """
-    return _scale(Decimal(repr(share)), side, 0.5 * 10.0**-digits)
-
-
-def from_centre(values: Sequence[float], size: tuple[int, int], digits: int) -> Box:
-    """Turn YOLO's centre, width and height into a box, as :func:`scale` does.
-
-    Args:
-        values: Centre x and y, width and height, as shares of ``size``.
-        size: The image's width and height in pixels.
-        digits: Decimals that the file was printed with.
-
-    Returns:
-        Zero-based ``xyxy`` in pixels.
-    """
-    cx, cy, width, height = (Decimal(repr(value)) for value in values)
-    # Half a unit of the last place for the centre, a quarter for half a width.
-    error = 0.75 * 10.0**-digits
-    return (
-        _scale(cx - width / 2, size[0], error),
-        _scale(cy - height / 2, size[1], error),
-        _scale(cx + width / 2, size[0], error),
-        _scale(cy + height / 2, size[1], error),
-    )
-
-
 def to_centre(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Undo :func:`from_centre`, to the last digit of a double."""
+    """Return YOLO's centre x and y, width and height, as shares of an image's sides.
+
+    Args:
+        box: Zero-based ``xyxy`` in pixels.
+        size: The image's width and height in pixels.
+    """
     x1, y1, x2, y2 = (Decimal(repr(side)) for side in box)
     width, height = size
     return (
@@ -108,22 +75,11 @@ def to_centre(box: Box, size: tuple[int, int]) -> tuple[float, float, float, flo
     )
 
 
-def _scale(share: Decimal, side: int, error: float) -> float:
-    # Some more, for what was printed from the middle between two decimals.
-    return shortest(float(share * side), max(1.01 * error, _DOUBLE) * side)
-
-
-Line = tuple[int, list[str]]
-"""A line's number, counted from 1, and its words."""
-
-_ENOUGH_DIGITS = 5
-
-
 def read_labels(path: str) -> list[Line]:
     """Read the lines that are not blank.
 
     Raises:
-        UserError: It can't be read or is not text.
+        UserError: It can't be read or is not text; the message lacks the file.
     """
     if not os.path.getsize(path):
         return []
@@ -133,23 +89,19 @@ def read_labels(path: str) -> list[Line]:
     except OSError as error:
         raise UserError(f'{error.strerror}') from error
     except UnicodeError as error:
-        raise UserError('not text in UTF-8') from error
+        raise UserError('not text in UTF-8; save it as such') from error
     return [(number, words) for number, words in lines if words]
 
 
-def are_labels(lines: Collection[Line]) -> bool:
-    """Say whether there are lines, and all of five or more numbers."""
+def holds_labels(path: str) -> bool:
+    """Say whether a file has lines, and only such of five or more numbers."""
+    try:
+        lines = read_labels(path)
+    except UserError:
+        return False
     return bool(lines) and all(
         len(words) >= 5 and all(map(_is_number, words)) for _, words in lines
     )
-
-
-def holds_labels(path: str) -> bool:
-    """Say whether a file has lines of numbers."""
-    try:
-        return are_labels(read_labels(path))
-    except UserError:
-        return False
 
 
 def count_digits(files: Iterable[Collection[Line]]) -> list[int]:
@@ -163,7 +115,12 @@ def count_digits(files: Iterable[Collection[Line]]) -> list[int]:
         for lines in files
     ]
     longest = max(digits, default=0)
-    return [found if found >= _ENOUGH_DIGITS else longest for found in digits]
+    return [count if count >= _ENOUGH_DIGITS else longest for count in digits]
+
+
+def is_polygon(words: list[str]) -> bool:
+    """Say whether a line has points instead of a box."""
+    return len(words) >= 7 and len(words) % 2 == 1
 
 
 def parse_line(
@@ -173,7 +130,11 @@ def parse_line(
     size: tuple[int, int],
     digits: int,
 ) -> BoxRecord:
-    """Turn a line into a box.
+    """Turn a line into a box in pixels, or into the box around a polygon.
+
+    What was printed with few digits is off by a little: a side is the shortest
+    number that could have been printed like this, so that what was drawn on whole
+    pixels is on whole pixels again.
 
     Args:
         words: A class's number and four numbers, or three points or more.
@@ -189,36 +150,64 @@ def parse_line(
         number, *values = (float(word) for word in words)
     except ValueError as error:
         raise UserError(f'not a number ({error})') from error
-    if not number.is_integer() or not all(map(math.isfinite, values)):
-        raise UserError('needs the number of a class and finite numbers')
+    if not all(map(math.isfinite, (number, *values))):
+        raise UserError('not a finite number')
+    if number < 0 or not number.is_integer():
+        raise UserError(f'{words[0]} is not the number of a class')
+    if len(values) != 4 and not is_polygon(words):
+        raise UserError(
+            f'{len(words)} numbers; a box has 5, and a polygon an odd number of at '
+            'least 7'
+        )
     name = names.get(int(number), None if names else str(int(number)))
     if name is None:
         raise UserError(f'class {int(number)} has no name; there are {len(names)}')
-    if len(values) == 4:
-        box = from_centre(values, size, digits)
-    elif is_polygon(words):
-        box = _around(values, size, digits)
-    else:
+    largest = max(values, key=abs)
+    if abs(largest) > _LARGEST_SHARE:
         raise UserError(
-            f'{len(words)} numbers; a box has 5 and a polygon an odd number from 7'
+            f'{largest:g} is not a share of the image; YOLO divides pixels by the '
+            "image's width or height"
         )
-    return BoxRecord(index, name, box)
+    box = _from_centre if len(values) == 4 else _around
+    return BoxRecord(index, name, box(values, size, digits))
 
 
-def is_polygon(words: list[str]) -> bool:
-    """Say whether a line has points instead of a box."""
-    return len(words) >= 7 and len(words) % 2 == 1
-
-
-def _around(values: list[float], size: tuple[int, int], digits: int) -> Box:
-    xs, ys = values[::2], values[1::2]
-    width, height = size
+def _from_centre(values: Sequence[float], size: tuple[int, int], digits: int) -> Box:
+    """Undo :func:`to_centre`."""
+    cx, cy, width, height = (Decimal(repr(value)) for value in values)
+    # Half a unit of the last place for the centre, a quarter for half a width.
+    error = 0.75 * 10.0**-digits
     return (
-        scale(min(xs), width, digits),
-        scale(min(ys), height, digits),
-        scale(max(xs), width, digits),
-        scale(max(ys), height, digits),
+        _scale(cx - width / 2, size[0], error),
+        _scale(cy - height / 2, size[1], error),
+        _scale(cx + width / 2, size[0], error),
+        _scale(cy + height / 2, size[1], error),
     )
+
+
+def _around(values: Sequence[float], size: tuple[int, int], digits: int) -> Box:
+    xs, ys = ([Decimal(repr(v)) for v in values[start::2]] for start in (0, 1))
+    error = 0.5 * 10.0**-digits
+    return (
+        _scale(min(xs), size[0], error),
+        _scale(min(ys), size[1], error),
+        _scale(max(xs), size[0], error),
+        _scale(max(ys), size[1], error),
+    )
+
+
+def _scale(share: Decimal, side: int, error: float) -> float:
+    # Some more, for what was printed from the middle between two decimals.
+    return _shortest(float(share * side), max(1.01 * error, _DOUBLE) * side)
+
+
+def _shortest(value: float, error: float) -> float:
+    """Return the number of fewest decimals that is within ``error`` of a value."""
+    for digits in range(17):
+        rounded = round(value, digits)
+        if abs(rounded - value) <= error:
+            return rounded
+    return value
 
 
 def _decimals(word: str) -> int:

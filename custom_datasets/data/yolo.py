@@ -1,4 +1,4 @@
-"""YOLO text: one file an image, one ``class x y width height`` a line.
+"""YOLO text: one file per image, one ``class x y width height`` per line.
 
 Numbers are shares of the image's sides, and the first two are the centre
 (https://docs.ultralytics.com/datasets/detect/). Known are ``images`` and
@@ -26,6 +26,7 @@ from custom_datasets.data.numbers import (
     read_labels,
     to_centre,
 )
+from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     CLASS_LIST,
     UNLISTED,
@@ -37,113 +38,21 @@ from custom_datasets.data.reading import (
     pair,
     read_list,
 )
-from custom_datasets.data.records import BoxRecord, ImageRecord
+from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of, split_of
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
 
-_NAME_FILES = (CLASS_LIST, 'labels.txt', 'predefined_classes.txt')
-
-
-def find_configs(tree: Tree) -> list[str]:
-    """List the YAML files that name classes, those nearest to the top first."""
-    found = [f for f in tree.ending('.yaml', '.yml') if 'names' in load_config(tree, f)]
-    return sorted(found, key=lambda file: (file.count('/'), file))
-
-
-def load_config(tree: Tree, file: str) -> dict[str, Any]:
-    """Load a YAML file; one that can't be read is empty."""
-    try:
-        with open(tree.path(file), encoding='utf-8-sig') as stream:
-            # Without types: the class "no" is a name, not False.
-            data = yaml.load(stream, Loader=yaml.BaseLoader)
-    except (OSError, UnicodeError, yaml.YAMLError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def find_labels(tree: Tree) -> list[str]:
-    """List the text files that are with an image or look like labels."""
-    found = []
-    for file in tree.ending('.txt'):
-        folder, _, name = file.rpartition('/')
-        if name.lower() in _NAME_FILES:
-            continue
-        paired = tree.candidates(name[:-4], folder) and not split_of(name[:-4])
-        if paired or holds_labels(tree.path(file)):
-            found.append(file)
-    return found
-
-
-def class_names(tree: Tree, config: str | None) -> dict[int, str]:
-    """Read the name of each class's number; empty where nothing names them.
-
-    Raises:
-        UserError: The names can't be read.
-    """
-    if config:
-        names = load_config(tree, config)['names']
-        if not isinstance(names, (dict, list)):
-            raise UserError(f'{config}: names must be a list')
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        try:
-            return dict(sorted((int(key), str(name).strip()) for key, name in pairs))
-        except ValueError as error:
-            raise UserError(f'{config}: names need numbers ({error})') from error
-    files = [f for f in tree.files if f.rpartition('/')[2].lower() in _NAME_FILES]
-    files += tree.ending('.names', '_darknet.labels')
-    if not files:
-        return {}
-    nearest = min(files, key=lambda file: (file.count('/'), file))
-    return dict(enumerate(line for _, line in read_lines(tree.path(nearest))))
-
-
-def find_splits(
-    tree: Tree, config: str | None, reading: Reading
-) -> dict[str, list[str]]:
-    """Return the images of each part that the YAML file or lists name."""
-    data = load_config(tree, config) if config else {}
-    found: dict[str, list[str]] = {}
-    for key, value in data.items():
-        split = split_of(key)
-        entries = [value] if isinstance(value, str) else value
-        if not split or not isinstance(entries, list) or not any(entries):
-            continue
-        near = posixpath.join(posixpath.dirname(config or ''), data.get('path') or '')
-        images = [i for entry in entries for i in _images(tree, near, entry, reading)]
-        if images:
-            found[split] = list(dict.fromkeys([*found.get(split, ()), *images]))
-        else:
-            reading.notes.append(f'{config}: no images are in {split}: {value}')
-    return found or Lists.find(tree).read(tree, reading)
-
-
-def _images(tree: Tree, near: str, entry: Any, reading: Reading) -> list[str]:
-    """Return the images of a folder or of a list.
-
-    Paths are tried with fewer and fewer folders in front: Roboflow writes
-    ``../train/images`` for ``train/images``, and many are of another machine.
-    """
-    path = posixpath.join(near, str(entry)).replace('\\', '/')
-    parts = [part for part in path.split('/') if part not in ('', '.', '..')]
-    while parts:
-        file = '/'.join(parts)
-        if file in tree.files:
-            return read_list(tree, file, reading)
-        images = [image for image in tree.images if image.startswith(f'{file}/')]
-        if images:
-            return images
-        parts.pop(0)
-    return []
-
-
 IMAGES = 'images'
+
+_NAME_FILES = (CLASS_LIST, 'labels.txt', 'predefined_classes.txt')
 
 
 def find_yolo(tree: Tree) -> list[str]:
     """List the YAML files that name classes and the files with labels."""
-    labels = [file for file in find_labels(tree) if holds_labels(tree.path(file))]
-    return find_configs(tree) + labels
+    configs = _find_configs(tree, Reading())
+    labels = [file for file in _find_labels(tree) if holds_labels(tree.path(file))]
+    return [*configs, *labels]
 
 
 def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
@@ -152,14 +61,22 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     An image without a text file has no objects, which is YOLO's convention.
     A polygon or turned box becomes the box around it; keypoints are left out.
     """
-    config = next(iter(find_configs(tree)), None)
-    names = class_names(tree, config)
-    labels = _read_all(tree, config, reading)
-    files = {image: file for file, image in pair(tree, labels, {}, reading).items()}
-    splits = find_splits(tree, config, reading)
-    listed = {image for found in splits.values() for image in found}
+    file, config = next(iter(_find_configs(tree, reading).items()), ('', {}))
+    names = _class_names(tree, file, config)
+    labels = _read_labels(tree, reading)
+    if 'kpt_shape' in config:
+        labels = {f: [(n, w[:5]) for n, w in lines] for f, lines in labels.items()}
+        reading.notes.append(f'{file}: keypoints are left out')
+    reading.note(
+        [f for f, lines in labels.items() if any(is_polygon(w) for _, w in lines)],
+        'files have polygons or turned boxes; the boxes around them are kept',
+    )
+    found = _find_labels(tree)
+    files = {image: label for label, image in pair(tree, found, {}, reading).items()}
+    splits = _find_splits(tree, file, config, reading)
+    listed = {image for images in splits.values() for image in images}
     chosen: list[tuple[str | None, str]] = [
-        (split, image) for split, found in splits.items() for image in found
+        (split, image) for split, images in splits.items() for image in images
     ]
     chosen += [
         (None if splits else place_of(image)[0], image)
@@ -168,23 +85,34 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     ]
     digits = dict(zip(labels, count_digits(labels.values()), strict=True))
     records = {}
+    empty = 0
+    doubtful = _unpaired(tree, set(found) - set(files.values()))
     for image in dict.fromkeys(image for _, image in chosen):
-        file = files.get(image)
+        label = files.get(image)
+        if label not in labels if label else image in doubtful:
+            continue  # A problem says so.
         try:
             size = tree.image_size(image)
-            boxes = (
-                _boxes(file, labels[file], names, size, digits[file]) if file else []
-            )
         except UserError as error:
             reading.problems.append(str(error))
             continue
+        boxes: list[BoxRecord] = []
+        if label:
+            boxes, problems = _boxes(label, labels[label], names, size, digits[label])
+            reading.problems += map(str, problems)
+            if problems:
+                continue
+        solid = tuple(box for box in boxes if has_area(box.box))
+        empty += len(boxes) - len(solid)
         records[image] = ImageRecord(
             name=place_of(image)[1],
             image=tree.path(image),
-            annotation=file and tree.path(file),
-            boxes=tuple(boxes),
+            annotation=label and tree.path(label),
+            boxes=solid,
             size=size,
         )
+    if empty:
+        reading.notes.append(f'{empty} boxes without area dropped')
     reading.note(
         [image for image in records if image not in files],
         'images without a label file are taken to have no objects',
@@ -193,7 +121,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     if used and not names:
         reading.notes.append(
             f'no class names found, so they are numbers: put {CLASS_LIST} (one name '
-            'a line) into the source for better ones'
+            'per line) into the source for better ones'
         )
     return Source(
         format='yolo',
@@ -234,37 +162,138 @@ def write_yolo(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
     write_text(f'{folder}/data.yaml', f'{config}names:\n{"".join(lines)}')
 
 
-def _read_all(
-    tree: Tree, config: str | None, reading: Reading
-) -> dict[str, list[Line]]:
-    labels: dict[str, list[Line]] = {}
-    for file in find_labels(tree):
+def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
+    """Return the YAML files that name classes, those nearest to the top first.
+
+    One that can't be read is a problem where it may name classes.
+    """
+    configs = {}
+    files = tree.ending('.yaml', '.yml')
+    for file in sorted(files, key=lambda file: (file.count('/'), file)):
+        try:
+            with open(tree.path(file), 'rb') as stream:
+                data = stream.read()
+            # Without types: the class "no" is a name, not False.
+            config = yaml.load(data.decode('utf-8-sig'), Loader=yaml.BaseLoader)
+        except OSError as error:
+            reading.problems.append(f'{file}: {error.strerror}')
+        except (UnicodeError, yaml.YAMLError) as error:
+            is_text = not isinstance(error, UnicodeError)
+            text = 'broken YAML' if is_text else 'not text in UTF-8; save it as such'
+            if b'names' in data:
+                problem = Problem('broken-annotation', text, file)
+                reading.problems.append(str(problem))
+        else:
+            if isinstance(config, dict) and 'names' in config:
+                configs[file] = config
+    return configs
+
+
+def _find_labels(tree: Tree) -> list[str]:
+    """List the text files that are with an image or look like labels."""
+    labels = []
+    for file in tree.ending('.txt'):
+        folder, _, name = file.rpartition('/')
+        if name.lower() in _NAME_FILES:
+            continue
+        paired = tree.candidates(name[:-4], folder) and not split_of(name[:-4])
+        if paired or holds_labels(tree.path(file)):
+            labels.append(file)
+    return labels
+
+
+def _class_names(tree: Tree, file: str, config: Mapping[str, Any]) -> dict[int, str]:
+    """Read the name of each class's number; empty where nothing names them."""
+    if config:
+        names = config['names']
+        if not isinstance(names, (dict, list)):
+            raise UserError(f'{file}: names must be a list')
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        try:
+            return dict(sorted((int(key), str(name).strip()) for key, name in pairs))
+        except ValueError as error:
+            raise UserError(f'{file}: names need numbers ({error})') from error
+    files = [f for f in tree.files if f.rpartition('/')[2].lower() in _NAME_FILES]
+    files += tree.ending('.names', '_darknet.labels')
+    if not files:
+        return {}
+    nearest = min(files, key=lambda file: (file.count('/'), file))
+    return dict(enumerate(line for _, line in read_lines(tree.path(nearest))))
+
+
+def _find_splits(
+    tree: Tree, file: str, config: Mapping[str, Any], reading: Reading
+) -> dict[str, list[str]]:
+    """Return the images of each part that the YAML file or lists name."""
+    splits: dict[str, list[str]] = {}
+    for key, value in config.items():
+        split = split_of(key)
+        entries = [value] if isinstance(value, str) else value
+        if not split or not isinstance(entries, list) or not any(entries):
+            continue
+        near = posixpath.join(posixpath.dirname(file), config.get('path') or '')
+        images = [i for entry in entries for i in _images(tree, near, entry, reading)]
+        if images:
+            splits[split] = list(dict.fromkeys([*splits.get(split, ()), *images]))
+        else:
+            reading.notes.append(f'{file}: no images are in {split}: {value}')
+    return splits or Lists.find(tree).read(tree, reading)
+
+
+def _images(tree: Tree, near: str, entry: Any, reading: Reading) -> list[str]:
+    """Return the images of a folder or of a list.
+
+    Paths are tried with fewer and fewer folders in front: Roboflow writes
+    ``../train/images`` for ``train/images``, and many are of another machine.
+    """
+    path = posixpath.join(near, str(entry)).replace('\\', '/')
+    parts = [part for part in path.split('/') if part not in ('', '.', '..')]
+    while parts:
+        file = '/'.join(parts)
+        if file in tree.files:
+            return read_list(tree, file, reading)
+        images = [image for image in tree.images if image.startswith(f'{file}/')]
+        if images:
+            return images
+        parts.pop(0)
+    return []
+
+
+def _read_labels(tree: Tree, reading: Reading) -> dict[str, list[Line]]:
+    """Return the lines of each label file that can be read."""
+    labels = {}
+    for file in _find_labels(tree):
         try:
             labels[file] = read_labels(tree.path(file))
         except UserError as error:
-            # The reader of its image says so.
-            labels[file] = [(1, [str(error)])]
-    if config and 'kpt_shape' in load_config(tree, config):
-        labels = {f: [(n, w[:5]) for n, w in lines] for f, lines in labels.items()}
-        reading.notes.append(f'{config}: keypoints are left out')
-    reading.note(
-        [f for f, lines in labels.items() if any(is_polygon(w) for _, w in lines)],
-        'files have polygons or turned boxes; the boxes around them are kept',
-    )
+            problem = Problem('broken-annotation', str(error), file)
+            reading.problems.append(str(problem))
     return labels
+
+
+def _unpaired(tree: Tree, labels: set[str]) -> set[str]:
+    """Return the images that label files of no certain image may be about."""
+    return {
+        image
+        for label in labels
+        for _, image in tree.candidates(
+            posixpath.basename(label)[:-4], posixpath.dirname(label)
+        )
+    }
 
 
 def _boxes(
     file: str,
-    lines: list[Line],
+    lines: Sequence[Line],
     names: Mapping[int, str],
     size: tuple[int, int],
     digits: int,
-) -> list[BoxRecord]:
-    boxes = []
+) -> tuple[list[BoxRecord], list[Problem]]:
+    boxes, problems = [], []
     for index, (number, words) in enumerate(lines):
         try:
             boxes.append(parse_line(words, index, names, size, digits))
         except UserError as error:
-            raise UserError(f'{file}, line {number}: {error}') from error
-    return boxes
+            text = f'line {number}: {error}'
+            problems.append(Problem('broken-annotation', text, file))
+    return boxes, problems

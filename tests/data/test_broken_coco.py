@@ -476,3 +476,13 @@ def test_stock_does_not_read_what_ours_does(plant, name, message):
         _, (one,) = findings(root, kind=kind)
         assert (one.code, one.severity) == ('loose-coco', severity)
         assert one.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ('value', 'is_crowd'),
+    [(0, False), ('0', False), (None, False), (False, False), (1, True), ('1', True)],
+)
+def test_a_crowd_is_difficult(plant, value, is_crowd):
+    root = plant(Row(lambda data: data['annotations'][0].update(iscrowd=value)))
+    box, _ = read_sound_coco(str(root / 'all.json')).images[0].boxes
+    assert box.difficult == is_crowd

@@ -1,7 +1,6 @@
 import pytest
 
 from custom_datasets.data.convert import convert, read_source
-from custom_datasets.errors import AnnotationError, UserError
 from tests.data.drawing import draw, objects, write
 
 LINE = '1 0.5 0.5 0.25 0.5\n'
@@ -122,54 +121,6 @@ def test_a_file_of_few_digits_is_as_precise_as_the_others(tmp_path):
     write(tmp_path / 'b.txt', '0 0.5123456 0.5 0.2 1\n')
     boxes = objects(read_source(str(tmp_path)))['all']
     assert boxes['a'] == [('0', (438.5, 0, 561.5, 10))]
-
-
-def test_everything_that_is_broken_is_said_at_once(tmp_path):
-    raw = tmp_path / 'raw'
-    lines = {
-        'a': 'ant 0.5 0.5 1 1',
-        'b': '0 0.5 0.5 1',
-        'c': '0 0.5 0.5 1 1 0.98',
-        'd': '0 0.5 0.5 1 1\n7 0.5 0.5 1 1',
-        'e': '0 0.5 0.5 1 nan',
-        'f': '0.5 0.5 0.5 1 1',
-        'g': '0 0.5 0.5 1 1',
-    }
-    for name, text in lines.items():
-        write(raw / f'labels/{name}.txt', text)
-        draw(raw / f'images/{name}.jpg')
-    write(raw / 'labels/orphan.txt', LINE)
-    write(raw / 'images/g.jpg', 'no image')
-    write(raw / 'notes/remarks.txt', 'Buy milk.')
-    write(raw / 'data.yaml', 'names: [ant, bee]')
-    with pytest.raises(AnnotationError) as error:
-        convert(str(raw), str(tmp_path / 'out'))
-    starts = [problem.split(': ')[0] for problem in error.value.problems]
-    assert sorted(starts) == [
-        'images/g.jpg',
-        'labels/a.txt, line 1',
-        'labels/b.txt, line 1',
-        'labels/c.txt, line 1',
-        'labels/d.txt, line 2',
-        'labels/e.txt, line 1',
-        'labels/f.txt, line 1',
-        'labels/orphan.txt',
-    ]
-
-
-def test_two_images_of_one_label_file(tmp_path):
-    for suffix in ('jpg', 'png'):
-        draw(tmp_path / f'a.{suffix}')
-    write(tmp_path / 'a.txt', LINE)
-    with pytest.raises(AnnotationError, match=r'it may belong to a\.jpg and a\.png'):
-        read_source(str(tmp_path))
-
-
-def test_names_that_cannot_be_read(tmp_path):
-    draw(tmp_path / 'a.jpg')
-    write(tmp_path / 'data.yaml', 'names: {first: ant}')
-    with pytest.raises(UserError, match='names need numbers'):
-        read_source(str(tmp_path))
 
 
 def test_what_is_written(voc, tmp_path):
