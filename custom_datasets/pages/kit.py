@@ -3,13 +3,14 @@
 import colorsys
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from custom_datasets.evaluation.intervals import Interval
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
@@ -30,9 +31,6 @@ MOST_COLOURS = 100
 
 NOTHING = '\N{EN DASH}'
 """Stands where a number is not defined."""
-
-Estimate = Mapping[str, float | None]
-"""A metric as JSON has it: ``value``, ``low``, ``high``."""
 
 _GOLDEN_ANGLE = 0.381966
 _LEAST_CONTRAST = 3.0  # For graphics: WCAG 2.2, success criterion 1.4.11.
@@ -105,16 +103,16 @@ def decimal(value: float | None) -> str:
     return NOTHING if value is None else f'{value:.3f}'
 
 
-def interval(estimate: Estimate) -> str:
+def interval(metric: Interval) -> str:
     """Write from where to where a metric is known; nothing where it is not."""
-    low, high = estimate['low'], estimate['high']
+    low, high = metric['low'], metric['high']
     return '' if low is None or high is None else f'{low:.3f} to {high:.3f}'
 
 
-def with_interval(estimate: Estimate) -> str:
+def with_interval(metric: Interval) -> str:
     """Write a metric, and its interval in brackets."""
-    limits = interval(estimate)
-    return decimal(estimate['value']) + (f' ({limits})' if limits else '')
+    limits = interval(metric)
+    return decimal(metric['value']) + (f' ({limits})' if limits else '')
 
 
 def percent(share: float) -> str:
@@ -140,6 +138,11 @@ def extent(width: float, height: float) -> str:
 def clipped(text: str, most: int = 80) -> str:
     """Shorten a text, so that no page grows with what is in the data."""
     return text if len(text) <= most else f'{text[: most - 1]}…'
+
+
+def frame_ratio(width: float, height: float) -> float:
+    """Return the ratio of a picture's frame: that of the image, if not extreme."""
+    return min(max(width / height, 0.75), 1.8)
 
 
 def base_name(path: str) -> str:
@@ -259,215 +262,4 @@ def _make_environment() -> Environment:
 environment = _make_environment()
 """Where templates are found, with filters and names that all of them use."""
 
-
-_VOID = frozenset(['br', 'meta', 'wbr'])
-_SHORT = frozenset(['circle', 'image', 'line', 'path', 'rect'])
-
-
 Html = Markup
-
-Content: TypeAlias = 'str | int | None | Iterable[Content]'
-"""What stands in an element: markup, text, a number, nothing, or several."""
-
-
-def element(name: str, /, *content: Content, **attributes: str | float | None) -> Html:
-    """Write one element.
-
-    Args:
-        name: Its tag.
-        *content: What is in it.
-        **attributes: ``class_`` becomes ``class`` and ``stroke_width``
-            ``stroke-width``; None leaves an attribute out.
-    """
-    written = ''.join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
-    inner = fragment(*content)
-    if name in _VOID:
-        return Html(f'<{name}{written}>')
-    if name in _SHORT and not inner:
-        return Html(f'<{name}{written}/>')
-    return Html(f'<{name}{written}>{inner}</{name}>')
-
-
-def fragment(*content: Content) -> Html:
-    """Write several things one after the other."""
-    return Html(''.join(map(_written, content)))
-
-
-def breakable(text: str) -> list[Content]:
-    """Let a name break where it has a joint rather than anywhere."""
-    first, *others = re.split(r'(?<=[_.-])(?=[^_.-])', text)
-    return [first, *([element('wbr'), part] for part in others)]
-
-
-def _written(content: Content) -> str:
-    if content is None:
-        return ''
-    if isinstance(content, Html):
-        return content
-    if isinstance(content, (str, int)):
-        return escape(str(content))
-    return ''.join(map(_written, content))
-
-
-def _plain(value: str | float) -> str:
-    """Write a coordinate with one decimal: a tenth of a pixel is not seen."""
-    return f'{value:.1f}'.removesuffix('.0') if isinstance(value, float) else str(value)
-
-
-class Section(NamedTuple):
-    """A part of a page.
-
-    Attributes:
-        name: Its anchor.
-        title: What the page's navigation calls it.
-        body: What :func:`custom_datasets.pages.kit.section` wrote.
-    """
-
-    name: str
-    title: str
-    body: Html
-
-
-def frame_page(
-    heading: str,
-    kind: str,
-    header: Content,
-    sections: Sequence[Section],
-    colours: Sequence[Colour],
-    frame: float,
-    style: str = '',
-) -> str:
-    """Return a whole page.
-
-    Args:
-        heading: What it is about.
-        kind: What sort of report it is, for the browser's tab.
-        header: What stands between the heading and the navigation.
-        sections: Its parts, in order.
-        colours: One for each class ``c0``, ``c1``, ... of the style sheet.
-        frame: Width over height of most pictures.
-        style: What its sections need beyond the common style sheet.
-    """
-    links = [element('a', part.title, href=f'#{part.name}') for part in sections]
-    head = element(
-        'head',
-        element('meta', charset='utf-8'),
-        element('meta', name='viewport', content='width=device-width,initial-scale=1'),
-        element('title', f'{heading}: {kind}'),
-        element('style', _style_sheet(colours) + Markup(style)),
-    )
-    body = element(
-        'body',
-        element(
-            'header',
-            element('h1', heading),
-            header,
-            element('nav', links, aria_label='Sections'),
-        ),
-        element('main', [part.body for part in sections]),
-        style=f'--frame: {frame:.2f}',
-    )
-    return fragment(Html('<!DOCTYPE html>'), element('html', head, body, lang='en'))
-
-
-def encode_page(text: str, most_bytes: int) -> bytes:
-    """Return a page's bytes; what is not text in a file name is escaped."""
-    data = text.encode('utf-8', 'backslashreplace')
-    assert len(data) < most_bytes
-    return data
-
-
-def section(name: str, title: str, *content: Content) -> Html:
-    """Write a section that the page's navigation leads to."""
-    return element('section', element('h2', title), *content, id=name)
-
-
-def table(
-    caption: str,
-    heads: Sequence[str],
-    rows: Sequence[Sequence[Content]],
-    foot: Sequence[Content] = (),
-) -> Html:
-    """Write a table: the first cell of a row names it, the others are numbers."""
-    first, *others = (element('th', clipped(head, 40), scope='col') for head in heads)
-    body = [_row(row) for row in rows]
-    return element(
-        'div',
-        element(
-            'table',
-            element('caption', element('span', caption)),
-            element('thead', element('tr', first, others)),
-            element('tbody', body),
-            element('tfoot', _row(foot)) if foot else None,
-        ),
-        class_='wide',
-        tabindex='0',
-        role='region',
-        aria_label=caption,
-    )
-
-
-def figure(title: str, text: str, content: Content = None) -> Html:
-    """Write a chart under its title and what it says."""
-    caption = element('figcaption', element('h3', title), element('p', text))
-    return element('figure', caption, content)
-
-
-def number(value: int | str, *below: Content) -> Html:
-    """Write a cell of a table."""
-    return element('td', f'{value:,}' if isinstance(value, int) else value, *below)
-
-
-def class_name(name: str, style: str, note: Content = None) -> Html:
-    """Write the name of a class beside its colour."""
-    swatch = element('i', class_=f'swatch {style}', aria_hidden='true')
-    return element(
-        'span',
-        swatch,
-        element('span', breakable(clipped(name, 60)), note),
-        class_='name',
-    )
-
-
-def heat_cell(content: Content, share: float, style: str = '') -> Html:
-    """Write a cell of a table on a ground that is the stronger the larger a share.
-
-    Args:
-        content: What is in it.
-        share: 0 to 1.
-        style: ``wrong`` for the colour of errors; else that of the page.
-    """
-    return element(
-        'td',
-        content,
-        class_=f'heated {style}'.rstrip(),
-        style=f'--heat: {0.6 * min(max(share, 0.0), 1.0):.2f}',
-    )
-
-
-def legend(named: Iterable[tuple[str, str]]) -> Html:
-    """Write names beside their colours: pairs of a name and its style."""
-    items = [element('li', class_name(name, style)) for name, style in named]
-    return element('ul', items, class_='legend')
-
-
-def facts(rows: Iterable[tuple[str, str, str]]) -> Html:
-    """Write a page's main numbers.
-
-    Args:
-        rows: What it is, the number, and a class of the style sheet or nothing.
-    """
-    written = [
-        element('div', element('dt', name), element('dd', value), class_=style or None)
-        for name, value, style in rows
-    ]
-    return element('dl', written, class_='facts')
-
-
-def _row(cells: Sequence[Content]) -> Html:
-    first, *others = cells
-    return element('tr', element('th', first, scope='row'), others)

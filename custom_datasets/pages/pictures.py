@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from custom_datasets.data.decode import decode
 from custom_datasets.data.records import Box
 from custom_datasets.files import Image as Pixels
-from custom_datasets.pages.kit import Html, clipped, element
 
 SIDE = 480
 """Longest side of a picture, in pixels."""
@@ -19,6 +18,7 @@ SIDE = 480
 MOST_BOXES = 100
 """Boxes that are drawn on one picture; the rest are counted."""
 
+_MOST_NAMES = 12
 _QUALITIES = (75, 60, 45, 30, 15)
 _BYTES_A_PIXEL = 0.18  # 41 kB for 480x480: a photograph at quality 75 needs less.
 
@@ -31,12 +31,14 @@ class Outline(NamedTuple):
         name: Its class.
         style: Class of the style sheet that colours it.
         score: How sure a model is, 0 to 1; None for an annotation.
+        hit: How sure it is of its box on this annotation; None where there is none.
     """
 
     box: Box
     name: str
     style: str
     score: float | None = None
+    hit: float | None = None
 
 
 class Picture(NamedTuple):
@@ -53,6 +55,11 @@ class Picture(NamedTuple):
     size: tuple[int, int]
     outlines: tuple[Outline, ...]
     boxes: int
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the names of all boxes would cover the image."""
+        return sum('left-out' not in one.style for one in self.outlines) > _MOST_NAMES
 
 
 def load_picture(
@@ -115,45 +122,6 @@ def overlay_heat(pixels: Pixels, heat: NDArray[np.floating[Any]]) -> Pixels:
     colours = cv2.applyColorMap((wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     strength = 0.7 * wide[..., None]
     return (pixels * (1 - strength) + colours * strength).astype(np.uint8)
-
-
-def draw_picture(picture: Picture, label: str) -> Html:
-    """Draw a picture and its boxes.
-
-    Args:
-        picture: What to draw.
-        label: What it shows, for those who can't see it.
-    """
-    # Always as many units long, so that lines are as thick on all pictures.
-    scale = SIDE / max(picture.size)
-    width, height = (max(length * scale, 1.0) for length in picture.size)
-    rects = [
-        element(
-            'rect',
-            element('title', clipped(name, 20)),
-            x=float(x1 * scale),
-            y=float(y1 * scale),
-            width=max(float(x2 - x1) * scale, 0.0),
-            height=max(float(y2 - y1) * scale, 0.0),
-            class_=style or None,
-        )
-        for (x1, y1, x2, y2), name, style, _ in picture.outlines
-    ]
-    return element(
-        'svg',
-        element(
-            'image',
-            href=picture.uri,
-            width=width,
-            height=height,
-            preserveAspectRatio='none',
-        ),
-        element('g', rects, class_='outlines') if rects else None,
-        viewBox=f'0 0 {width:.1f} {height:.1f}',
-        class_='picture',
-        role='img',
-        aria_label=clipped(label, 200),
-    )
 
 
 def _encode(pixels: Pixels, most: int) -> bytes:

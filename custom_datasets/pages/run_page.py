@@ -1,97 +1,49 @@
-"""The whole page of a run, and writing it and its files."""
+"""The page of a run: writing it, its numbers and its predictions."""
 
 import json
 import os
 import pickle
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
+from markupsafe import Markup
+
+from custom_datasets.evaluation.classification_report import ClassificationReport
+from custom_datasets.evaluation.detection import DetectionReport
 from custom_datasets.files import write_files
+from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines, peak_limit
 from custom_datasets.pages.class_maps import Explanations
-from custom_datasets.pages.classification import (
-    PAGE_STYLE,
-    classification_facts,
-    classification_sections,
-)
-from custom_datasets.pages.detection import detection_facts, detection_sections
+from custom_datasets.pages.classification import classification_view
+from custom_datasets.pages.detection import detection_view
 from custom_datasets.pages.kit import (
     MOST_COLOURS,
-    Content,
-    Html,
-    Section,
     class_colours,
     clipped,
     decimal,
-    element,
-    encode_page,
-    facts,
-    frame_page,
-    number,
-    section,
-    table,
+    neighbours,
+    render,
+    with_interval,
 )
 from custom_datasets.pages.run_report import RunReport, gather
 from custom_datasets.pages.summaries import (
+    METRICS,
     attributes_sentence,
     classification_summary,
     detection_summary,
-    sets_sections,
     threshold_setting,
 )
 from custom_datasets.predicting.config import SPLITS
 from custom_datasets.predicting.predict import Progress
 
-_STOCK_ROWS = 40
+_PAGE = 'report.html'
+_MOST_ROWS = 40
 
-
-def about_section(content: Mapping[str, Any]) -> Html:
-    """Write where the numbers are from, and those of the config's evaluators."""
-    run = content['run']
-    rows: list[list[Content]] = []
-
-    def add(name: str, value: Any) -> None:
-        if value not in (None, ''):
-            rows.append([name, element('td', clipped(str(value), 300), class_='words')])
-
-    add('config', run['config'])
-    add('--cfg-options', ' '.join(f'{k}={v}' for k, v in run['options'].items()))
-    add('checkpoint', run['checkpoint'])
-    add('epoch', run['epoch'])
-    for split, path in run['predictions'].items():
-        add(f'predictions, {split}', path)
-    add('date', run['date'])
-    add('versions', ', '.join(f'{k} {v}' for k, v in run['versions'].items()))
-    return section(
-        'about',
-        'About this run',
-        table('How the numbers came about.', ['', ''], rows),
-        _stock_table(content['stock_metrics']),
-    )
-
-
-def _stock_table(metrics: Mapping[str, Mapping[str, Any]]) -> Html | None:
-    if not metrics:
-        return None
-    splits = list(metrics)
-    names = [
-        name
-        for name, value in metrics[splits[0]].items()
-        if isinstance(value, (int, float))
-    ]
-    rows: list[list[Content]] = [
-        [
-            clipped(name, 80),
-            *(number(decimal(metrics[split].get(name))) for split in splits),
-        ]
-        for name in names[:_STOCK_ROWS]
-    ]
-    heads: Sequence[str] = ['', *splits]
-    return table("What the config's own evaluators say.", heads, rows)
-
-
-MOST_BYTES = 8_000_000
-"""The page is smaller whatever the data: pictures are limited in number and in
-size, tables in rows, names in length."""
+_ATTRIBUTE_ITEMS = {
+    'accuracy': 'right',
+    'within_one': 'off by at most 1',
+    'mean_absolute_error': 'mean absolute error',
+    'expected_error': 'error of the expected value',
+}
 
 
 def write_run_report(
@@ -106,16 +58,16 @@ def write_run_report(
 
     ``report.html``, ``report.json``, ``test_predictions.pkl`` and
     ``val_predictions.pkl`` are written together or not at all. Predictions that
-    were given are copied only where ``out`` names the folder, so that nothing
-    of another run is replaced.
+    were given are copied only where ``out`` names the folder, so that nothing of
+    another run is replaced.
 
     Args:
         config: The leaf.
         checkpoint: The weights; None where predictions are given.
         predictions: Files of ``tools/test.py --out`` by ``test`` and
             ``validation``; what is missing is predicted.
-        out: The folder to write into; by default that of the checkpoint, else
-            the config's ``work_dir``.
+        out: The folder to write into; by default that of the checkpoint, else the
+            config's ``work_dir``.
         options: What ``--cfg-options`` sets, by dotted name.
         progress: Called with the number of images predicted, and of all.
 
@@ -123,18 +75,18 @@ def write_run_report(
         A few lines on the result.
 
     Raises:
-        UserError: Something can't be read, does not belong together, or the
-            files can't be written.
+        UserError: Something can't be read, does not belong together, or the files
+            can't be written.
     """
     report = gather(config, checkpoint, predictions or {}, options, progress)
     content = report.content
     explained = None
     if content['task'] == 'detection':
         content['threshold_setting'] = threshold_setting(report.cfg.model)
-        content['summary'] = detection_summary(content)
+        content['summary'] = detection_summary(cast(DetectionReport, content))
     else:
         content['summary'] = [
-            *classification_summary(content),
+            *classification_summary(cast(ClassificationReport, content)),
             *map(attributes_sentence, content['attributes']),
         ]
         if checkpoint is not None:
@@ -143,67 +95,140 @@ def write_run_report(
 
             explained = draw_class_maps(report.cfg, checkpoint, content)
             content['class_maps'] = explained.facts()
+    folder = out or _default_folder(report, config)
     text = json.dumps(content, indent=1, allow_nan=False, default=float)
     # The page shows what the JSON says, not what it was rounded from.
-    page = render(json.loads(text), report.palette, explained)
+    page = render_run(json.loads(text), report.palette, explained, folder)
     files = {
-        'report.html': encode_page(page, MOST_BYTES),
+        _PAGE: page,
         'report.json': text.encode(),
         **{_file_name(split): pickle.dumps(s) for split, s in report.samples.items()},
     }
-    folder = out or _default_folder(report, config)
     if out:
         files |= _copies(predictions or {}, out)
     write_files(folder, files)
-    path = os.path.join(folder, 'report.html')
-    size = len(files['report.html']) / 1e6
-    lines = [*content['notes'], *content['summary'], f'{path}: {size:.1f} MB']
-    return '\n'.join(lines)
+    path = os.path.join(folder, _PAGE)
+    size = f'{path}: {len(page) / 1e6:.1f} MB'
+    return '\n'.join([*content['notes'], *content['summary'], size])
 
 
-def render(
+def render_run(
     content: Mapping[str, Any],
     palette: Any = None,
     explained: Explanations | None = None,
-) -> str:
+    folder: str | None = None,
+) -> bytes:
     """Return the page.
 
     Args:
         content: What ``report.json`` holds.
         palette: The data set's colours.
         explained: Where a classifier looks; None where there is none to ask.
+        folder: Where the page will be, to link what lies beside it.
     """
-    run = content['run']
+    run: Mapping[str, Any] = content['run']
     if content['task'] == 'detection':
-        sections = detection_sections(content)
-        numbers = detection_facts(content)
+        view = detection_view(cast(DetectionReport, content))
     else:
-        sections = classification_sections(content, explained)
-        numbers = classification_facts(content)
-    colours = class_colours(len(content['classes']), palette)[:MOST_COLOURS]
-    name = run['dataset'] or 'Run'
-    return frame_page(
-        clipped(f'{name}: what the model has learnt'),
-        'run report',
-        [
-            element('p', clipped(_origin(run), 400), class_='source'),
-            [element('p', note, class_='refusal') for note in content['notes']],
-            facts(numbers),
-            element(
-                'ul',
-                [element('li', clipped(text, 400)) for text in content['summary']],
-                class_='summary',
-            ),
+        view = classification_view(cast(ClassificationReport, content), explained)
+    sets = content.get('sets') or {'metric': 'top1', 'rows': []}
+    return render(
+        f'{content["task"]}.html',
+        heading=f'{run["dataset"] or "Run"}: what the model has learnt',
+        kind='run report',
+        colours=class_colours(len(content['classes']), palette)[:MOST_COLOURS],
+        frame=view.pop('frame', 1.33),
+        report=content,
+        origin=_origin(run),
+        files=neighbours(folder, _PAGE) if folder else [],
+        set_metric=METRICS[sets['metric']],
+        set_rows=sets['rows'][:_MOST_ROWS] if len(sets['rows']) > 1 else [],
+        attributes=[
+            (clipped(f'{row["name"]}: {text}'), with_interval(row[item]))
+            for row in content.get('attributes') or ()
+            for item, text in _ATTRIBUTE_ITEMS.items()
+            if item in row
         ],
-        [
-            *sections,
-            *sets_sections(content),
-            Section('about', 'About this run', about_section(content)),
-        ],
-        colours,
-        1.33,
-        PAGE_STYLE,
+        training=_training(content.get('training')),
+        about=_about(run),
+        stock=_stock(content['stock_metrics']),
+        **view,
     )
+
+
+def _training(curves: Mapping[str, Any] | None) -> list[tuple[str, str, Markup]]:
+    """Return charts of loss, learning rate and metric, with titles and texts."""
+    if not curves:
+        return []
+    metric, best = curves['metric'], curves['best']
+    limit = peak_limit(value for _, value in curves['loss'])
+    loss = 'Mean of each epoch, on the training set.'
+    if limit:
+        loss += f' What lies above {limit:.3g} is not drawn.'
+    charts = [
+        ('loss', loss, curves['loss']),
+        ('learning rate', 'At the end of each epoch.', curves['rate']),
+    ]
+    if metric in curves['metrics']:
+        text = 'On the validation set'
+        if best:
+            text += (
+                f'; the dot is the best, {best[1]:.3f} at {curves["step"]} {best[0]:g}'
+            )
+        charts.append((metric, f'{text}.', curves['metrics'][metric]))
+    drawn = []
+    for name, text, points in charts:
+        if points:
+            steps, values = zip(*points, strict=True)
+            up = fitted_axis(
+                name, values, name != metric, limit if name == 'loss' else None
+            )
+            dots = [Dot(f'{best[1]:.3f}', '', *best)] if name == metric and best else []
+            chart = lines(
+                [Line(name, '', points)],
+                fitted_axis(curves['step'], steps),
+                up,
+                f'{name} by {curves["step"]}',
+                dots,
+            )
+            drawn.append((name, text, chart))
+    return drawn
+
+
+def _about(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = {
+        'config': run['config'],
+        '--cfg-options': ' '.join(f'{k}={v}' for k, v in run['options'].items()),
+        'checkpoint': run['checkpoint'],
+        'epoch': run['epoch'],
+        **{f'predictions, {split}': path for split, path in run['predictions'].items()},
+        'date': run['date'],
+        'versions': ', '.join(f'{k} {v}' for k, v in run['versions'].items()),
+    }
+    return [
+        (name, clipped(str(value), 300))
+        for name, value in rows.items()
+        if value not in (None, '')
+    ]
+
+
+def _stock(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Return what the config's own evaluators say: heads, and a row per metric."""
+    if not metrics:
+        return []
+    splits = list(metrics)
+    names = [
+        name
+        for name, value in metrics[splits[0]].items()
+        if isinstance(value, (int, float))
+    ]
+    return [
+        ['', *splits],
+        *(
+            [clipped(name), *(decimal(metrics[s].get(name)) for s in splits)]
+            for name in names[:_MOST_ROWS]
+        ),
+    ]
 
 
 def _default_folder(report: RunReport, config: str) -> str:
@@ -213,13 +238,13 @@ def _default_folder(report: RunReport, config: str) -> str:
     return report.cfg.get('work_dir') or os.path.join('work_dirs', stem)
 
 
-def _copies(given: Mapping[str, str], folder: str) -> dict[str, bytes]:
+def _copies(predictions: Mapping[str, str], folder: str) -> dict[str, bytes]:
     """Read predictions that are elsewhere, so that the folder is a whole run."""
     files = {}
-    for split, path in given.items():
+    for split, path in predictions.items():
         name = _file_name(split)
-        there = os.path.join(folder, name)
-        if not (os.path.exists(there) and os.path.samefile(path, there)):
+        target = os.path.join(folder, name)
+        if not (os.path.exists(target) and os.path.samefile(path, target)):
             with open(path, 'rb') as file:
                 files[name] = file.read()
     return files

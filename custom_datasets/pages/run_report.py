@@ -4,7 +4,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -39,110 +39,8 @@ from custom_datasets.predicting.config import (
     read_settings,
 )
 from custom_datasets.predicting.predict import CheckpointFacts, Progress, predict
-from custom_datasets.training.record import has_run, read_run
+from custom_datasets.training.record import has_run, read_curves, read_run
 from custom_datasets.versions import TESTED, installed_version
-
-
-def about_run(
-    cfg: Config,
-    config: str,
-    checkpoint: str | None,
-    given: Mapping[str, str],
-    options: Mapping[str, Any] | None,
-    facts: CheckpointFacts | None,
-) -> dict[str, Any]:
-    """Say what was run, when and with what.
-
-    Args:
-        cfg: The config, with all overrides.
-        config: Its path.
-        checkpoint: The weights.
-        given: Files of predictions, by the part of the data.
-        options: What ``--cfg-options`` set.
-        facts: What the checkpoint says of itself.
-    """
-    versions = {'python': platform.python_version(), 'custom_datasets': __version__}
-    for package in TESTED:
-        version = installed_version(package)
-        if version:
-            versions[package] = version
-    return {
-        'config': config,
-        'options': {name: str(value) for name, value in (options or {}).items()},
-        'checkpoint': checkpoint,
-        'epoch': facts.epoch if facts else None,
-        'iteration': facts.iteration if facts else None,
-        'predictions': dict(given),
-        'dataset': str(_innermost(cfg.test_dataloader.dataset).get('type', '')),
-        'date': datetime.now().astimezone().isoformat(timespec='seconds'),
-        'versions': versions,
-    }
-
-
-def record_note(checkpoint: str) -> list[str]:
-    """Say it where a test is not added to the record beside its checkpoint."""
-    folder = os.path.dirname(os.path.abspath(checkpoint))
-    try:
-        if has_run(folder):
-            read_run(folder, whole=True)
-    except UserError as error:
-        return [f'This test is not added to the record of the run: {error}.']
-    return []
-
-
-def _innermost(dataset: Any) -> Any:
-    while True:
-        inner = dataset.get('dataset') or dataset.get('datasets')
-        if not inner:
-            return dataset
-        dataset = inner[0] if isinstance(inner, Sequence) else inner
-
-
-def caveats(
-    test: Results,
-    validation: Results | None,
-    shared: int,
-    facts: CheckpointFacts | None,
-) -> list[str]:
-    """Say what a reader must know before they trust a number.
-
-    Args:
-        test: Of the test set.
-        validation: Of the validation set, if there are any.
-        shared: How many images are in both.
-        facts: What the checkpoint says of itself.
-    """
-    notes = []
-    if validation is None:
-        notes.append(f'There are no predictions of a validation set: {_chosen(test)}')
-    elif shared == len(test.images):
-        notes.append(
-            'All images of the test set are in the validation set too: '
-            f'{_chosen(test)} tools/dataset_converters/split.py splits off a test set '
-            'of its own.'
-        )
-    elif shared:
-        notes.append(
-            f'{shared} images of the test set are in the validation set too: what is '
-            'measured on them is too good.'
-        )
-    trained = facts.classes if facts else None
-    if trained and list(trained) != list(test.classes):
-        notes.append(
-            f'The checkpoint calls its classes {", ".join(trained)}; the names here '
-            "are the config's."
-        )
-    return notes
-
-
-def _chosen(test: Results) -> str:
-    """Say what becomes of the choices that are made on validation."""
-    if isinstance(test, ClassificationResults):
-        return 'so no temperature and no threshold is chosen.'
-    return (
-        'so the thresholds are chosen on the test set itself, and are worth a little '
-        'less on new images.'
-    )
 
 
 @dataclass
@@ -164,6 +62,116 @@ class RunReport:
     samples: dict[str, Samples]
 
 
+def gather(
+    config: str,
+    checkpoint: str | None,
+    predictions: Mapping[str, str],
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Predict what is missing, and evaluate.
+
+    Args:
+        config: The leaf.
+        checkpoint: The weights; they may be missing where predictions of the test
+            set are given.
+        predictions: Files of ``tools/test.py --out`` by ``test`` or ``validation``.
+        options: What ``--cfg-options`` sets, by dotted name.
+        progress: Called with the number of images predicted, and of all.
+
+    Raises:
+        UserError: Something can't be read, or does not belong together.
+    """
+    cfg = read_settings(config, options)
+    if checkpoint is None and 'test' not in predictions:
+        raise UserError('give a checkpoint, or predictions of the test set')
+    inputs = _collect(cfg, checkpoint, predictions, progress)
+    results = {split: _results(split, inputs, predictions) for split in inputs.samples}
+    test, validation = results['test'], results.get('validation')
+    shared = _shared_images(test, validation)
+    notes = caveats(test, validation, shared, inputs.facts)
+    curves, note = _curves(checkpoint)
+    if inputs.facts:
+        notes += note
+    # What was chosen on the test set must not be called validated.
+    chosen_on = None if shared == len(test.images) else validation
+    sets = compare_sets({'validation': chosen_on, 'test': test})
+    return RunReport(
+        cfg,
+        checkpoint,
+        inputs.data['test'].palette,
+        {
+            'run': {
+                'config': config,
+                'options': {
+                    name: str(value) for name, value in (options or {}).items()
+                },
+                'checkpoint': checkpoint,
+                'epoch': inputs.facts.epoch if inputs.facts else None,
+                'iteration': inputs.facts.iteration if inputs.facts else None,
+                'predictions': dict(predictions),
+                'dataset': _dataset_type(cfg.test_dataloader.dataset),
+                'date': datetime.now().astimezone().isoformat(timespec='seconds'),
+                'versions': _versions(),
+            },
+            'notes': notes + sets_note(sets),
+            'stock_metrics': inputs.metrics,
+            'training': curves,
+            **_evaluate(test, chosen_on, inputs.data['test']),
+            'sets': sets,
+        },
+        {
+            split: samples
+            for split, samples in inputs.samples.items()
+            if split not in predictions
+        },
+    )
+
+
+def caveats(
+    test: Results,
+    validation: Results | None,
+    shared: int,
+    facts: CheckpointFacts | None,
+) -> list[str]:
+    """Say what a reader must know before they trust a number.
+
+    Args:
+        test: Of the test set.
+        validation: Of the validation set, if there are any.
+        shared: How many images are in both.
+        facts: What the checkpoint says of itself.
+    """
+    notes = []
+    if isinstance(test, ClassificationResults):
+        chosen = 'so no temperature and no threshold is chosen.'
+    else:
+        chosen = (
+            'so the thresholds are chosen on the test set itself, and are worth a '
+            'little less on new images.'
+        )
+    if validation is None:
+        notes.append(f'There are no predictions of a validation set: {chosen}')
+    elif shared == len(test.images):
+        notes.append(
+            'All images of the test set are in the validation set too: '
+            f'{chosen} tools/dataset_converters/split.py splits off a test set of its '
+            'own.'
+        )
+    elif shared:
+        notes.append(
+            f'{shared} images of the test set are in the validation set too: what is '
+            'measured on them is too good.'
+        )
+    trained = facts.classes if facts else None
+    if trained and list(trained) != list(test.classes):
+        notes.append(
+            f'The checkpoint calls its classes {", ".join(trained)}; the names here '
+            "are the config's."
+        )
+    return notes
+
+
 @dataclass
 class _Inputs:
     """Predictions of each part of the data, and where they are from."""
@@ -174,86 +182,34 @@ class _Inputs:
     facts: CheckpointFacts | None = None
 
 
-def gather(
-    config: str,
-    checkpoint: str | None,
-    given: Mapping[str, str],
-    options: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
-) -> RunReport:
-    """Predict where nothing was given, and evaluate.
-
-    Args:
-        config: The leaf.
-        checkpoint: The weights; they may be missing where predictions of the
-            test set are given.
-        given: Files of ``tools/test.py --out`` by ``test`` or ``validation``.
-        options: What ``--cfg-options`` sets, by dotted name.
-        progress: Called with the number of images predicted, and of all.
-
-    Raises:
-        UserError: Something can't be read, or does not belong together.
-    """
-    cfg = read_settings(config, options)
-    if checkpoint is None and 'test' not in given:
-        raise UserError('give a checkpoint, or predictions of the test set')
-    inputs = _collect(cfg, checkpoint, given, progress)
-    results = {split: _results(split, inputs, given) for split in inputs.samples}
-    test, validation = results['test'], results.get('validation')
-    shared = _shared_images(test, validation)
-    notes = caveats(test, validation, shared, inputs.facts)
-    if inputs.facts and checkpoint:
-        notes += record_note(checkpoint)
-    # What was chosen on the test set must not be called validated.
-    chosen_on = None if shared == len(test.images) else validation
-    sets = compare_sets({'validation': chosen_on, 'test': test})
-    return RunReport(
-        cfg,
-        checkpoint,
-        inputs.data['test'].palette,
-        {
-            'run': about_run(cfg, config, checkpoint, given, options, inputs.facts),
-            'notes': notes + sets_note(sets),
-            'stock_metrics': inputs.metrics,
-            **_evaluate(test, chosen_on, inputs.data['test']),
-            'sets': sets,
-        },
-        {
-            split: samples
-            for split, samples in inputs.samples.items()
-            if split not in given
-        },
-    )
-
-
 def _collect(
     cfg: Config,
     checkpoint: str | None,
-    given: Mapping[str, str],
+    predictions: Mapping[str, str],
     progress: Progress | None,
 ) -> _Inputs:
     inputs = _Inputs()
-    for split, path in given.items():
+    for split, path in predictions.items():
         inputs.samples[split] = read_samples(path)
         if has_boxes(inputs.samples[split]) != is_detection(cfg):
             kinds = 'a classifier', 'a detector'
             raise UserError(
-                f'{path}: is of {kinds[not is_detection(cfg)]}, but the config is of '
-                f'{kinds[is_detection(cfg)]}'
+                f'{path}: is from {kinds[not is_detection(cfg)]}, but the config is '
+                f'for {kinds[is_detection(cfg)]}'
             )
         if not has_split(cfg, split):
             raise UserError(f'{path}: the config has no {split} set')
         inputs.data[split] = read_dataset(cfg, split)
-    missing = [s for s in SPLITS if s not in given and has_split(cfg, s)]
+    missing = [s for s in SPLITS if s not in predictions and has_split(cfg, s)]
     if checkpoint is not None and missing:
-        found, inputs.facts = predict(cfg, checkpoint, missing, progress)
-        for split, one in found.items():
-            inputs.samples[split], inputs.data[split] = one.samples, one.data
-            inputs.metrics[split] = {k: _number(v) for k, v in one.metrics.items()}
+        predicted, inputs.facts = predict(cfg, checkpoint, missing, progress)
+        for split, part in predicted.items():
+            inputs.samples[split], inputs.data[split] = part.samples, part.data
+            inputs.metrics[split] = {k: _plain(v) for k, v in part.metrics.items()}
     return inputs
 
 
-def _results(split: str, inputs: _Inputs, given: Mapping[str, str]) -> Results:
+def _results(split: str, inputs: _Inputs, predictions: Mapping[str, str]) -> Results:
     data, samples = inputs.data[split], inputs.samples[split]
     results: Results
     try:
@@ -261,28 +217,27 @@ def _results(split: str, inputs: _Inputs, given: Mapping[str, str]) -> Results:
             results = detection_results(samples, data.classes)
         else:
             results = classification_results(samples, data.classes)
-        found, wanted = {image.key for image in results.images}, set(data.keys)
-        if found != wanted:
-            raise UserError(_difference(split, found, wanted))
+        _check_images(split, {image.key for image in results.images}, set(data.keys))
         if isinstance(results, DetectionResults) and not len(results.truth.label):
             raise UserError(
                 f'nothing is annotated in the {split} set, so there is nothing to '
                 'report; tools/cross_validate.py measures on all that is annotated'
             )
     except UserError as error:
-        raise UserError(
-            f'{given[split]}: {error}' if split in given else error
-        ) from error
+        path = predictions.get(split)
+        raise UserError(f'{path}: {error}' if path else error) from error
     return results
 
 
-def _difference(split: str, found: set[str], wanted: set[str]) -> str:
-    odd = sorted(found ^ wanted)[0]
-    return (
-        f"these are not predictions of the config's {split} set: {len(found - wanted)} "
-        f'images are not in it, and {len(wanted - found)} of it are missing ({odd} for '
-        'one); give the same --cfg-options as to tools/test.py'
-    )
+def _check_images(split: str, predicted: set[str], listed: set[str]) -> None:
+    if predicted != listed:
+        example = min(predicted ^ listed)
+        raise UserError(
+            f"these are not predictions of the config's {split} set: "
+            f'{len(predicted - listed)} images are not in it, and '
+            f'{len(listed - predicted)} of it are missing (for example {example}); '
+            'give the same --cfg-options as to tools/test.py'
+        )
 
 
 def _evaluate(
@@ -307,12 +262,41 @@ def _shared_images(test: Results, validation: Results | None) -> int:
     return sum(image.path in paths for image in test.images)
 
 
-def _number(value: Any) -> Any:
+def _curves(checkpoint: str | None) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return what the run of a checkpoint logged, and what is wrong with its record."""
+    folder = os.path.dirname(os.path.abspath(checkpoint or ''))
+    if checkpoint is None or not has_run(folder):
+        return None, []
+    note = []
+    try:
+        read_run(folder, whole=True)
+    except UserError as error:
+        note.append(f'This test is not added to the record of the run: {error}.')
+    try:
+        return asdict(read_curves(folder)), note
+    except UserError:
+        return None, note
+
+
+def _versions() -> dict[str, str]:
+    versions = {'python': platform.python_version(), 'custom_datasets': __version__}
+    installed = {package: installed_version(package) for package in TESTED}
+    return versions | {name: version for name, version in installed.items() if version}
+
+
+def _dataset_type(dataset: Any) -> str:
+    """Return the type of a data set, or of the first one that it wraps."""
+    while inner := dataset.get('dataset') or dataset.get('datasets'):
+        dataset = inner[0] if isinstance(inner, Sequence) else inner
+    return str(dataset.get('type', ''))
+
+
+def _plain(value: Any) -> Any:
     """Return a metric as JSON has it, which knows no NaN and no tensor."""
     if isinstance(value, (list, tuple)):
-        return [_number(one) for one in value]
+        return [_plain(item) for item in value]
     if hasattr(value, 'tolist'):
-        return _number(value.tolist())
+        return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

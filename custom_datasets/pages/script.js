@@ -17,6 +17,10 @@
         const chosen = name && name.value;
         figure.classList.toggle('left-out', Boolean(chosen && !shown));
       }
+      // Without the box that was on it, an object is missed.
+      for (const part of score ? section.querySelectorAll('[data-hit]') : []) {
+        part.classList.toggle('verdict-missed', +part.dataset.hit < +score.value);
+      }
     };
     form.addEventListener('input', choose);
     form.addEventListener('submit', (event) => event.preventDefault());

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 from jinja2 import ChoiceLoader, DictLoader, UndefinedError
 
@@ -24,6 +25,7 @@ from custom_datasets.pages.kit import (
     render,
     with_interval,
 )
+from custom_datasets.pages.pictures import Outline, make_picture
 from tests.pages.parsing import Page
 
 YELLOW, NAVY = (255, 187, 51), (0, 0, 90)
@@ -122,12 +124,44 @@ def test_facts_have_a_class_only_where_one_is_given(page_of):
     assert page.all('div') == [{}, {'class': 'error'}]
 
 
+def picture(*outlines):
+    return make_picture(np.zeros((50, 100, 3), np.uint8), outlines)
+
+
+def test_boxes_lie_where_they_lie_on_the_image(page_of):
+    shown = picture(Outline((10, 5, 30, 15), '<cat>', 'c0', 0.25))
+    page = page_of('{{ ui.picture(shown, "a cat") }}', shown=shown)
+    (svg,) = page.all('svg', 'picture')
+    assert svg['viewbox'] == '0 0 480.0 240.0' and svg['aria-label'] == 'a cat'
+    (rect,) = page.all('rect')
+    places = [float(rect[key]) for key in ('x', 'y', 'width', 'height')]
+    assert places == [48, 24, 96, 48]
+    (box,) = page.all('g', 'c0')
+    assert (box['data-class'], box['data-score']) == ('<cat>', '0.2500')
+    assert '<cat> 0.250<cat> 0.25' in page.text
+
+
+def test_names_that_would_cover_an_image_are_left_to_the_enlarged_one(page_of):
+    box = Outline((0, 0, 9, 9), 'cat', 'c0')
+    few, many = picture(*[box] * 12), picture(*[box] * 13)
+    hidden = picture(*[box] * 12, box._replace(style='c0 left-out'))
+    for shown, crowded in ((few, 0), (many, 1), (hidden, 0)):
+        page = page_of('{{ ui.picture(shown, "cats") }}', shown=shown)
+        assert len(page.all('svg', 'crowded')) == crowded
+
+
+def test_a_picture_of_a_line_has_a_height(page_of):
+    shown = make_picture(np.zeros((1, 9000, 3), np.uint8))
+    page = page_of('{{ ui.picture(shown, "a line") }}', shown=shown)
+    assert page.all('svg', 'picture')[0]['viewbox'] == '0 0 480.0 1.0'
+
+
 def test_a_choice_is_offered_only_where_there_is_one(page_of):
     assert not page_of('{{ ui.choice(["cat"]) }}').all('label')
-    page = page_of('{{ ui.choice(["cat", "<dog>"], 0.25) }}')
+    page = page_of('{{ ui.choice(["cat", "<dog>"], 0.5, 0.25) }}')
     assert len(page.all('option')) == 3
     (slider,) = page.all('input')
-    assert (slider['min'], slider['max'], slider['value']) == ('0.25', '1', '0.25')
+    assert (slider['min'], slider['max'], slider['value']) == ('0.25', '1', '0.5')
 
 
 def test_what_lies_beside_a_page_is_linked(tmp_path, page_of):

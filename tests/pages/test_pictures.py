@@ -10,7 +10,6 @@ from PIL import Image
 
 from custom_datasets.pages import pictures
 from custom_datasets.pages.pictures import Outline, overlay_heat
-from tests.pages.parsing import Page
 
 
 def noise(width, height):
@@ -61,32 +60,11 @@ def test_what_is_no_image_is_no_picture(tmp_path, content):
     assert pictures.load_picture(str(path)) is None
 
 
-def test_boxes_lie_where_they_lie_on_the_image():
-    outline = Outline((10, 5, 30, 15), 'cat', 'c0')
-    picture = pictures.make_picture(np.zeros((50, 100, 3), np.uint8), [outline])
-    page = Page(pictures.draw_picture(picture, 'a cat'))
-    assert page.all('svg')[0]['viewbox'] == '0 0 480.0 240.0'
-    assert page.all('svg')[0]['aria-label'] == 'a cat'
-    (rect,) = page.all('rect', 'c0')
-    assert [rect[key] for key in ('x', 'y', 'width', 'height')] == [
-        '48',
-        '24',
-        '96',
-        '48',
-    ]
-
-
 def test_boxes_beyond_the_limit_are_counted_only():
     outlines = [Outline((0, 0, 1, 1), 'x', '')] * (pictures.MOST_BOXES + 5)
     picture = pictures.make_picture(np.zeros((9, 9, 3), np.uint8), outlines)
     assert len(picture.outlines) == pictures.MOST_BOXES
     assert picture.boxes == pictures.MOST_BOXES + 5
-
-
-def test_names_are_escaped():
-    outline = Outline((0, 0, 1, 1), '<script>', '')
-    picture = pictures.make_picture(np.zeros((9, 9, 3), np.uint8), [outline])
-    assert '<script>' not in pictures.draw_picture(picture, '"><script>')
 
 
 def test_heat_changes_an_image_only_where_it_is_hot():

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from custom_datasets.pages.run_page import MOST_BYTES
+from custom_datasets.pages.kit import MOST_BYTES
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, SAMPLE, small_run
@@ -82,14 +82,14 @@ def page_of(run):
     assert len(data) < MOST_BYTES == 8_000_000
     page = CellPage(data.decode())
     assert page.outside == []
-    assert not page.all('script') and not page.all('link')
+    assert len(page.all('script')) == 1 and not page.all('link')
     assert 'url(' not in data.decode()
     return page
 
 
 def metrics_of(content):
     """Return all that does not say where the predictions are from."""
-    parts = ('run', 'stock_metrics', 'class_maps')
+    parts = ('run', 'stock_metrics', 'class_maps', 'training')
     return {key: value for key, value in content.items() if key not in parts}
 
 
@@ -117,7 +117,11 @@ def test_a_detectors_page_says_what_the_json_says(cells):
     assert_numbers_are_in(page, content)
     for sentence in content['summary']:
         assert sentence in page.text
-    assert len(page.all('image')) == len(page.all('svg', 'picture')) > 0
+    assert len(page.all('image')) + len(page.all('use')) == len(
+        page.all('svg', 'picture')
+    )
+    assert 'training' in page.sections() and 'run.md' in page.links
+    assert len(content['training']['loss']) == 3
 
 
 def test_only_the_files_of_the_report_are_added(cells):
@@ -203,7 +207,10 @@ def test_a_classifier_without_validation_is_told_nothing_was_chosen(metal, tmp_p
             ['--predictions', 'VAL'],
             "not predictions of the config's test set: 4 images",
         ),
-        (['--predictions', 'METAL'], 'is of a classifier, but the config is of a dete'),
+        (
+            ['--predictions', 'METAL'],
+            'is from a classifier, but the config is for a de',
+        ),
         (['METAL.pth'], 'was trained on 4 classes (crease, '),
     ],
 )

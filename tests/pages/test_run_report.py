@@ -7,7 +7,7 @@ import pytest
 
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import write_samples
-from custom_datasets.pages.run_page import render, write_run_report
+from custom_datasets.pages.run_page import render_run, write_run_report
 from custom_datasets.pages.run_report import gather
 from custom_datasets.predicting.config import SPLITS, read_settings
 from tests.leaves import LEAVES, SAMPLE
@@ -94,7 +94,10 @@ def test_one_data_set_for_both_is_said_and_not_called_validated(
     assert 'All images of the test set are in the validation set too' in note
     assert 'chosen on the test set itself' in note
     assert content['thresholds']['chosen_on'] == 'test'
-    assert note in render({**content, 'threshold_setting': None, 'summary': []})
+    assert (
+        note
+        in render_run({**content, 'threshold_setting': None, 'summary': []}).decode()
+    )
 
 
 def test_other_class_names_reach_the_report(files, bccd_root):
@@ -108,8 +111,8 @@ def test_predictions_of_other_data_are_refused(files, bccd_root):
         collect(given, bccd_root)
     assert str(error.value) == (
         f"{files['validation']}: these are not predictions of the config's test set: 4 "
-        'images are not in it, and 4 of it are missing (test_0000 for one); give the '
-        'same --cfg-options as to tools/test.py'
+        'images are not in it, and 4 of it are missing (for example test_0000); '
+        'give the same --cfg-options as to tools/test.py'
     )
 
 
@@ -133,7 +136,9 @@ def test_labels_beyond_the_classes_are_refused(bccd_root, tmp_path):
 
 
 def test_a_detectors_predictions_are_no_classifiers(files):
-    with pytest.raises(UserError, match='is of a detector, but the config is of a cla'):
+    with pytest.raises(
+        UserError, match='is from a detector, but the config is for a c'
+    ):
         gather(str(METAL), None, files)
 
 
