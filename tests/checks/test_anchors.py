@@ -11,12 +11,10 @@ from custom_datasets.checks.anchors import (
     build_grid,
     check_anchors,
     cluster_shapes,
-    find_anchors,
     fit_anchors,
 )
 from custom_datasets.checks.scale import ScaledBoxes
 from custom_datasets.data.records import BoxRecord, ImageRecord
-from tests.leaves import LEAVES
 
 OCTAVES = dict(
     strides=[8, 16, 32, 64, 128],
@@ -273,17 +271,3 @@ def test_without_boxes_or_anchors():
     boxes, sizes = random_boxes(30)
     scaled = as_scaled(boxes, sizes, ['a'] * 30)
     assert check_anchors({'type': 'DETR', 'train_cfg': None}, scaled) == []
-
-
-@pytest.mark.parametrize('leaf', LEAVES, ids=lambda path: path.stem)
-def test_the_heads_of_every_leaf_are_found(leaf):
-    cfg = Config.fromfile(leaf)
-    heads = [
-        head
-        for head in ('bbox_head', 'rpn_head')
-        if any(key.endswith('_generator') for key in cfg.model.get(head, ()))
-    ]
-    assert [anchors.head for anchors in find_anchors(cfg.model)] == heads
-    if 'retinanet' in leaf.name or 'faster-rcnn' in leaf.name:
-        (anchors,) = find_anchors(cfg.model)
-        assert anchors.assigner['type'] == 'MaxIoUAssigner'

@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 
-from custom_datasets.checks.check import load_config
 from custom_datasets.checks.config import (
     check_batch_norm,
     check_classes_agree,
@@ -16,7 +15,7 @@ from custom_datasets.checks.config import (
 )
 from custom_datasets.data.config_sources import Source
 from custom_datasets.errors import ConfigError
-from custom_datasets.settings import SETTINGS
+from custom_datasets.settings import SETTINGS, load_config
 from tests.leaves import SAMPLE
 
 CLASSES = ('RBC', 'WBC', 'Platelets')
@@ -47,7 +46,7 @@ def overridden(path, options=None):
         ('data_root = "/x"\n_mine = 1', []),
         ('runner_type = "Runner"\ndata_root = "/x"', ['data_root']),
         ('runner_type = "Runner"\nloss = None', ['loss']),
-        (''.join(f'{name} = None\n' for name in (*SETTINGS, 'track')), []),
+        (''.join(f'{setting.name} = None\n' for setting in SETTINGS), []),
     ],
 )
 def test_what_has_no_effect(leaf, text, names):

@@ -11,9 +11,10 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from custom_datasets.checks import parameters
-from custom_datasets.checks.check import check_config, load_config
+from custom_datasets.checks.check import check_config
 from custom_datasets.checks.parameters import check_parameters, check_values
 from custom_datasets.errors import ConfigError
+from custom_datasets.settings import load_config
 from tests.leaves import LEAVES, SAMPLE
 
 FILLED_IN = {'self', 'args', 'kwargs', 'params', 'runner', 'dataloader', 'evaluator'}

@@ -5,13 +5,11 @@ import mmpretrain.datasets.transforms  # noqa: F401
 import numpy as np
 import pytest
 from mmdet.structures.bbox import HorizontalBoxes
-from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from custom_datasets.checks.check import check_shape
 from custom_datasets.checks.scale import full_pipeline, measure_scaling, scale_boxes
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
-from tests.leaves import LEAVES
 
 SIZES = [(640, 480), (375, 500), (1333, 91)]
 HALF = dict(type='Resize', scale_factor=0.5)
@@ -196,14 +194,6 @@ def test_what_is_not_followed_is_a_note():
     [finding] = check_shape({'train_dataloader': loader}, [split], {})
     assert (finding.code, finding.severity) == ('pipeline-not-followed', 'note')
     assert finding.message.startswith('RandomCenterCropPad, Resize: ')
-
-
-@pytest.mark.parametrize('leaf', LEAVES, ids=lambda path: path.stem)
-def test_the_pipelines_of_every_leaf_are_followed(leaf):
-    cfg = Config.fromfile(leaf)
-    for loader in ('train_dataloader', 'val_dataloader'):
-        steps = full_pipeline(cfg[loader].dataset)
-        assert steps and not measure_scaling(steps, (640, 480)).not_followed
 
 
 def test_pipelines_of_wrapped_data_sets():
