@@ -3,53 +3,36 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.config import Config
 
-from custom_datasets.checks.check import check_config
-from custom_datasets.checks.reading import read_sources, read_xml_files
 from custom_datasets.checks.report import summary
-from custom_datasets.data.cache import ResultCache
-from custom_datasets.data.config_sources import Source, find_sources, read_declaration
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
-from custom_datasets.data.scan import scan_images
-from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.files import write_files
 from custom_datasets.pages.charts import Row, Tick, bubbles, columns, heat_map, ranges
 from custom_datasets.pages.data_numbers import (
     Boxes,
     Numbers,
-    Part,
     Repeats,
     Shown,
-    Sizes,
-    choose_examples,
-    class_names,
     collect_boxes,
     count_classes,
     doublings,
-    find_repeats,
     image_sizes,
-    merge_splits,
     position_grid,
     size_groups,
     spread,
     whole_numbers,
 )
-from custom_datasets.pages.data_pipeline import Augmented, run_pipeline
+from custom_datasets.pages.data_pipeline import Augmented
+from custom_datasets.pages.data_report import Progress, Report, gather
 from custom_datasets.pages.kit import (
     MOST_CLASSES,
     MOST_COLOURS,
-    Colour,
     Html,
     base_name,
-    class_colours,
-    class_styles,
     clipped,
     extent,
     neighbours,
@@ -57,69 +40,26 @@ from custom_datasets.pages.kit import (
     render,
 )
 from custom_datasets.pages.pictures import SIDE, Outline, Picture, load_picture
-from custom_datasets.settings import load_config
 
 PAGE = 'dataset_report.html'
 
-_EXAMPLES, _EXAMPLES_OF_CLASSES = 18, 48  # Of a detection and a classification set.
-_EXAMPLE_SIDE = 720  # Pixels: more than is seen at first, for who enlarges one.
+_EXAMPLE_SIDE = 720
+"""Longest side of an example in pixels: more than its place needs, to be enlarged."""
 
-_MOST_KINDS = 60  # Of findings, and
-_MOST_PLACES = 40  # places of each, where there are few kinds;
-_IN_ALL = 200  # else that many of all together, but at least
-_AT_ONCE = 3  # of each: so many are seen, the others unfolded.
+_MOST_KINDS, _MOST_PLACES, _MOST_FINDINGS = 60, 40, 200
+"""Kinds of findings, places of each kind, and places in all; the rest are counted."""
 
-_LISTED_SIZES = 6  # Beyond, sizes of images are drawn;
-_SIZE_CELLS = 40  # beyond, they are gathered on a grid.
-_MARKS = 8
+_AT_ONCE = 3
+"""Places of a kind that are seen at once; the others are unfolded."""
 
-_IN_CHARTS = 12
-_MAPS = 11
+_LISTED_SIZES, _SIZE_CELLS = 6, 40
+"""Sizes of images up to which they are listed, and drawn one by one."""
 
-_MOST_REPEATS = 8
-_IN_GROUP = 4
+_IN_CHARTS, _MAPS, _MARKS = 12, 11, 8
+"""Classes in charts and with a map of positions; marks of an axis."""
 
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a page shows.
-
-    Attributes:
-        config: Path of the config.
-        dataset: The class of its data set; empty where there is none.
-        is_detection: Whether images have objects rather than a class each.
-        root: Folder of the data.
-        parts: Its images.
-        classes: Known classes, in the order that numbers them.
-        colours: One per class.
-        sizes: Width and height in pixels by image path, as far as images decode.
-        findings: What the check found.
-        examples: Images to show.
-        repeats: Images that are there more than once.
-        augmented: Images before and after the pipeline.
-        no_pipeline: Why there are none of these; empty where there are.
-    """
-
-    config: str
-    dataset: str
-    is_detection: bool
-    root: str
-    parts: Sequence[Part]
-    classes: tuple[str, ...]
-    colours: Sequence[Colour]
-    sizes: Sizes
-    findings: Sequence[Finding]
-    examples: Sequence[Shown] = ()
-    repeats: Sequence[Repeats] = ()
-    augmented: Sequence[Augmented] = ()
-    no_pipeline: str = ''
-    styles: Mapping[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Give each class its class of the style sheet."""
-        object.__setattr__(self, 'styles', class_styles(self.classes))
+_MOST_REPEATS, _IN_GROUP = 8, 4
+"""Groups of repeated images, and images of each group."""
 
 
 def write_report(
@@ -128,16 +68,13 @@ def write_report(
     out: str | None = None,
     progress: Progress | None = None,
 ) -> str:
-    """Look at a config's data, and write the page.
+    """Look at a config's data, write the page, and say so in a line.
 
     Args:
         config: The leaf.
         options: What ``--cfg-options`` sets, by dotted name.
         out: The file; by default ``work_dirs/<config>/dataset_report.html``.
         progress: Called with the number of files read, and of all of them.
-
-    Returns:
-        A line on what was written.
 
     Raises:
         ConfigError: The config can't be read.
@@ -155,61 +92,6 @@ def write_report(
     )
 
 
-def gather(
-    config: str,
-    options: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
-) -> Report:
-    """Check a config, and read what its data sets name; see :func:`write_report`."""
-    findings = check_config(config, options, progress=progress).findings
-    cfg = load_config(config, options)
-    sources, _ = find_sources(cfg)
-    with ResultCache() as cache:
-        splits, _ = read_sources(sources, partial(read_xml_files, cache=cache))
-        parts = merge_splits(splits)
-        paths = [image.image for part in parts for image in part.images if image.image]
-        facts = scan_images(paths, progress, cache)
-    classes = class_names(parts)
-    augmented: Sequence[Augmented] = ()
-    refusal = ''
-    try:
-        augmented = run_pipeline(cfg, class_styles(classes))
-    except AnnotationError as error:
-        refusal = f'{error.where} cannot be loaded; the findings say why'
-    except UserError as error:
-        refusal = str(error).splitlines()[0]
-    first = sources[0] if sources else None
-    is_detection = not first or first.kind not in ('class-list', 'stock-classes')
-    count = _EXAMPLES if is_detection else _EXAMPLES_OF_CLASSES
-    sizes = {path: fact.size for path, fact in facts.items() if fact.size}
-    return Report(
-        config=config,
-        dataset=first.type if first else '',
-        is_detection=is_detection,
-        root=first.root if first else '',
-        parts=parts,
-        classes=classes,
-        colours=class_colours(len(classes), _palette(cfg, first)),
-        sizes=sizes,
-        findings=findings,
-        examples=choose_examples(parts, sizes, count),
-        repeats=find_repeats(parts, facts),
-        augmented=augmented,
-        no_pipeline=refusal,
-    )
-
-
-def _palette(cfg: Config, source: Source | None) -> Any:
-    if source is None:
-        return None
-    metainfo = source.settings.get('metainfo') or {}
-    if 'palette' in metainfo:
-        return metainfo['palette']
-    modules = (cfg.get('custom_imports') or {}).get('imports') or ()
-    scope = cfg.get('default_scope') or 'mmdet'
-    return read_declaration(source.type, modules, scope).metainfo.get('palette')
-
-
 def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> bytes:
     """Return the page: one file that needs no other.
 
@@ -218,7 +100,7 @@ def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> byte
         links: What lies beside it and where, see ``kit.neighbours``.
     """
     ratios = [width / height for width, height in report.sizes.values()]
-    side = _EXAMPLE_SIDE if report.is_detection else SIDE // 2
+    side = _EXAMPLE_SIDE if report.is_detection else SIDE
     return render(
         'data.html',
         heading=report.dataset or 'Data set',
@@ -284,7 +166,7 @@ def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
         for severity, codes in by_severity(findings).items()
         for code, group in codes.items()
     ][:_MOST_KINDS]
-    most = min(_MOST_PLACES, max(_AT_ONCE, _IN_ALL // max(len(kinds), 1)))
+    most = min(_MOST_PLACES, max(_AT_ONCE, _MOST_FINDINGS // max(len(kinds), 1)))
     groups = []
     for severity, code, group in kinds:
         hints = {finding.hint for finding in group}

@@ -54,21 +54,13 @@ def test_labels_of_images_are_counted():
     assert [row.counts for row in numbers.count_classes(parts)] == [(1,), (2,)]
 
 
-def test_validation_and_test_on_one_list_count_once():
-    splits = [split('train', A), split('val', B), split('test', B)]
+def test_sets_of_a_split_are_one_part_and_validation_on_the_test_list_counts_once():
+    splits = [split('train', A), split('train', B), split('val', B), split('test', B)]
     parts = merge_splits(splits)
     assert [part.name for part in parts] == ['train', 'val, test']
-    assert [len(part.images) for part in parts] == [1, 1]
-
-
-def test_training_and_validation_on_one_list_stay_two():
+    assert [part.images for part in parts] == [[A, B], [B]]
     parts = merge_splits([split('train', A), split('val', A)])
     assert [part.name for part in parts] == ['train', 'val']
-
-
-def test_several_sets_of_one_split_are_one_part():
-    (part,) = merge_splits([split('train', A), split('train', B)])
-    assert part.images == [A, B]
 
 
 def test_boxes_are_clipped_and_those_without_area_or_class_are_left_out(parts):
@@ -111,33 +103,29 @@ def test_percentiles():
     assert numbers.spread(np.arange(101.0)) == (5, 25, 50, 75, 95)
 
 
-def test_doublings_count_between_powers_of_two():
-    histogram = numbers.doublings(np.array([4.0, 5, 8, 15, 16]), 1)
-    assert histogram.edges == (4, 8, 16)
-    assert histogram.counts == (2, 3)
+@pytest.mark.parametrize(
+    ('values', 'most', 'edges', 'counts'),
+    [
+        ([4, 5, 8, 15, 16], np.inf, (4, 8, 16), (2, 3)),
+        ([8, 8], np.inf, (8, 16), (2,)),
+        ([0.001, 1, 1000], 4, (0.25, 0.5, 1, 2, 4), (1, 0, 1, 1)),
+    ],
+    ids=['powers of two', 'one value', 'extremes'],
+)
+def test_doublings(values, most, edges, counts):
+    assert numbers.doublings(np.array(values, float), 1, most) == (edges, counts)
 
 
-def test_doublings_of_one_value_have_a_bin():
-    histogram = numbers.doublings(np.array([8.0, 8.0]), 1)
-    assert (histogram.edges, histogram.counts) == ((8, 16), (2,))
-
-
-def test_what_is_extreme_goes_into_the_last_bins():
-    histogram = numbers.doublings(np.array([0.001, 1, 1000]), 1, most=4)
-    assert histogram.edges == (0.25, 0.5, 1, 2, 4)
-    assert histogram.counts == (1, 0, 1, 1)
-
-
-def test_whole_numbers_have_a_bin_each():
-    histogram = numbers.whole_numbers([0, 0, 2])
-    assert (histogram.edges, histogram.counts) == ((0, 1, 2, 3), (2, 0, 1))
-
-
-def test_many_whole_numbers_share_bins():
-    histogram = numbers.whole_numbers([0, 3, 4, 99], most_bins=25)
-    assert len(histogram.counts) == 25
-    assert (histogram.edges[1], histogram.counts[0], histogram.counts[-1]) == (4, 2, 1)
-    assert sum(histogram.counts) == 4
+@pytest.mark.parametrize(
+    ('values', 'edges', 'counts'),
+    [
+        ([0, 0, 2], (0, 1, 2, 3), (2, 0, 1)),
+        ([0, 3, 4, 11], (0, 4, 8, 12), (2, 1, 1)),
+    ],
+    ids=['a bin each', 'several in a bin'],
+)
+def test_whole_numbers(values, edges, counts):
+    assert numbers.whole_numbers(values, most_bins=3) == (edges, counts)
 
 
 def test_positions_lie_on_the_grid():

@@ -8,13 +8,20 @@ import pytest
 
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
-from custom_datasets.pages.data_numbers import Repeats, choose_examples, merge_splits
-from custom_datasets.pages.data_page import Report, render_report
+from custom_datasets.pages.data_numbers import (
+    Repeats,
+    Shown,
+    choose_examples,
+    merge_splits,
+)
+from custom_datasets.pages.data_page import render_report
 from custom_datasets.pages.data_pipeline import Augmented
+from custom_datasets.pages.data_report import Report
 from custom_datasets.pages.kit import MOST_BYTES, class_colours
 from custom_datasets.pages.pictures import Outline, make_picture
 from tests.pages.parsing import Page
 
+X = '\N{MULTIPLICATION SIGN}'
 EVIL = '<script>alert(1)</script>"\'&' + '\udcff' * 300
 EVERY = ['findings', 'classes', 'images', 'boxes', 'examples', 'pipeline', 'repeats']
 
@@ -64,12 +71,83 @@ def test_links_lead_to_sections_and_files_beside_the_page():
     assert not Page(render(report())).links
 
 
-def test_counts_and_unknown_classes_are_in_the_table():
-    boxes = (BoxRecord(0, 'cat', (0, 0, 9, 9)), BoxRecord(1, 'cow', (0, 0, 9, 9)))
+@pytest.fixture
+def pets():
+    """Two parts: three cats and a dog on images of two sizes, a cow and nothing."""
+    box = (0, 0, 20, 10)
+    cats = tuple(BoxRecord(i, 'cat', box) for i in range(3))
+    others = (BoxRecord(0, 'dog', (0, 0, 40, 40)), BoxRecord(1, 'cow', box))
+    train = [
+        ImageRecord('a', None, None, cats, size=(90, 60)),
+        ImageRecord('b', None, None, others, size=(50, 80)),
+        ImageRecord('c', None, None, (), size=(90, 60)),
+    ]
+    val = [ImageRecord('d', None, None, cats[:1], size=(90, 60))]
+    return [split('train', train), split('val', val)]
+
+
+def test_numbers_of_classes_and_images(pets):
+    page = Page(render(report(pets)))
+    text = page.text
+    assert 'images4objects6classes2errors0' in text
+    # Of each part and in all, and the share of all.
+    assert 'cat31467%' in text
+    assert 'dog10117%' in text
+    assert 'cownot a class of the config10117%' in text
+    assert 'All516' in text
+    shares = [bar['style'].removeprefix('--share: ') for bar in page.all('i', 'bar')]
+    assert shares[:2] == ['0.600', '1.000']  # Cats: of train, of val.
+    # Images, empty ones, the median of objects, the most.
+    assert 'train3123' in text
+    assert 'val1011' in text
+    assert f'90{X}60350{X}801' in text
+    assert 'Widths from 50 to 90 pixels, median 90; heights from 60 to 80' in text
+    assert 'From 0 to 3, 1.5 on average.' in text
+
+
+def test_numbers_of_boxes(pets):
+    text = Page(render(report(pets))).text
+    # 20 by 10 pixels four times, 40 by 40 once: the median, and by COCO's sizes.
+    assert f'cat20{X}10400dog40{X}40010' in text
+    assert 'Nine of ten are 14 to 35 pixels, the median is 14.' in text
+    assert 'Nine of ten are 1.2:1 to 2:1, the median is 2:1.' in text
+
+
+def test_many_classes_stand_in_columns_and_the_last_are_counted():
+    classes = [f'class_{index:02}' for index in range(63)]
+    boxes = tuple(BoxRecord(i, n, (0, 0, 9, 9)) for i, n in enumerate(classes))
     image = ImageRecord('a', None, None, boxes, size=(90, 60))
-    text = Page(render(report([split('train', [image])]))).text
-    assert 'cownot a class of the config1' in text
-    assert 'All images have 90\N{MULTIPLICATION SIGN}60 pixels.' in text
+    page = Page(render(report([split('train', [image], classes)], tuple(classes))))
+    assert '3 more classes not shown.' in page.text
+    assert page.text.count('Objects of each class.') == 2
+    assert page.text.count('Boxes by size') == 3
+    assert 'class_59' in page.text and 'class_60' not in page.text
+
+
+def test_boxes_of_one_based_files_are_moved_and_difficult_ones_marked(tmp_path):
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, np.zeros((480, 480, 3), np.uint8))
+    boxes = (BoxRecord(0, 'cat', (11, 21, 110, 120), difficult=True),)
+    image = ImageRecord('a', path, None, boxes)
+    splits = [SplitRecords('train', ('cat',), (image,), one_based=True)]
+    examples = choose_examples(merge_splits(splits), {path}, 1)
+    page = Page(render(report(splits, ('cat',), examples=examples)))
+    assert len(page.all('g', 'difficult')) == 1
+    (rect,) = [r for r in page.all('rect') if r['width'] == '100.0']
+    assert (rect['x'], rect['y']) == ('10.0', '20.0')
+
+
+@pytest.mark.parametrize(
+    ('is_detection', 'differ'), [(True, 'boxes differ'), (False, 'classes differ')]
+)
+def test_repeats_say_what_differs_and_how_many_there_are(is_detection, differ):
+    image = Shown('train', split('train', []), ImageRecord('a', None))
+    groups = [Repeats((image,) * 6, True, False, True)] * 10
+    text = Page(render(report(repeats=groups, is_detection=is_detection))).text
+    assert '10 groups of images that look the same.' in text
+    assert text.count(f'identical pixels{differ}') == 8
+    assert text.count('and 2 more') == 8
+    assert '2 more groups not shown.' in text
 
 
 def test_findings_are_grouped_and_long_lists_folded():

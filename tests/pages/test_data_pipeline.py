@@ -63,7 +63,7 @@ def test_draws_differ_and_are_the_same_each_time(bccd_root):
     assert any(one.after[0] != one.after[1] for one in once)
 
 
-def test_a_repeated_set_is_looked_into(bccd_root):
+def test_a_repeated_set_is_looked_into_and_nothing_is_printed(bccd_root, capfd):
     cfg = config(bccd_root, PACK)
     inner = cfg.train_dataloader.dataset
     cfg.train_dataloader.dataset = {
@@ -72,6 +72,7 @@ def test_a_repeated_set_is_looked_into(bccd_root):
         'dataset': inner,
     }
     assert run_pipeline(cfg, STYLES, 1, 1)[0].after
+    assert capfd.readouterr() == ('', '')
 
 
 def test_mixed_images_stand_beside_their_first(bccd_root):
@@ -86,10 +87,16 @@ def test_mixed_images_stand_beside_their_first(bccd_root):
     assert one.after[0].size == (128, 96)
 
 
-def test_a_set_that_does_not_tell_its_images_is_refused():
-    cfg = Config({'train_dataloader': {'dataset': {'type': list}}})
-    with pytest.raises(UserError, match='list has no get_data_info'):
-        run_pipeline(cfg, STYLES)
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        ({}, 'no training data'),
+        ({'train_dataloader': {'dataset': {'type': list}}}, 'list has no get_data_in'),
+    ],
+)
+def test_a_set_that_shows_no_images_is_refused(content, sentence):
+    with pytest.raises(UserError, match=sentence):
+        run_pipeline(Config(content), STYLES)
 
 
 @pytest.mark.parametrize(
@@ -109,16 +116,6 @@ def test_errors_in_the_data_are_passed_on(bccd_root):
     cfg = config(bccd_root, PACK, metainfo={'classes': ('RBC',), 'palette': 'random'})
     with pytest.raises(AnnotationError, match="unknown class 'WBC'"):
         run_pipeline(cfg, STYLES)
-
-
-def test_without_training_data_there_is_nothing():
-    with pytest.raises(UserError, match='no training data'):
-        run_pipeline(Config({'default_scope': 'mmdet'}), STYLES)
-
-
-def test_nothing_is_printed(bccd_root, capfd):
-    run_pipeline(config(bccd_root, PACK), STYLES, 1, 1)
-    assert capfd.readouterr() == ('', '')
 
 
 def test_normalised_pixels_are_stretched_and_gray_ones_tripled():
