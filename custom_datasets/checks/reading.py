@@ -7,9 +7,14 @@ from typing import Any, NamedTuple
 
 from custom_datasets.checks.codes import IN_COCO, STOCK_COCO, find
 from custom_datasets.data.cache import ResultCache
-from custom_datasets.data.coco import images_in, read_coco_file
+from custom_datasets.data.coco import read_coco_file
 from custom_datasets.data.config_sources import COCO_KINDS, Source
-from custom_datasets.data.images import IMAGE_SUFFIXES, ImageIndex, without_suffix
+from custom_datasets.data.images import (
+    IMAGE_SUFFIXES,
+    ImageIndex,
+    images_in,
+    without_suffix,
+)
 from custom_datasets.data.names import (
     as_names,
     fold_class,

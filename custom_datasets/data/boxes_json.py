@@ -4,10 +4,12 @@
 ymin, xmax, ymax]}]}}``; coordinates count pixels from 1 where none is 0.
 """
 
-import math
+from dataclasses import replace
 from typing import Any
 
-from custom_datasets.data.numbers import to_zero_based
+from custom_datasets.data.images import FindImage, claimed_size
+from custom_datasets.data.numbers import finite_numbers, to_zero_based
+from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.reading import (
     Reading,
     Source,
@@ -15,92 +17,151 @@ from custom_datasets.data.reading import (
     group_by_split,
     order_classes,
 )
-from custom_datasets.data.records import Box, BoxRecord, ImageRecord
+from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of, split_in
 from custom_datasets.errors import UserError
 
-Objects = list[tuple[str, Box]]
+
+def parse_boxes_json(
+    path: str, content: Any, find_image: FindImage
+) -> tuple[list[ImageRecord], list[Problem]]:
+    """Read the content of a file.
+
+    Args:
+        path: The file, for messages.
+        content: As it was loaded.
+        find_image: Finds the image of a key.
+
+    Returns:
+        The images that are sound, called by their keys, with boxes as the file has
+        them; and what is wrong with the others.
+
+    Raises:
+        UserError: It is not such a file.
+    """
+    if not isinstance(content, dict):
+        raise UserError(f'{path}: not a JSON object keyed by file name')
+    records: dict[str, ImageRecord] = {}
+    problems: list[Problem] = []
+    repeated = set()
+    for key, entry in content.items():
+        try:
+            image = find_image(key)
+        except UserError as error:
+            problems.append(Problem('missing-image', str(error), path))
+            continue
+        boxes, texts = _objects(entry)
+        problems += [
+            Problem('broken-annotation', f'{key}: {text}', path) for text in texts
+        ]
+        if image in records:
+            text = f'{key} is listed again, as {records[image].name}'
+            problems.append(Problem('listed-twice', text, path))
+            repeated.add(image)
+        elif not texts:
+            records[image] = ImageRecord(
+                name=key,
+                image=image,
+                annotation=path,
+                boxes=tuple(boxes),
+                size=claimed_size(entry),
+                filename=key,
+            )
+    sound = [record for image, record in records.items() if image not in repeated]
+    return sound, problems
 
 
 def find_metal_surface(tree: Tree) -> list[str]:
     """List the JSON files of this kind."""
-    found = []
+    files = []
     for file in tree.ending('.json'):
         try:
-            data = tree.load_json(file)
+            content = tree.load_json(file)
         except UserError:
             continue
-        entries = data.values() if isinstance(data, dict) else ()
-        if entries and all(isinstance(e, dict) and 'anno' in e for e in entries):
-            found.append(file)
-    return found
+        entries = content.values() if isinstance(content, dict) else ()
+        if any(isinstance(entry, dict) and 'anno' in entry for entry in entries):
+            files.append(file)
+    return files
 
 
 def read_metal_surface(
     tree: Tree, reading: Reading, counts_from: int | None = None
 ) -> Source:
     """Read a folder; see :class:`~custom_datasets.data.reading.Source`."""
-    parsed: dict[str, tuple[str, str, dict[str, Any], Objects]] = {}
-    for file in find_metal_surface(tree):
-        for key, entry in tree.load_json(file).items():
-            try:
-                image = tree.find_image(key, file.rpartition('/')[0], split_in(file))
-                objects = _objects(entry)
-            except UserError as error:
-                reading.problems.append(f'{file}, {key}: {error}')
-                continue
-            if image in parsed:
-                first = parsed[image][1]
-                reading.problems.append(f'{file}, {key}: the same image as {first}')
-                continue
-            parsed[image] = file, key, entry, objects
-    rest = [image for image in tree.images if image not in parsed]
-    reading.note(rest, 'images that the JSON lacks left out')
-    boxes = [(key, box) for _, key, _, objects in parsed.values() for _, box in objects]
-    base = first_pixel(boxes, counts_from, reading)
-    labels = [label for *_, objects in parsed.values() for label, _ in objects]
-    images = []
-    for image, (file, key, entry, objects) in parsed.items():
-        record = ImageRecord(
-            name=place_of(image)[1],
-            image=tree.path(image),
-            annotation=tree.path(file),
-            boxes=tuple(
-                BoxRecord(index, label, to_zero_based(box, base))
-                for index, (label, box) in enumerate(objects)
-            ),
-            size=_size(entry),
-            filename=key,
+    records: dict[str, ImageRecord] = {}
+    repeated = set()
+    files = find_metal_surface(tree)
+    broken = tree.broken_json()
+    if not files:
+        raise next(
+            iter(broken),
+            UserError(f'{tree.name}: no JSON file with boxes by file name'),
         )
-        images.append((place_of(image)[0] or split_in(file), record))
+    reading.notes += [f'{error}; left out' for error in broken]
+    for file in files:
+
+        def find_image(key: str, file: str = file) -> str:
+            return tree.find_image(key, file.rpartition('/')[0], split_in(file))
+
+        images, problems = parse_boxes_json(file, tree.load_json(file), find_image)
+        for record in images:
+            first = records.setdefault(str(record.image), record)
+            if first is not record:
+                text = f'{record.name} is in {first.annotation} as well'
+                problems.append(Problem('listed-twice', text, file))
+                repeated.add(str(record.image))
+        reading.problems += map(str, refused(problems))
+    others = [image for image in tree.images if image not in records]
+    for image in repeated:
+        del records[image]
+    reading.note(others, 'images that the JSON lacks left out')
+    boxes = [(record.name, b.box) for record in records.values() for b in record.boxes]
+    base = first_pixel(boxes, counts_from, reading)
+    labels = [box.name for record in records.values() for box in record.boxes]
+    chosen = []
+    empty = 0
+    for image, record in records.items():
+        solid = tuple(
+            replace(box, box=to_zero_based(box.box, base))
+            for box in record.boxes
+            if has_area(box.box)
+        )
+        empty += len(record.boxes) - len(solid)
+        split, name = place_of(image)
+        placed = replace(
+            record,
+            name=name,
+            image=tree.path(image),
+            annotation=tree.path(str(record.annotation)),
+            boxes=solid,
+        )
+        chosen.append((split or split_in(str(record.annotation)), placed))
+    if empty:
+        reading.notes.append(f'{empty} boxes without area dropped')
     return Source(
         format='metal-surface',
         root=tree.root,
         classes=tuple(order_classes(tree, labels, reading)),
-        splits=group_by_split(images),
+        splits=group_by_split(chosen),
         counts_from=base,
     )
 
 
-def _objects(entry: dict[str, Any]) -> Objects:
-    if not isinstance(entry['anno'], list):
-        raise UserError('"anno" is no list')
-    objects = []
-    for index, item in enumerate(entry['anno']):
-        try:
-            label, sides = str(item['label']).strip(), item['bbox']
-            x1, y1, x2, y2 = (float(side) for side in sides)
-        except (KeyError, TypeError, ValueError) as error:
-            text = 'needs "label" and "bbox" of four numbers'
-            raise UserError(f'object {index} {text}') from error
-        if not label or not math.isfinite(x1 + y1 + x2 + y2):
-            raise UserError(f'object {index} needs a label and finite numbers')
-        objects.append((label, (x1, y1, x2, y2)))
-    return objects
-
-
-def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
-    width, height = entry.get('width'), entry.get('height')
-    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
-        return width, height
-    return None
+def _objects(entry: Any) -> tuple[list[BoxRecord], list[str]]:
+    """Return the objects of an entry, and what is wrong with it."""
+    items = entry.get('anno') if isinstance(entry, dict) else None
+    if not isinstance(items, list):
+        return [], ['it has no list "anno"']
+    boxes, texts = [], []
+    for index, item in enumerate(items):
+        fields = item if isinstance(item, dict) else {}
+        label, sides = fields.get('label'), finite_numbers(fields.get('bbox'))
+        name = str(label).strip() if isinstance(label, (str, int, float)) else ''
+        if not name or len(sides) != 4:
+            text = 'needs "label" and "bbox" of four finite numbers'
+            texts.append(f'object {index} {text}')
+            continue
+        x1, y1, x2, y2 = sides
+        boxes.append(BoxRecord(index, name, (x1, y1, x2, y2)))
+    return boxes, texts

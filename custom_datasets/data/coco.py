@@ -7,21 +7,19 @@ cross-validation and submission all read it here.
 
 import json
 import math
-import os
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from custom_datasets.data.numbers import add
+from custom_datasets.data.images import FindImage, claimed_size
+from custom_datasets.data.numbers import add, finite_numbers
 from custom_datasets.data.problems import Problem, raise_refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
 from custom_datasets.data.tree import load_json
 from custom_datasets.errors import UserError
 
 Id = int | float | str
-FindImage = Callable[[str], str]
-"""Returns the path of a ``file_name``'s image; raises UserError where there is none."""
 
 _LISTS = ('images', 'annotations', 'categories')
 
@@ -84,18 +82,6 @@ def read_sound_coco(
     file, problems = read_coco_file(path, find_image, needs_truth=needs_truth)
     raise_refused(path, problems)
     return file
-
-
-def images_in(folder: str) -> FindImage:
-    """Return what finds images by their path in a folder."""
-
-    def find_image(name: str) -> str:
-        path = os.path.join(folder, name)
-        if not os.path.isfile(path):
-            raise UserError(f'{path}: no such image')
-        return path
-
-    return find_image
 
 
 def looks_like_coco(content: Any) -> bool:
@@ -205,7 +191,7 @@ class _Parser:
             self._report('broken-annotation', text)
             self._by_id.setdefault(_key(number), None)
             return None
-        return _Image(name, number, None, _size(entry))
+        return _Image(name, number, None, claimed_size(entry))
 
     def _add_image(self, image: _Image) -> None:
         key = _key(image.id)
@@ -330,13 +316,6 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 
-def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = entry.get('width'), entry.get('height')
-    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
-        return width, height
-    return None
-
-
 def _is_crowd(entry: Mapping[str, Any]) -> bool:
     return entry.get('iscrowd') not in (None, 0, '', '0')
 
@@ -345,26 +324,18 @@ def _box(entry: Mapping[str, Any]) -> tuple[Box, bool]:
     """Return the box of an annotation, and whether it is that around a polygon."""
     bbox = entry.get('bbox')
     if bbox:
-        sides = _finite(bbox)
+        sides = finite_numbers(bbox)
         if len(sides) != 4:
             raise UserError('no "bbox" of four finite numbers')
         x, y, width, height = sides
         return (x, y, add(x, width), add(y, height)), False
     polygons = entry.get('segmentation')
     points = [
-        _finite(polygon) for polygon in (polygons if isinstance(polygons, list) else ())
+        finite_numbers(polygon)
+        for polygon in (polygons if isinstance(polygons, list) else ())
     ]
     if not points or not all(len(sides) > 1 for sides in points):
         raise UserError('no "bbox" of four finite numbers, and no polygon either')
     xs = [x for sides in points for x in sides[::2]]
     ys = [y for sides in points for y in sides[1::2]]
     return (min(xs), min(ys), max(xs), max(ys)), True
-
-
-def _finite(values: Any) -> list[float]:
-    """Return the numbers of a list; none where it is no list of finite numbers."""
-    try:
-        numbers = [float(value) for value in values] if type(values) is list else []
-    except (TypeError, ValueError, OverflowError):
-        return []
-    return numbers if math.isfinite(sum(numbers)) else []

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from custom_datasets.data.coco import CocoFile, images_in, looks_like_coco, parse_coco
-from custom_datasets.data.images import image_size
+from custom_datasets.data.coco import CocoFile, looks_like_coco, parse_coco
+from custom_datasets.data.images import image_size, images_in
 from custom_datasets.data.lists import Listed, SplitSource, choose_listed
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import as_number, subtract
@@ -49,15 +49,13 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     An image with an object that can't be read is left out.
     """
     parts = _parts(tree)
-    for file in tree.ending('.json'):
-        try:
-            tree.load_json(file)
-        except UserError as error:
-            if not parts:
-                raise
-            reading.notes.append(f'{error}; left out')
+    broken = tree.broken_json()
     if not parts:
-        raise UserError(f'{tree.name}: no JSON file with images and categories')
+        raise next(
+            iter(broken),
+            UserError(f'{tree.name}: no JSON file with images and categories'),
+        )
+    reading.notes += [f'{error}; left out' for error in broken]
     files = {}
     for file, split in parts.items():
         near = file.rpartition('/')[0]

@@ -170,12 +170,7 @@ def _recognise(tree: Tree) -> str:
         for suffix in ('.xml', '.json', '.txt', '.yaml', '.csv')
     ]
     known = ', '.join(name for name, _, _ in FORMATS.values())
-    broken = []
-    for file in tree.ending('.json'):
-        try:
-            tree.load_json(file)
-        except UserError as error:
-            broken.append(str(error))
+    broken = [str(error) for error in tree.broken_json()]
     note = f' ({shown(broken, 1)})' if broken else ''
     raise UserError(
         f'{tree.name}: found {len(tree.images)} images, {", ".join(counts)}, but '

@@ -1,25 +1,26 @@
-"""One square crop a box, from photographs and a JSON of boxes.
+"""One square crop per box, from photographs and a JSON of boxes.
 
-The format is that of :mod:`custom_datasets.data.defect_crops`. Coordinates
-are one-based: in the steel data that use it the smallest is 1 and the largest
-the full width.
+The format is that of :mod:`custom_datasets.data.boxes_json`. Coordinates are
+one-based: in the steel data that use it the smallest is 1 and the largest the
+full width.
 """
 
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from custom_datasets.data.balance import class_table, file_digest, split_by_class
-from custom_datasets.data.images import image_size, without_suffix
+from custom_datasets.data.boxes_json import parse_boxes_json
+from custom_datasets.data.images import image_size, images_in, without_suffix
 from custom_datasets.data.names import UnknownClasses, read_classes
-from custom_datasets.data.records import Box
+from custom_datasets.data.problems import refused
+from custom_datasets.data.records import Box, BoxRecord
+from custom_datasets.data.tree import load_json
 from custom_datasets.data.voc import clip_box
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
 from custom_datasets.files import (
@@ -29,132 +30,6 @@ from custom_datasets.files import (
     write_image,
     write_text,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One box.
-
-    Attributes:
-        index: Where it is in its image's list.
-        label: The class.
-        box: Zero-based ``xyxy`` in pixels, inside the image.
-    """
-
-    index: int
-    label: str
-    box: Box
-
-
-def read_defects(
-    source: str, images: str, classes: Sequence[str], one_based: bool
-) -> tuple[dict[str, list[Defect]], Counter[str]]:
-    """Read all boxes that have an area.
-
-    Args:
-        source: The JSON file.
-        images: Folder of the images.
-        classes: Names that the JSON may use, and must.
-        one_based: Whether coordinates count pixels from 1.
-
-    Returns:
-        The defects of each image that has one, and what was clipped or left
-        out, with counts.
-
-    Raises:
-        UserError: The JSON or the folder can't be read.
-        AnnotationError: With every missing or broken image, malformed entry,
-            unknown class and class without a box.
-    """
-    data = _load_annotations(source)
-    if not os.path.isdir(images):
-        raise UserError(f'{images}: no such folder of images')
-    problems: list[str] = []
-    unknown = UnknownClasses(classes)
-    notes: Counter[str] = Counter()
-    defects: dict[str, list[Defect]] = {}
-    for key, entry in data.items():
-        found: list[Defect] = []
-        try:
-            size = _size(os.path.join(images, key))
-            annotated = _annotated(entry)
-        except UserError as error:
-            problems.append(f'{key}: {error}')
-            continue
-        for index, item in enumerate(annotated):
-            try:
-                label, raw = _parse(item)
-            except UserError as error:
-                problems.append(f'{key}, object {index}: {error}')
-                continue
-            if label not in classes:
-                unknown.add(label, key)
-            box, clipped = clip_box(raw, size, one_based)
-            if box is None:
-                notes['boxes without area dropped'] += 1
-                continue
-            notes['boxes clipped'] += clipped
-            found.append(Defect(index, label, box))
-        if found:
-            defects[key] = found
-        else:
-            notes['images without a box left out'] += 1
-    files = {f for f in os.listdir(images) if without_suffix(f) != f}
-    notes['images that the JSON lacks left out'] = len(files - set(data))
-    problems += unknown.problems()
-    labels = {defect.label for found in defects.values() for defect in found}
-    absent = [name for name in classes if name not in labels]
-    if defects or not problems:
-        problems += [f'no box of class {name}' for name in absent]
-    if problems:
-        raise AnnotationError(source, problems)
-    return defects, notes
-
-
-def _load_annotations(source: str) -> dict[str, Any]:
-    try:
-        with open(source, encoding='utf-8-sig') as file:
-            data = json.load(file, object_pairs_hook=_without_doubles)
-    except OSError as error:
-        raise UserError(f'{source}: {error.strerror}') from error
-    except ValueError as error:
-        raise UserError(f'{source}: broken JSON ({error})') from error
-    if not isinstance(data, dict):
-        raise UserError(f'{source}: not a JSON object keyed by file name')
-    return data
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        twice = sorted(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
-        raise ValueError(f'twice in one object: {", ".join(twice)}')
-    return result
-
-
-def _size(path: str) -> tuple[int, int]:
-    if not os.path.isfile(path):
-        raise UserError(f'no such image in {os.path.dirname(path)}')
-    return image_size(path)
-
-
-def _annotated(entry: Any) -> list[Any]:
-    annotated = entry.get('anno') if isinstance(entry, dict) else None
-    if not isinstance(annotated, list):
-        raise UserError('no list "anno"')
-    return annotated
-
-
-def _parse(item: Any) -> tuple[str, Box]:
-    try:
-        label, sides = str(item['label']).strip(), item['bbox']
-        x1, y1, x2, y2 = (float(side) for side in sides)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError('needs "label" and "bbox" of four numbers') from error
-    if not isinstance(sides, list) or not np.isfinite((x1, y1, x2, y2)).all():
-        raise UserError('"bbox" is not a list of four finite numbers')
-    return label, (x1, y1, x2, y2)
-
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 
@@ -202,8 +77,10 @@ def convert(
     _require_folder_names(classes)
     source, folder = os.path.join(root, annotations), os.path.join(root, images)
     require_apart(out, (source, folder))
-    defects, notes = read_defects(source, folder, classes, one_based)
-    labels = {name: Counter(d.label for d in found) for name, found in defects.items()}
+    defects, notes = _read_defects(source, folder, classes, one_based)
+    labels = {
+        name: Counter(box.name for box in boxes) for name, boxes in defects.items()
+    }
     digests = {name: file_digest(os.path.join(folder, name)) for name in labels}
     parts = split_by_class(labels, RATIOS, digests, seed)
     stems = crop_stems(labels)
@@ -220,9 +97,9 @@ def convert(
                     continue
                 for defect in defects[name]:
                     file = f'{stems[name]}_{defect.index}.png'
-                    crop = f'{part}/{defect.label}/{file}'
+                    crop = f'{part}/{defect.name}/{file}'
                     write_image(f'{made}/{crop}', cut_square(image, defect.box))
-                    lines.append(f'{crop}\t{defect.label}\n')
+                    lines.append(f'{crop}\t{defect.name}\n')
             write_text(f'{made}/{part}.txt', ''.join(sorted(lines)))
         if problems:
             raise AnnotationError(folder, problems)
@@ -271,6 +148,54 @@ def crop_stems(names: Iterable[str]) -> dict[str, str]:
         taken.add(stem.casefold())
         stems[name] = stem
     return stems
+
+
+def _read_defects(
+    source: str, images: str, classes: Sequence[str], one_based: bool
+) -> tuple[dict[str, list[BoxRecord]], Counter[str]]:
+    """Read all boxes that have an area.
+
+    Returns:
+        The boxes of each image that has one, zero-based and inside the image, and
+        what was clipped or left out, with counts.
+    """
+    content = load_json(source)
+    if not os.path.isdir(images):
+        raise UserError(f'{images}: no such folder of images')
+    records, found = parse_boxes_json(source, content, images_in(images))
+    problems = [str(problem) for problem in refused(found)]
+    unknown = UnknownClasses(classes)
+    notes: Counter[str] = Counter()
+    defects: dict[str, list[BoxRecord]] = {}
+    for record in records:
+        try:
+            size = image_size(str(record.image))
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        inside: list[BoxRecord] = []
+        for box_record in record.boxes:
+            if box_record.name not in classes:
+                unknown.add(box_record.name, f'{source}: {record.name}')
+            box, clipped = clip_box(box_record.box, size, one_based)
+            if box is None:
+                notes['boxes without area dropped'] += 1
+                continue
+            notes['boxes clipped'] += clipped
+            inside.append(replace(box_record, box=box))
+        if inside:
+            defects[record.name] = inside
+        else:
+            notes['images without a box left out'] += 1
+    files = {f for f in os.listdir(images) if without_suffix(f) != f}
+    notes['images that the JSON lacks left out'] = len(files - set(content))
+    problems += unknown.problems()
+    used = {box.name for boxes in defects.values() for box in boxes}
+    if defects or not problems:
+        problems += [f'no box of class {name}' for name in classes if name not in used]
+    if problems:
+        raise AnnotationError(source, problems)
+    return defects, notes
 
 
 def _require_folder_names(classes: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 """Finding image files, and their size without decoding them."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from PIL import Image
 
@@ -12,6 +13,9 @@ IMAGE_SUFFIXES = (
     *('.gif', '.ppm', '.pgm', '.pbm', '.pnm'),
 )
 """Suffixes, in lower case, of what counts as an image."""
+
+FindImage = Callable[[str], str]
+"""Returns the path of a named image's file; raises UserError where there is none."""
 
 _EXIF_ORIENTATION = 274
 _EXIF_TRANSPOSED = (5, 6, 7, 8)
@@ -104,6 +108,26 @@ def without_suffix(name: str) -> str:
     """Strip the suffix of an image or of an XML file, and no other."""
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in (*IMAGE_SUFFIXES, '.xml') else name
+
+
+def images_in(folder: str) -> FindImage:
+    """Return what finds images by their path in a folder."""
+
+    def find_image(name: str) -> str:
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            raise UserError(f'{path}: no such image')
+        return path
+
+    return find_image
+
+
+def claimed_size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the width and height that a JSON's entry claims; None if they are none."""
+    width, height = entry.get('width'), entry.get('height')
+    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
+        return width, height
+    return None
 
 
 def image_size(path: str) -> tuple[int, int]:

@@ -37,6 +37,15 @@ def subtract(a: float, b: float) -> float:
     return add(a, -b)
 
 
+def finite_numbers(values: object) -> list[float]:
+    """Return the numbers of a list; none where it is no list of finite numbers."""
+    try:
+        numbers = [float(value) for value in values] if type(values) is list else []
+    except (TypeError, ValueError, OverflowError):
+        return []
+    return numbers if math.isfinite(sum(numbers)) else []
+
+
 def as_number(value: float) -> int | float:
     """Return a whole number as an integer, so that it is written as one."""
     return int(value) if float(value).is_integer() else value

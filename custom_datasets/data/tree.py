@@ -192,6 +192,16 @@ class Tree:
             self._json[file] = load_json(self.path(file), file)
         return self._json[file]
 
+    def broken_json(self) -> list[UserError]:
+        """Return why each JSON file that can't be loaded can't be."""
+        errors = []
+        for file in self.ending('.json'):
+            try:
+                self.load_json(file)
+            except UserError as error:
+                errors.append(error)
+        return errors
+
     def candidates(
         self, claim: str, near: str = '', split: str | None = None
     ) -> list[tuple[Score, str]]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 
-from custom_datasets.data.coco import images_in, read_coco_file
+from custom_datasets.data.coco import read_coco_file
+from custom_datasets.data.images import images_in
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.datasets.boxes import BoxDataset

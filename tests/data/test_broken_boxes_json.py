@@ -1,0 +1,126 @@
+"""One broken JSON of boxes after another: both its readers give the same answer."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from custom_datasets.data import defect_crops
+from custom_datasets.data.convert import convert, read_source
+from custom_datasets.errors import AnnotationError, UserError
+from tests.data.drawing import draw, objects
+
+FILE = 'anno/annotation.json'
+NEEDS = 'needs "label" and "bbox" of four finite numbers'
+BOX = {'label': 'rust', 'bbox': [3, 5, 20, 30]}
+
+
+@dataclass
+class Row:
+    """An entry of a.png, or all of the file, and what is said of it."""
+
+    entry: Any = field(default_factory=lambda: {'anno': [BOX]})
+    refused: str = ''
+    boxes: int = 2
+    file: bytes | None = None
+
+
+def anno(*items, **more):
+    return Row({'anno': list(items)}, **more)
+
+
+def bbox(sides):
+    said = f'{FILE}: a.png: object 1 {NEEDS}'
+    return anno(BOX, {'label': 'rust', 'bbox': sides}, refused=said, boxes=1)
+
+
+ROWS = {
+    'clean': Row(),
+    'a box of no width': anno(BOX, {'label': 'rust', 'bbox': [5, 5, 5, 9]}),
+    'an inverted box': anno(BOX, {'label': 'rust', 'bbox': [9, 5, 5, 9]}),
+    'numbers as text': anno({'label': 'rust', 'bbox': ['3', '5', '20', '30']}),
+    'three numbers': bbox([3, 5, 20]),
+    'a word': bbox([3, 5, 20, 'x']),
+    'NaN': bbox([3, 5, 20, float('nan')]),
+    'a text of four digits': bbox('3579'),
+    'no box': bbox(None),
+    'no label': anno(
+        BOX, {'bbox': [3, 5, 9, 9]}, refused=f'{FILE}: a.png: object 1 {NEEDS}', boxes=1
+    ),
+    'an object that is a number': anno(
+        3, refused=f'{FILE}: a.png: object 0 {NEEDS}', boxes=1
+    ),
+    'an entry that is no object': Row(
+        [], f'{FILE}: a.png: it has no list "anno"', boxes=1
+    ),
+    'anno that is no list': Row(
+        {'anno': None}, f'{FILE}: a.png: it has no list "anno"', boxes=1
+    ),
+    'a list of entries': Row(
+        refused=f'{FILE}: not a JSON object keyed by file name', file=b'[]'
+    ),
+    'broken off': Row(refused=f'{FILE}: broken JSON', file=b'{"a.png": '),
+    'not UTF-8': Row(
+        refused=f'{FILE}: not text in UTF-8; save it as such', file=b'{"\xff": 1}'
+    ),
+    'a key twice': Row(
+        refused=f'{FILE}: broken JSON (twice in one object: a.png)',
+        file=b'{"a.png": {"anno": []}, "a.png": {"anno": []}}',
+    ),
+    'an image that is lost': Row(refused=f'{FILE}: ', boxes=1),
+}
+
+
+@pytest.fixture
+def plant(tmp_path):
+    def plant(name):
+        row, root = ROWS[name], tmp_path / 'raw'
+        for image in ('a.png', 'b.png'):
+            draw(root / 'images' / image, colour=(20, ord(image[0]), 9))
+        if name == 'an image that is lost':
+            (root / 'images/a.png').unlink()
+        (root / 'anno').mkdir()
+        content = {'b.png': {'anno': [BOX]}, 'a.png': row.entry}
+        (root / FILE).write_bytes(row.file or json.dumps(content).encode())
+        return row, root
+
+    return plant
+
+
+def read(root, **options):
+    source = read_source(str(root), 'metal-surface', **options)
+    return {name: len(boxes) for name, boxes in objects(source)['all'].items()}
+
+
+@pytest.mark.parametrize('name', ROWS)
+def test_conversion_and_crops_answer_alike(plant, tmp_path, name):
+    row, root = plant(name)
+
+    def cut():
+        defect_crops.convert(str(root), str(tmp_path / 'crops'), ['rust'])
+
+    if not row.refused:
+        assert sum(read(root).values()) == row.boxes
+        with pytest.raises(UserError, match=r'too few .* rust \(2\)'):
+            cut()
+        convert(str(root), str(tmp_path / 'out'))
+        assert (
+            sum(
+                len(b)
+                for b in objects(read_source(str(tmp_path / 'out')))['all'].values()
+            )
+            == row.boxes
+        )
+        return
+    for command in (lambda: read(root), cut):
+        with pytest.raises(UserError) as caught:
+            command()
+        whole = not isinstance(caught.value, AnnotationError)
+        if name == 'a list of entries' and command is not cut:
+            assert 'no JSON file with boxes by file name' in str(caught.value)
+            continue
+        (said,) = [str(caught.value)] if whole else caught.value.problems
+        assert said.replace(f'{root}/', '').startswith(row.refused)
+    if not whole:
+        assert sum(read(root, skip_broken=True).values()) == row.boxes
