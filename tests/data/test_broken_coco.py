@@ -20,7 +20,7 @@ from custom_datasets.data.records import has_area
 from custom_datasets.datasets.coco import CocoFileDataset
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.predicting.tables import coco_text
-from custom_datasets.runs.folds import has_truth, listed_images
+from custom_datasets.runs.folds import Folds, require_apart
 from tests.data.drawing import draw
 from tests.predicting.drawn import boxes, images
 
@@ -319,7 +319,7 @@ def load(root, classes=CLASSES, name='all.json'):
     }
 
 
-def findings(root, name='all.json', kind='CocoFileDataset'):
+def config(root, name='all.json', kind='CocoFileDataset', part='train'):
     dataset = {
         'type': kind,
         'data_root': str(root),
@@ -328,11 +328,15 @@ def findings(root, name='all.json', kind='CocoFileDataset'):
         'metainfo': {'classes': CLASSES},
     }
     modules = {'imports': ['custom_datasets.datasets.coco']}
-    cfg = {'train_dataloader': {'dataset': dataset}, 'custom_imports': modules}
-    sources, wrong = find_sources(cfg)
+    loaders = {f'{each}_dataloader': {'dataset': dataset} for each in {part, 'val'}}
+    return {**loaders, 'custom_imports': modules}
+
+
+def findings(root, name='all.json', kind='CocoFileDataset'):
+    sources, wrong = find_sources(config(root, name, kind))
     assert not wrong
-    (records,), found = read_sources(sources)
-    return records, found
+    records, found = read_sources(sources[:1])
+    return records[0], found
 
 
 def check(root, classes=CLASSES, name='all.json'):
@@ -365,10 +369,10 @@ def read_to_convert(root, skip_broken=False):
 
 
 def cross_validate(root):
-    path = str(root / 'all.json')
-    names = listed_images(path)
-    truth = ['cat', 'dog'] if has_truth(path) else []
-    return dict.fromkeys(sorted(names), truth)
+    """Hold the file, as a test set, against folds that have other images."""
+    folds = Folds(CLASSES, (frozenset({'other.png'}),), '', '')
+    require_apart(config(root, part='test'), folds)
+    return dict.fromkeys(read_sound_coco(str(root / 'all.json'), needs_truth=False).ids)
 
 
 def submit(root):
