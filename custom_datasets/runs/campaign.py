@@ -121,10 +121,10 @@ def run_campaign(
 
         def done(job: Job, checkpoint: str) -> None:
             note = notes[job.name]
-            told = [step.done for step in note.finish(checkpoint)]
+            words = [step.done for step in note.finish(checkpoint)]
             if job.checkpoint is None:
-                told.insert(0, 'trained')
-            *first, last = told
+                words.insert(0, 'trained')
+            *first, last = words
             text = f'{", ".join(first)} and {last}' if first else last
             say(f'{job.name}: {text} ({job.folder})')
 

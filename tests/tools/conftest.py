@@ -1,6 +1,7 @@
 """Running the commands as a user does: each in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -27,3 +28,33 @@ def run(tmp_path):
         )
 
     return run_tool
+
+
+@pytest.fixture
+def interrupt(tmp_path):
+    """Send Ctrl-C to a tool once it has printed a line, and wait for its end."""
+
+    def interrupt_tool(tool, arguments, line):
+        with subprocess.Popen(
+            [sys.executable, str(ROOT / 'tools' / tool), *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            for printed in process.stdout:
+                if printed.startswith(line):
+                    process.send_signal(signal.SIGINT)
+                    break
+            _, error = process.communicate(timeout=100)
+        assert 'interrupted; run the same command again to continue' in error
+        assert process.returncode == 1
+
+    return interrupt_tool
+
+
+def times(folder):
+    """When each file was written."""
+    return {
+        path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()
+    }

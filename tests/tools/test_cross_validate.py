@@ -1,16 +1,13 @@
 """Two folds of drawn data: trained, interrupted, gone on with, put together."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
 from custom_datasets.evaluation.results import read_results
 from custom_datasets.samples.voc import draw_bccd
-from tests.leaves import ROOT, SAMPLE, small_run
+from tests.leaves import SAMPLE, small_run
+from tests.tools.conftest import times
 from tools import cross_validate as tool
 
 CLASSES = ('RBC', 'WBC', 'Platelets')
@@ -24,7 +21,9 @@ def root(tmp_path_factory):
     return root
 
 
-def test_folds_go_on_after_an_interruption(run, root, tmp_path, monkeypatch, capsys):
+def test_folds_go_on_after_an_interruption(
+    run, interrupt, root, tmp_path, monkeypatch, capsys
+):
     options = [
         option for option in small_run(SAMPLE, root) if '.indices=' not in option
     ]
@@ -32,7 +31,7 @@ def test_folds_go_on_after_an_interruption(run, root, tmp_path, monkeypatch, cap
     options.append('optim_wrapper.optimizer.lr=0.004')
     arguments = [str(SAMPLE), '--folds', '2', '--cfg-options', *options]
     work_dir = tmp_path / 'work_dirs' / SAMPLE.stem
-    interrupt_after_first_fold(arguments, tmp_path)
+    interrupt('cross_validate.py', arguments, 'fold_0: trained and tested')
     first = times(work_dir / 'fold_0')
     assert not (work_dir / 'cross_validation.json').exists()
 
@@ -69,38 +68,22 @@ def test_folds_go_on_after_an_interruption(run, root, tmp_path, monkeypatch, cap
     assert mean > 0
     assert (work_dir / 'cross_validation.md').read_text().startswith('# Cross-val')
 
+    weights = (work_dir / 'fold_1/epoch_4.pth').stat().st_mtime_ns
+    done = run('cross_validate.py', *arguments[:1], '--predict', *arguments[1:])
+    assert done.returncode == 0, done.stderr[-3000:]
+    for fold in (0, 1):
+        assert f'fold_{fold}: test set predicted (' in done.stdout
+    assert 'Ensemble of the folds on the test set: ' in done.stdout
+    assert (work_dir / 'fold_1/epoch_4.pth').stat().st_mtime_ns == weights
+    results = read_results(str(work_dir / 'test_set_predictions.pkl'), CLASSES)
+    assert {image.key for image in results.images} == {f'test_{n:04}' for n in range(4)}
+
     monkeypatch.chdir(tmp_path)
     assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
     error = capsys.readouterr().err
     assert 'optim_wrapper.optimizer.lr was 0.004 and is 0.5' in error
     assert tool.main([*arguments, 'fold=1']) == 1
     assert 'cross-validation sets the fold itself' in capsys.readouterr().err
-
-
-def interrupt_after_first_fold(arguments, folder):
-    command = [sys.executable, str(ROOT / 'tools/cross_validate.py'), *arguments]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=dict(os.environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        for line in process.stdout:
-            if line.startswith('fold_0: trained and tested'):
-                process.send_signal(signal.SIGINT)
-                break
-        _, error = process.communicate(timeout=100)
-    assert 'interrupted; run the same command again to continue' in error
-    assert process.returncode == 1
-
-
-def times(folder):
-    """When each file was written."""
-    return {
-        path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()
-    }
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,11 @@
 """Two networks on drawn crops: trained, interrupted, gone on with, compared."""
 
-import os
-import signal
-import subprocess
-import sys
-
 import pytest
 
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from custom_datasets.training.record import read_run
-from tests.leaves import LEAVES, ROOT, small_run
+from tests.leaves import LEAVES, small_run
+from tests.tools.conftest import times
 from tools import train_all as tool
 
 LIGHT = [
@@ -20,7 +16,9 @@ LIGHT = [
 ]
 
 
-def test_goes_on_after_an_interruption(metal_crops, tmp_path, monkeypatch, capsys):
+def test_goes_on_after_an_interruption(
+    interrupt, metal_crops, tmp_path, monkeypatch, capsys
+):
     # With every crop: what a report is made of is not the two of a small run.
     options = [
         option
@@ -30,7 +28,7 @@ def test_goes_on_after_an_interruption(metal_crops, tmp_path, monkeypatch, capsy
     options.append(f'classes={",".join(METAL_CLASSES)}')
     arguments = [*map(str, LIGHT), '--cfg-options', *options]
     first, second = (tmp_path / 'work_dirs/train_all' / leaf.stem for leaf in LIGHT)
-    interrupt_after(first.name, arguments, tmp_path)
+    interrupt('train_all.py', arguments, f'{first.name}: trained and tested')
     written = times(first)
     assert not (second / 'test_predictions.pkl').exists()
 
@@ -54,32 +52,6 @@ def test_goes_on_after_an_interruption(metal_crops, tmp_path, monkeypatch, capsy
     assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
     said = capsys.readouterr().err
     assert 'training with other settings: optim_wrapper.optimizer.lr was' in said
-
-
-def interrupt_after(name, arguments, folder):
-    command = [sys.executable, str(ROOT / 'tools/train_all.py'), *arguments]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=dict(os.environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        for line in process.stdout:
-            if line.startswith(f'{name}: trained and tested'):
-                process.send_signal(signal.SIGINT)
-                break
-        _, error = process.communicate(timeout=100)
-    assert 'interrupted; run the same command again to continue' in error
-    assert process.returncode == 1
-
-
-def times(folder):
-    """When each file was written."""
-    return {
-        path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()
-    }
 
 
 @pytest.mark.parametrize('options', [['--gpus', '0'], ['--cfg-options', 'lr']])
