@@ -5,8 +5,8 @@ usage: python tools/test.py CONFIG CHECKPOINT [stock options]
 
 The stock options are those of mmdet's or mmpretrain's own test.py, among
 them --work-dir, --out FILE.pkl, --show-dir DIR, --tta, --cfg-options
-KEY=VALUE ... and --launcher. Settings that reach the whole config:
---cfg-options data_root=DIR, classes=NAMES-OR-FILE.
+KEY=VALUE ... and --launcher. Settings for the whole config, such as
+data_root=DIR and classes=NAMES, work here too: tools/train.py --help has them all.
 """
 
 import sys
