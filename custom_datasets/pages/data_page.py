@@ -35,11 +35,11 @@ from custom_datasets.pages.kit import (
     base_name,
     clipped,
     extent,
-    neighbours,
     percent,
     render,
 )
 from custom_datasets.pages.pictures import SIDE, Outline, Picture, load_picture
+from custom_datasets.training.run_md import neighbours
 
 PAGE = 'dataset_report.html'
 
@@ -97,7 +97,7 @@ def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> byte
 
     Args:
         report: What it shows.
-        links: What lies beside it and where, see ``kit.neighbours``.
+        links: What lies beside it and where, see ``run_md.neighbours``.
     """
     ratios = [width / height for width, height in report.sizes.values()]
     side = _EXAMPLE_SIDE if report.is_detection else SIDE

@@ -155,27 +155,6 @@ def joints(name: str) -> Markup:
     return Markup('<wbr>').join(re.split(r'(?<=[_.-])(?=[^_.-])', name))
 
 
-def neighbours(folder: str, page: str) -> list[tuple[str, str]]:
-    """Return what lies beside a page and belongs to it, to be linked.
-
-    Args:
-        folder: Where the page is.
-        page: Its file name, which is left out.
-
-    Returns:
-        What it is, and its path relative to the folder.
-    """
-    files = [(text, name) for name, text in _NEIGHBOURS.items() if name != page]
-    paths = [(text, name) for text, name in files if (Path(folder) / name).is_file()]
-    # No deeper: a page may be written to a home folder.
-    levels = ('painted', '*/painted', '*/*/painted')
-    painted = [path for level in levels for path in Path(folder).glob(level)]
-    painted.sort(key=os.path.getmtime)
-    if painted:
-        paths.append(('painted pictures', f'{painted[-1].relative_to(folder)}/'))
-    return paths
-
-
 def render(
     template: str,
     *,
@@ -210,13 +189,6 @@ def render(
 
 
 _HERE = Path(__file__).parent
-
-_NEIGHBOURS = {
-    'report.html': 'what the model has learnt',
-    'dataset_report.html': 'the data',
-    'run.md': 'how it was trained',
-    'report.json': 'the numbers of its report',
-}
 
 
 def _style_sheet(colours: Sequence[Colour]) -> Markup:

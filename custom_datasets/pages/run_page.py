@@ -4,10 +4,12 @@ import json
 import os
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from markupsafe import Markup
 
+from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification_report import ClassificationReport
 from custom_datasets.evaluation.detection import DetectionReport
 from custom_datasets.files import write_files
@@ -20,7 +22,6 @@ from custom_datasets.pages.kit import (
     class_colours,
     clipped,
     decimal,
-    neighbours,
     render,
     with_interval,
 )
@@ -34,6 +35,8 @@ from custom_datasets.pages.summaries import (
 )
 from custom_datasets.predicting.config import SPLITS
 from custom_datasets.predicting.predict import Progress
+from custom_datasets.training.record import PAGE_NAME, read_run
+from custom_datasets.training.run_md import neighbours, run_page
 
 _PAGE = 'report.html'
 _MOST_ROWS = 40
@@ -107,6 +110,7 @@ def write_run_report(
     if out:
         files |= _copies(predictions or {}, out)
     write_files(folder, files)
+    _link_from_record(folder)
     path = os.path.join(folder, _PAGE)
     size = f'{path}: {len(page) / 1e6:.1f} MB'
     return '\n'.join([*content['notes'], *content['summary'], size])
@@ -236,6 +240,15 @@ def _default_folder(report: RunReport, config: str) -> str:
         return os.path.dirname(report.checkpoint) or '.'
     stem = os.path.splitext(os.path.basename(config))[0]
     return report.cfg.get('work_dir') or os.path.join('work_dirs', stem)
+
+
+def _link_from_record(folder: str) -> None:
+    """Write ``run.md`` again where there is one: it links what lies beside it."""
+    with suppress(UserError):  # A note says what is wrong with a record.
+        record = read_run(folder, whole=True)
+        files = neighbours(folder, PAGE_NAME)
+        page = run_page(record.name, record.content, files)
+        write_files(folder, {PAGE_NAME: page.encode()})
 
 
 def _copies(predictions: Mapping[str, str], folder: str) -> dict[str, bytes]:

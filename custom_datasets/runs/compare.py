@@ -10,7 +10,7 @@ from custom_datasets.errors import UserError
 from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.files import write_files
 from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines
-from custom_datasets.pages.kit import Html, class_colours, neighbours, plural, render
+from custom_datasets.pages.kit import Html, class_colours, plural, render
 from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
 from custom_datasets.runs.settings_diff import differences
 from custom_datasets.runs.tables import (
@@ -27,6 +27,7 @@ from custom_datasets.runs.tables import (
 )
 from custom_datasets.runs.verdicts import is_beyond_chance
 from custom_datasets.training.record import counts_epochs, curves_of
+from custom_datasets.training.run_md import neighbours
 
 _PEAK = 4  # Times the median: a first loss beyond that would flatten the others.
 PAGE = os.path.join('work_dirs', 'compare.html')

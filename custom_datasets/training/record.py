@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from custom_datasets.errors import UserError
 from custom_datasets.files import json_bytes, write_files
-from custom_datasets.training.run_md import run_page
+from custom_datasets.training.run_md import neighbours, run_page
 
 JSON_NAME = 'run.json'
 PAGE_NAME = 'run.md'
@@ -220,7 +220,9 @@ def write_run(record: RunRecord) -> None:
     """
     files = {
         JSON_NAME: json_bytes(record.content),
-        PAGE_NAME: run_page(record.name, record.content).encode(),
+        PAGE_NAME: run_page(
+            record.name, record.content, neighbours(record.folder, PAGE_NAME)
+        ).encode(),
     }
     write_files(record.folder, files)
 

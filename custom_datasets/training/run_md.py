@@ -1,5 +1,6 @@
 """A run's record as a page of Markdown: ``run.md.jinja`` and its filters."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -9,12 +10,40 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
-def run_page(name: str, content: Mapping[str, Any]) -> str:
-    """Write the ``run.json`` of a run for people."""
-    page: str = (
-        _environment().get_template('run.md.jinja').render(name=name, run=content)
-    )
+def run_page(
+    name: str, content: Mapping[str, Any], links: Sequence[tuple[str, str]] = ()
+) -> str:
+    """Write the ``run.json`` of a run for people.
+
+    Args:
+        name: What the run is called.
+        content: Of ``run.json``.
+        links: See :func:`neighbours`.
+    """
+    template = _environment().get_template('run.md.jinja')
+    page: str = template.render(name=name, run=content, links=links)
     return page
+
+
+def neighbours(folder: str, page: str) -> list[tuple[str, str]]:
+    """Return what lies beside a page of a run and belongs to it, to be linked.
+
+    Args:
+        folder: Where the page is.
+        page: Its file name, which is left out.
+
+    Returns:
+        What it is, and its path relative to the folder.
+    """
+    files = [(text, name) for name, text in _NEIGHBOURS.items() if name != page]
+    paths = [(text, name) for text, name in files if (Path(folder) / name).is_file()]
+    # No deeper: a page may be written to a home folder.
+    levels = ('painted', '*/painted', '*/*/painted')
+    painted = [path for level in levels for path in Path(folder).glob(level)]
+    painted.sort(key=os.path.getmtime)
+    if painted:
+        paths.append(('painted pictures', f'{painted[-1].relative_to(folder)}/'))
+    return paths
 
 
 def duration(seconds: float) -> str:
@@ -26,6 +55,14 @@ def duration(seconds: float) -> str:
     if hours:
         return f'{hours} h {minutes:02} min'
     return f'{minutes} min {seconds:02} s' if minutes else f'{seconds} s'
+
+
+_NEIGHBOURS = {
+    'report.html': 'what the model has learnt',
+    'dataset_report.html': 'the data',
+    'run.md': 'how it was trained',
+    'report.json': 'the numbers of its report',
+}
 
 
 @cache

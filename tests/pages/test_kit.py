@@ -1,7 +1,5 @@
 """The frame of every page, its colours, its words, and what pages are made of."""
 
-import os
-
 import numpy as np
 import pytest
 from jinja2 import ChoiceLoader, DictLoader, UndefinedError
@@ -18,7 +16,6 @@ from custom_datasets.pages.kit import (
     extent,
     interval,
     joints,
-    neighbours,
     percent,
     plural,
     readable,
@@ -164,17 +161,11 @@ def test_a_choice_is_offered_only_where_there_is_one(page_of):
     assert (slider['min'], slider['max'], slider['value']) == ('0.25', '1', '0.5')
 
 
-def test_what_lies_beside_a_page_is_linked(tmp_path, page_of):
-    assert neighbours(str(tmp_path), 'report.html') == []
-    for name in ('report.html', 'run.md', 'other.txt'):
-        (tmp_path / name).write_text('')
-    for age, name in enumerate(('test/2/painted', 'test/1/painted')):
-        (tmp_path / name).mkdir(parents=True)
-        os.utime(tmp_path / name, (age, age))
-    files = neighbours(str(tmp_path), 'report.html')
-    assert [path for _, path in files] == ['run.md', 'test/1/painted/']
-    page = page_of('{{ ui.links(files) }}', files=[*files, ('odd', 'a b?.html')])
-    assert page.links == ['run.md', 'test/1/painted/', 'a%20b%3F.html']
+def test_what_lies_beside_a_page_is_linked(page_of):
+    files = [('pictures', 'test/1/painted/'), ('odd', 'a b?.html')]
+    page = page_of('{{ ui.links(files) }}', files=files)
+    assert page.links == ['test/1/painted/', 'a%20b%3F.html']
+    assert not page_of('{{ ui.links(files) }}', files=[]).all('a')
 
 
 def test_a_palette_is_taken_as_it_is():

@@ -121,6 +121,7 @@ def test_a_detectors_page_says_what_the_json_says(cells):
         page.all('svg', 'picture')
     )
     assert 'training' in page.sections() and 'run.md' in page.links
+    assert '(<report.html>)' in (cells.folder / 'run.md').read_text()
     assert len(content['training']['loss']) == 3
 
 

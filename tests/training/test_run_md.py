@@ -1,8 +1,10 @@
 """The page that people read of a run."""
 
+import os
+
 import pytest
 
-from custom_datasets.training.run_md import duration, run_page
+from custom_datasets.training.run_md import duration, neighbours, run_page
 from tests.runs.contents import GIT, SESSION, SPLIT, content
 
 
@@ -51,6 +53,23 @@ def test_what_could_not_be_had_gives_its_reason():
     assert 'FruitDataset: it lists nothing' in page
     assert '| commit | unknown: git is not installed |' in page
     assert 'Best' not in page
+
+
+def test_what_lies_beside_it_is_linked():
+    page = run_page('fruit', content(), [('a (b)', 'report.html'), ('c', 'd/e f/')])
+    assert '\nBeside this file: [a (b)](<report.html>), [c](<d/e f/>).\n' in page
+    assert 'Beside' not in run_page('fruit', content())
+
+
+def test_neighbours_are_the_pages_and_the_last_pictures(tmp_path):
+    assert neighbours(str(tmp_path), 'report.html') == []
+    for name in ('report.html', 'run.md', 'other.txt'):
+        (tmp_path / name).write_text('')
+    for age, name in enumerate(('test/2/painted', 'test/1/painted')):
+        (tmp_path / name).mkdir(parents=True)
+        os.utime(tmp_path / name, (age, age))
+    files = neighbours(str(tmp_path), 'report.html')
+    assert [path for _, path in files] == ['run.md', 'test/1/painted/']
 
 
 def test_a_run_that_has_only_begun():
