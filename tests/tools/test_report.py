@@ -239,7 +239,7 @@ def older(cells, tmp_path):
     """A copy of the run whose record an older version wrote."""
     path = shutil.copytree(cells.folder, tmp_path / 'run') / 'run.json'
     record = json.loads(path.read_text())
-    del record['git']['changes']
+    del record['command']
     path.write_text(json.dumps(record))
     return path, path.read_bytes()
 
@@ -250,9 +250,9 @@ def test_an_older_record_gets_a_sentence_and_breaks_no_report(cells, older, caps
     assert cells.report(str(checkpoint)) == 0
     (note,) = cells.content(path.parent)['notes']
     assert note == (
-        f'This test is not added to the record of the run: {path}: not a record as '
-        'this version writes it (git.changes is missing); read it with the version '
-        'that wrote it, or move it away.'
+        f'This test is not added to the record of the run: {path}: damaged, or '
+        "written by another version ('command' is missing); read it with that "
+        'version, or move the file away.'
     )
     assert note in capsys.readouterr().out
     assert path.read_bytes() == before
@@ -272,6 +272,6 @@ def test_an_older_record_breaks_no_test_and_no_training(cells, older, monkeypatc
     assert [entry['epoch'] for entry in content['epochs']] == [4]
     (kept,) = path.parent.glob('*/previous_run.json')
     assert kept.read_bytes() == before
-    for said in ('test is not recorded: ', 'a new record is begun: '):
+    for said in ('test is not recorded: ', 'a new record begins: '):
         logs = path.parents[1].glob('*/*/*.log')
-        assert any(f'{said}{path}: not a rec' in log.read_text() for log in logs)
+        assert any(f'{said}{path}: damaged' in log.read_text() for log in logs)
