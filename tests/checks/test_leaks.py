@@ -1,3 +1,5 @@
+"""Findings on pictures that are listed twice; what is alike is test_likeness's."""
+
 import glob
 import json
 import os
@@ -13,7 +15,6 @@ from custom_datasets.data.likeness import (
     alike_groups,
     content_groups,
     identical_groups,
-    source_groups,
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.data.scan import scan_images
@@ -36,40 +37,16 @@ def known(smears):
     return dict(smears[1]), smears[0]
 
 
-def jpeg(image, quality):
-    data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
-
-
-def resized(image, times):
-    return cv2.resize(image, None, fx=times, fy=times, interpolation=cv2.INTER_AREA)
-
-
-def noisy(image):
-    noise = np.random.default_rng(0).normal(0, 4, image.shape)
-    return (image + noise).clip(0, 255).astype(np.uint8)
-
-
-COPIES = {
-    'recompressed': lambda image: jpeg(image, 40),
-    'smaller': lambda image: resized(image, 0.5),
-    'larger': lambda image: resized(image, 1.7),
-    'square': lambda image: cv2.resize(image, (100, 100)),
-    'brighter': lambda image: cv2.convertScaleAbs(image, alpha=1, beta=12),
-    'more contrast': lambda image: cv2.convertScaleAbs(image, alpha=1.1),
-    'darker': lambda image: cv2.convertScaleAbs(image, alpha=0.8),
-    'noisy': noisy,
-    'softer': lambda image: cv2.GaussianBlur(image, (0, 0), 1),
-    'gray': lambda image: cv2.cvtColor(image, cv2.COLOR_BGR2GRAY),
-    'cropped a little': lambda image: image[1:-1, 1:-1],
-}
-
-
 def add(facts, folder, image, name='copy.png'):
     path = str(folder / name)
     cv2.imwrite(path, image)
     facts[path] = read_image_facts(path)
     return path
+
+
+def jpeg(image, quality):
+    data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
 def part(name, paths, **record):
@@ -79,64 +56,29 @@ def part(name, paths, **record):
     return SplitRecords(split=name, classes=('a', 'b'), images=images)
 
 
-def test_drawn_images_are_like_none(known):
+def test_pictures_of_their_own_are_no_finding(known):
     facts, paths = known
-    assert identical_groups(facts) == alike_groups(facts) == []
-    assert content_groups(facts) == {path: path for path in paths}
-    assert (
-        check_leaks([part('train', paths[::2]), part('val', paths[1::2])], facts) == []
-    )
+    splits = [part('train', paths[::2]), part('val', paths[1::2])]
+    assert check_leaks(splits, facts) == []
 
 
-@pytest.mark.parametrize('change', COPIES)
-def test_copies_are_found(known, tmp_path, change):
+@pytest.mark.parametrize(
+    ('mirrored', 'what'),
+    [(False, 'shows the same as'), (True, 'shows the same, left to right, as')],
+)
+def test_a_picture_that_shows_the_same(known, tmp_path, mirrored, what):
     facts, paths = known
-    path = add(facts, tmp_path, COPIES[change](cv2.imread(paths[4])))
-    [group] = alike_groups(facts)
-    assert (group.paths, group.mirrored) == ((paths[4], path), False)
-    groups = content_groups(facts)
-    assert groups[path] == groups[paths[4]] == min(path, paths[4])
-    assert len(set(groups.values())) == len(facts) - 1
-    [finding] = check_leaks([part('train', paths), part('val', [path])], facts)
+    image = jpeg(cv2.imread(paths[4]), 40)
+    path = add(facts, tmp_path, image[:, ::-1].copy() if mirrored else image)
+    boxes = dict(size=(160, 120), boxes=(BoxRecord(0, 'a', (1, 1, 20, 20)),))
+    train, val = part('train', paths, **boxes), part('val', [path], **boxes)
+    [finding] = check_leaks([train, val], facts)
     assert (finding.code, finding.severity) == ('near-identical-images', 'warning')
     assert (finding.split, finding.file) == ('val', path)
-    assert finding.message == f'shows the same as {os.path.basename(paths[4])} in train'
-    [finding] = check_leaks([part('train', [*paths, path])], facts)
-    assert (finding.severity, finding.file) == ('note', path)
-
-
-@pytest.mark.parametrize('change', ['larger', 'recompressed'])
-def test_mirrored_copies_are_found(known, tmp_path, change):
-    facts, paths = known
-    image = COPIES[change](cv2.imread(paths[4]))
-    path = add(facts, tmp_path, np.ascontiguousarray(image[:, ::-1]))
-    [group] = alike_groups(facts)
-    assert (group.paths, group.mirrored) == ((paths[4], path), True)
-    boxes = dict(size=(160, 120), boxes=(BoxRecord(0, 'a', (1, 1, 20, 20)),))
-    splits = [part('train', paths, **boxes), part('val', [path], **boxes)]
-    [finding] = check_leaks(splits, facts)
     name = os.path.basename(paths[4])
-    assert finding.message == f'shows the same, left to right, as {name} in train'
-
-
-def test_pictures_that_differ_in_one_place_or_in_colour_are_not_alike(tmp_path):
-    rng = np.random.default_rng(0)
-    scene = cv2.resize(rng.integers(60, 90, (30, 40, 3), np.uint8), (320, 240))
-    facts = {}
-    for index, color in enumerate(((250, 60, 60), (60, 60, 250), (250, 60, 60))):
-        image = scene.copy()
-        center = (220, 60) if index == 2 else (80, 150)
-        cv2.circle(image, center, 40, color, -1)
-        add(facts, tmp_path, image, f'{index}.png')
-    assert alike_groups(facts) == []
-
-
-def test_flat_images_are_not_alike(tmp_path):
-    facts = {}
-    for number in range(4):
-        ramp = np.linspace(100, 140 + 5 * number, 64).astype(np.uint8)
-        add(facts, tmp_path, np.tile(ramp, (64, 1)), f'{number}.png')
-    assert alike_groups(facts) == []
+    assert finding.message == f'{what} {name} in train'
+    [finding] = check_leaks([part('train', [*paths, path], **boxes)], facts)
+    assert (finding.severity, finding.file) == ('note', path)
 
 
 def test_identical_pixels_in_another_file(known, tmp_path):
@@ -254,7 +196,11 @@ def test_contradicting_boxes(known, tmp_path, one, other, text):
 
 def test_boxes_of_a_resized_copy_are_compared_in_its_size(known, tmp_path):
     facts, paths = known
-    path = add(facts, tmp_path, resized(cv2.imread(paths[4]), 0.5))
+    path = add(
+        facts,
+        tmp_path,
+        cv2.resize(cv2.imread(paths[4]), (80, 60), interpolation=cv2.INTER_AREA),
+    )
     one = dict(size=(160, 120), boxes=(BoxRecord(0, 'a', (20, 20, 60, 60)),))
     for box, differ in (((10, 10, 30, 30), False), ((20, 20, 60, 60), True)):
         other = dict(size=(80, 60), boxes=(BoxRecord(0, 'a', box),))
@@ -262,59 +208,6 @@ def test_boxes_of_a_resized_copy_are_compared_in_its_size(known, tmp_path):
         [finding] = check_leaks(splits, facts)
         assert ('boxes differ' in finding.message) == differ
         assert finding.severity == ('warning' if differ else 'note')
-
-
-def record(path, label=None):
-    return ImageRecord(name=path, image=path, label=label)
-
-
-@pytest.mark.parametrize(
-    ('names', 'source'),
-    [
-        (['crazing_120_0.png', 'crazing_120_3.png'], 'crazing_120'),
-        (['img12-crop3.jpg', 'img12-crop4.jpg'], 'img12'),
-        (['f7_tile_0.jpg', 'x/f7_tile_12.jpg'], 'f7'),
-        (['IMG1_aug_1.jpg', 'IMG1 2.jpg'], 'IMG1'),
-        (
-            [
-                'cat_jpg.rf.0f5c3c2d9a7be1460f5c.jpg',
-                'b/cat_jpg.rf.91d2a6e4b8c07f3591d2.jpg',
-            ],
-            'cat_jpg',
-        ),
-    ],
-)
-def test_names_that_speak_of_a_source(names, source):
-    others = ['a_1.jpg', 'crazing_121.png', 'other.jpg']
-    assert source_groups(map(record, [*names, *others])) == [(source, names)]
-
-
-@pytest.mark.parametrize(
-    'pattern',
-    [
-        'crazing_{}.jpg',
-        'BloodImage_{:05d}.jpg',
-        '2007_{:06d}.jpg',
-        'metal{}.jpg',
-        'cam1_{:03d}.jpg',
-        'frame_{:02d}.png',
-        'IMG_20200101_{:06d}.jpg',
-    ],
-)
-def test_names_that_only_count(pattern):
-    assert source_groups(record(pattern.format(number)) for number in range(40)) == []
-
-
-def test_a_long_series_is_no_source():
-    names = [f'day1_{number}.jpg' for number in range(MOST_ALIKE + 1)]
-    assert source_groups(map(record, names)) == []
-    assert len(source_groups(map(record, names[:-1]))) == 1
-
-
-def test_class_folders_number_their_files_anew():
-    name = 'img_1_jpg.rf.0f5c3c2d9a7be1460f5c.jpg'
-    images = [record(f'{label}/{name}', label) for label in 'ab']
-    assert source_groups(images) == []
 
 
 def test_pieces_in_two_splits(known, tmp_path):
@@ -335,7 +228,7 @@ def test_pieces_in_two_splits(known, tmp_path):
     )
 
 
-def test_versions_of_one_source_are_told_once(known, tmp_path):
+def test_versions_of_one_source_are_reported_once(known, tmp_path):
     facts, paths = known
     image = cv2.imread(paths[4])
     names = [f'x_jpg.rf.{letter * 32}.jpg' for letter in 'ab']
@@ -348,7 +241,7 @@ def test_versions_of_one_source_are_told_once(known, tmp_path):
     assert finding.code == 'same-source'
 
 
-def test_a_fixed_camera_is_told_and_not_grouped(tmp_path):
+def test_a_fixed_camera_is_reported_and_not_grouped(tmp_path):
     rng = np.random.default_rng(0)
     scene = cv2.resize(rng.integers(0, 256, (30, 40, 3), np.uint8), (320, 240))
     facts = {}
@@ -362,17 +255,6 @@ def test_a_fixed_camera_is_told_and_not_grouped(tmp_path):
     assert len(set(content_groups(facts).values())) == len(paths)
     few = {path: facts[path] for path in paths[:-1]}
     assert len(set(content_groups(few).values())) == 1
-
-
-def test_groups_do_not_depend_on_order(known, tmp_path):
-    facts, paths = known
-    for number in (3, 9):
-        image = cv2.imread(paths[number])
-        add(facts, tmp_path, jpeg(image, 50), f'{number}.png')
-        add(facts, tmp_path, image, f'{number}.bmp')
-    backwards = dict(reversed(facts.items()))
-    assert content_groups(facts) == content_groups(backwards)
-    assert len(set(content_groups(facts).values())) == len(paths)
 
 
 def test_files_without_pixels_are_like_none(tmp_path):
