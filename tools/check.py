@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""Check a config and everything it points to before a run is started.
+"""Check a config, its data and the machine before a run is started.
 
-Exit status: 0 without errors, 1 with errors, 2 for wrong usage.
+docs/findings.md says what each finding means. Exit status: 0 without errors, 1 with
+errors, 2 for wrong usage.
 """
 
 import argparse
@@ -17,28 +18,28 @@ from custom_datasets.errors import UserError
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='a leaf config, the one to train with')
-    parser.add_argument('--json', metavar='FILE', help='write all findings there')
+    parser.add_argument('config', help='the leaf config to train with')
+    parser.add_argument('--json', metavar='FILE', help='write all findings to FILE')
     parser.add_argument(
         '--shown',
         type=int,
         default=5,
         metavar='N',
-        help='places to print of each kind (default: %(default)s)',
+        help='places to print per kind of finding (default: %(default)s)',
     )
     parser.add_argument(
         '--gpus',
         type=int,
         default=1,
         metavar='N',
-        help='processes that will train at once (default: %(default)s)',
+        help='how many processes will train together (default: %(default)s)',
     )
     parser.add_argument(
         '--no-images',
         action='store_true',
-        help='decode no image: the quick part, which tools/train.py runs by itself',
+        help='do not decode images: the quick part, which tools/train.py runs itself',
     )
-    parser.add_argument('--no-cache', action='store_true', help='read every file anew')
+    parser.add_argument('--no-cache', action='store_true', help='read every file again')
     add_cfg_options(parser)
     args = parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""Check of the anchors of a model against the boxes that it trains on."""
+"""Check of a model's anchors against the boxes that it trains on."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from custom_datasets.data.problems import Finding
 Floats = NDArray[np.float64]
 
 _CHUNK = 20000
-"""Boxes that are compared at once: some 10 MB for nine anchors a cell."""
+"""Boxes that are compared at once: some 10 MB for nine anchors per cell."""
 
 RECALL = 0.95
 """Share of the boxes, and of each class, that anchors should reach."""
@@ -67,8 +67,8 @@ class Anchors(NamedTuple):
 def check_anchors(model: Mapping[str, Any], scaled: ScaledBoxes) -> list[Finding]:
     """Say how many boxes the anchors can reach, and which ones reach more.
 
-    Judged are ``AnchorGenerator`` with ``MaxIoUAssigner``, as RetinaNet, Faster
-    R-CNN and what descends from them have them.
+    Judged are ``AnchorGenerator`` with ``MaxIoUAssigner``, as in RetinaNet, Faster
+    R-CNN and what is derived from them.
 
     Args:
         model: The config of a detector.
@@ -139,7 +139,7 @@ def build_grid(generator: Mapping[str, Any]) -> AnchorGrid:
     base = np.array(generator.get('base_sizes') or strides.min(1), float)
     roots = np.sqrt(np.array(generator['ratios'], float))
     factors = np.stack([1 / roots, roots], -1)
-    scales = anchor_scales(generator)
+    scales = _scales(generator)
     shapes = base[:, None, None, None] * factors[:, None] * scales[:, None]
     centers = generator.get('centers')
     if centers is None:
@@ -147,19 +147,6 @@ def build_grid(generator: Mapping[str, Any]) -> AnchorGrid:
     return AnchorGrid(
         shapes.reshape(len(base), -1, 2), strides, np.array(centers, float)
     )
-
-
-def anchor_scales(generator: Mapping[str, Any]) -> Floats:
-    """Return the scales, those of an octave where it gives its base.
-
-    Raises:
-        KeyError: It gives neither.
-    """
-    if generator.get('scales') is not None:
-        return np.array(generator['scales'], float)
-    count = generator['scales_per_octave']
-    octave: Floats = generator['octave_base_scale'] * 2 ** (np.arange(count) / count)
-    return octave
 
 
 def best_ious(grid: AnchorGrid, boxes: Floats, sizes: Floats) -> Floats:
@@ -180,6 +167,15 @@ def best_ious(grid: AnchorGrid, boxes: Floats, sizes: Floats) -> Floats:
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(boxes), _CHUNK)]
     parts = [_best_ious(grid, boxes[chunk], sizes[chunk]) for chunk in chunks]
     return np.concatenate([np.empty(0), *parts])
+
+
+def _scales(generator: Mapping[str, Any]) -> Floats:
+    """Return the scales, those of an octave where it gives its base."""
+    if generator.get('scales') is not None:
+        return np.array(generator['scales'], float)
+    count = generator['scales_per_octave']
+    octave: Floats = generator['octave_base_scale'] * 2 ** (np.arange(count) / count)
+    return octave
 
 
 def _best_ious(grid: AnchorGrid, boxes: Floats, sizes: Floats) -> Floats:
@@ -395,7 +391,7 @@ def _scale_sets(
         for count in sorted({generator['scales_per_octave'], 3}):
             yield {'octave_base_scale': smallest, 'scales_per_octave': count}
         return
-    present = anchor_scales(generator)
+    present = _scales(generator)
     yield {'scales': [_round(s) for s in present / present.min() * smallest]}
     if len(present) == 1:
         yield {'scales': [smallest, _round(smallest * 2**0.5)]}

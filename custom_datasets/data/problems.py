@@ -14,9 +14,8 @@ from custom_datasets.errors import AnnotationError
 SEVERITIES = ('error', 'warning', 'note')
 """From what ruins a run to what is good to know."""
 
-
-TOLERATED = frozenset({'zero-area-box', 'outside-image', 'stray-text', 'loose-coco'})
-"""Codes with which what was read is of use all the same; any other is refused."""
+TOLERATED = frozenset({'zero-area-box', 'stray-text', 'loose-coco'})
+"""Codes that leave a file usable; any other is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Problem:
 
 
 def refused(problems: Iterable[Problem]) -> list[Problem]:
-    """Return the problems with which a file cannot be used as it is."""
+    """Return the problems that keep a file from being used as it is."""
     return [problem for problem in problems if problem.code not in TOLERATED]
 
 
@@ -57,12 +56,12 @@ class Finding:
     """One thing that a check has to say.
 
     Attributes:
-        code: What kind of thing, in words with hyphens: ``zero-area-box``.
+        code: A key of the catalogue, ``checks/codes.py``, which also gives
+            severity and hint.
         severity: One of :data:`SEVERITIES`.
         message: One sentence on this place.
-        hint: What to do about it; equal for all findings of a code that are
-            mended the same way.
-        split: ``train``, ``val`` or ``test``; None where it is about no one of
+        hint: What to do about it.
+        split: ``train``, ``val`` or ``test``; None where it is about none of
             them.
         file: The file to open; None where there is none.
         object: The object in that file, counted from 0; None for all of it.
@@ -82,12 +81,7 @@ class Finding:
 
 
 def by_severity(findings: Iterable[Finding]) -> dict[str, dict[str, list[Finding]]]:
-    """Group findings by severity and code, the gravest first.
-
-    Returns:
-        For each severity that occurs its codes, and the findings of each in
-        the order in which they came.
-    """
+    """Group findings by severity and code, most severe first, codes as they come."""
     groups: dict[str, dict[str, list[Finding]]] = {name: {} for name in SEVERITIES}
     for finding in findings:
         groups[finding.severity].setdefault(finding.code, []).append(finding)
