@@ -30,6 +30,7 @@ setup(
     packages=find_packages(include=['custom_datasets', 'custom_datasets.*']),
     package_data={
         'custom_datasets': ['py.typed'],
+        'custom_datasets.scaffold': ['templates/*.txt'],
         'custom_datasets.training': ['*.jinja'],
         'custom_datasets.pages': ['style.css', 'script.js', 'templates/*.html'],
     },

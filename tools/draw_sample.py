@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import run_command
+from custom_datasets.cli import number, run_command
 
 PACKAGE = 'custom_datasets.samples'
 MODULES = {
@@ -32,13 +32,13 @@ def main(argv: list[str] | None = None) -> int:
         default='bccd',
         help='default: %(default)s',
     )
-    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    parser.add_argument(
+        '--seed', type=number(0, whole=True), default=0, help='default: %(default)s'
+    )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace an OUT made before'
     )
     args = parser.parse_args(argv)
-    if args.seed < 0:
-        parser.error('--seed: not below 0')
 
     def draw() -> str:
         from custom_datasets.files import new_folder

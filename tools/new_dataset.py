@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         '--from',
         dest='format',
         choices=FORMATS,
-        help='the format, where it cannot be told by looking',
+        help='the format, where it is not recognised',
     )
     parser.add_argument(
         '--group-by',
@@ -58,12 +58,12 @@ def main(argv: list[str] | None = None) -> int:
         print(report)
         print('\nwritten:', *(f'  {path}' for path in files), sep='\n')
         with progress_bar('checking') as progress:
-            found = check_config(str(ROOT / leaf), progress=progress).findings
-        grave = [finding for finding in found if finding.severity != 'note']
-        print(f'\n{format_findings(grave)}\n{summary(found)}')
+            findings = check_config(str(ROOT / leaf), progress=progress).findings
+        serious = [finding for finding in findings if finding.severity != 'note']
+        print(f'\n{format_findings(serious)}\n{summary(findings)}')
         command = f'python tools/train.py {leaf}'
-        if errors(found):
-            raise UserError(f'mend the errors above, then: {command}')
+        if errors(findings):
+            raise UserError(f'fix the errors above, then: {command}')
         return f'\ntrain: {command}'
 
     return run_command(create)

@@ -8,17 +8,14 @@ from custom_datasets.files import write_image
 from custom_datasets.samples.portraits import draw_portrait
 
 SHARES = {2: 4, 3: 4, 4: 3, 5: 2, 6: 1}
-"""Of each decade among the portraits to train on: old faces are rare there."""
+"""Share of each decade in ``studio``, to train on: old faces are rare there."""
 
 
 def draw_age_gender(root: str, count: int = 40, seed: int = 0) -> None:
-    """Draw portraits of two sources, to train on and to test on.
+    """Draw portraits of two sources, ``studio`` and ``street``, in class folders.
 
-    Args:
-        root: Folder to fill: ``studio`` and ``street``, with a folder a class.
-        count: How many of each class ``street`` gets; ``studio`` gets as many of
-            the sixties and four times as many of the twenties.
-        seed: Another seed draws other faces.
+    ``street`` gets ``count`` of each class; ``studio`` as many of the sixties, and four
+    times as many of the twenties.
     """
     names = {
         f'{decade}0s_{gender}': share
@@ -33,14 +30,7 @@ def draw_age_gender(root: str, count: int = 40, seed: int = 0) -> None:
 def draw_portraits(
     root: str, counts: Mapping[str, int], style: str = 'studio', seed: int = 0
 ) -> None:
-    """Draw portraits into a folder for each class.
-
-    Args:
-        root: Folder to fill: ``<class>/<class>_<number>.jpg``.
-        counts: How many of each class, by a name such as ``20s_female``.
-        style: One of ``STYLES``.
-        seed: Another seed draws other faces.
-    """
+    """Draw ``<class>/<class>_<number>.jpg``, so many of each ``20s_female``."""
     rng = np.random.default_rng(seed)
     for name, count in counts.items():
         decade, gender = int(name[0]), name.partition('_')[2]

@@ -21,16 +21,16 @@ def draw_class_folders(
     suffixes: Sequence[str] = ('.ppm',),
     seed: int = 0,
 ) -> None:
-    """Draw a folder a class, each with a sign of its own colour and number.
+    """Draw ``<class>/<number><suffix>``: a sign of its own colour for each class.
 
     Args:
-        root: Folder to fill: ``<class>/<number><suffix>``.
+        root: Folder to fill.
         classes: Names of the folders.
-        count: How many images a class.
+        count: Images per class.
         sides: The least and the largest side in pixels; those of road signs
             cut out of photographs by default.
-        suffixes: They take turns, and say the format.
-        seed: Another seed draws other images.
+        suffixes: They take turns, and decide the format.
+        seed: Of all that is drawn.
     """
     rng = np.random.default_rng(seed)
     for number, name in enumerate(classes):
@@ -45,11 +45,6 @@ def draw_waste(root: str, count: int = 20, seed: int = 0) -> None:
     """Draw the twelve folders of waste, and two repeats for ``clean.py`` to find.
 
     One is in the folder of its original, the other in that of another class.
-
-    Args:
-        root: Folder to fill: ``<class>/<number>.jpg``.
-        count: How many images a class.
-        seed: Another seed draws other images.
     """
     module = 'custom_datasets.datasets.waste'
     waste = read_declaration('WasteDataset', [module], 'mmpretrain')

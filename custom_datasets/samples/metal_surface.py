@@ -18,21 +18,17 @@ def draw_metal_surface(
     classes: Sequence[str] = METAL_CLASSES,
     seed: int = 0,
 ) -> None:
-    """Draw steel with one or two defects an image, and the JSON of boxes.
+    """Draw ``images``, of steel with one or two defects, and ``anno/annotation.json``.
 
-    Args:
-        root: Folder to fill: ``images`` and ``anno/annotation.json``.
-        count: How many images; classes take turns.
-        size: Width and height in pixels.
-        classes: Names; each gets its own brightness and stripes.
-        seed: Another seed draws other images.
+    Classes take turns, and each has its own brightness and stripes. The size is width
+    and height in pixels.
     """
     rng = np.random.default_rng(seed)
     width, height = size
     entries = {}
     for index in range(count):
         image = noise(rng, size, (120, 120, 120))
-        found = []
+        defects = []
         for side in range(1 + index % 2):
             label = (index + side) % len(classes)
             w, h = (int(v) for v in rng.integers(height // 4, height // 2, 2))
@@ -41,11 +37,11 @@ def draw_metal_surface(
             patch = image[y : y + h, x : x + w]
             patch[...] = 20 + 70 * label // len(classes)
             patch[:: label + 2] = 255 - patch[:: label + 2]
-            found.append(
+            defects.append(
                 {'label': classes[label], 'bbox': [x + 1, y + 1, x + w, y + h]}
             )
         name = f'steel_{index:03d}.jpg'
         write_image(f'{root}/images/{name}', image)
         head = {'filename': name, 'width': width, 'height': height}
-        entries[name] = {**head, 'anno': found}
+        entries[name] = {**head, 'anno': defects}
     write_text(f'{root}/anno/annotation.json', json.dumps(entries, indent='\t'))

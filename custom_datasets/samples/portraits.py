@@ -31,7 +31,7 @@ def draw_portrait(
         rng: What differs from one face to the next.
         decade: 2 for the twenties to 6 for the sixties.
         gender: ``female`` or ``male``.
-        style: One of ``STYLES``.
+        style: A key of :data:`STYLES`.
 
     Returns:
         Shape (220, 180, 3), BGR.

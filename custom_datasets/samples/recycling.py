@@ -35,14 +35,8 @@ def draw_recycling(
     """Draw photographs of scenes, the JSON of each part, and a sample submission.
 
     Two photographs in a row show one scene, the second in another light: a split
-    has to keep them together.
-
-    Args:
-        root: Folder to fill: ``train/0000.jpg``, ``train.json`` and so on. What is
-            not ``train`` has no annotations.
-        parts: How many photographs each has.
-        size: Width and height in pixels.
-        seed: Another seed draws other scenes.
+    has to keep them together. Only ``train`` is annotated. The size is width and height
+    in pixels.
     """
     rng = np.random.default_rng(seed)
     categories = [{'id': index, 'name': name} for index, name in enumerate(CLASSES)]
@@ -60,8 +54,8 @@ def draw_recycling(
                 {'id': number, 'file_name': name, 'width': width, 'height': height}
             )
             annotations += [
-                {'id': len(annotations) + index, 'image_id': number, **one}
-                for index, one in enumerate(objects)
+                {'id': len(annotations) + index, 'image_id': number, **box}
+                for index, box in enumerate(objects)
             ]
         content: dict[str, Any] = {
             'info': {'description': 'drawn'},
@@ -95,8 +89,8 @@ def _scene(
         x = quarter % 2 * half[0] + int(rng.integers(0, half[0] - w))
         y = quarter // 2 * half[1] + int(rng.integers(0, half[1] - h))
         _draw(ground, *list(CLASSES.values())[label], (x, y, x + w - 1, y + h - 1))
-        said = {'bbox': [x, y, w, h], 'area': w * h, 'iscrowd': 0}
-        objects.append({'category_id': label, **said})
+        box = {'bbox': [x, y, w, h], 'area': w * h, 'iscrowd': 0}
+        objects.append({'category_id': label, **box})
     return ground, objects
 
 

@@ -1,4 +1,7 @@
-"""Drawn cells and faces in Pascal VOC's layouts: BCCD, face mask, WIDER FACE."""
+"""Drawn cells and faces in Pascal VOC's layouts: BCCD, face mask, WIDER FACE.
+
+Sizes are width and height in pixels.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,15 +27,7 @@ def draw_bccd(
     size: tuple[int, int] = (320, 240),
     seed: int = 0,
 ) -> None:
-    """Draw blood smears in BCCD's layout, PNG images, one-based XML and lists.
-
-    Args:
-        root: Folder to fill: ``JPEGImages``, ``Annotations``,
-            ``ImageSets/Main``.
-        parts: How many images each list gets.
-        size: Width and height in pixels.
-        seed: Another seed draws other images.
-    """
+    """Draw blood smears in BCCD's layout: PNG images, one-based XML and lists."""
     rng = np.random.default_rng(seed)
     for part, count in parts.items():
         names = [f'{part}_{index:04d}' for index in range(count)]
@@ -49,11 +44,7 @@ def draw_face_mask(
 ) -> None:
     """Draw faces in the face mask set's layout: RGBA PNG, no split lists.
 
-    Args:
-        root: Folder to fill: ``images``, ``annotations``.
-        count: How many images; every fifth has the rare class.
-        size: Width and height in pixels.
-        seed: Another seed draws other images.
+    Every fifth image has the rare class.
     """
     rng = np.random.default_rng(seed)
     for index in range(count):
@@ -74,15 +65,7 @@ def draw_wider_face(
     size: tuple[int, int] = (96, 80),
     seed: int = 0,
 ) -> None:
-    """Draw faces in WIDER FACE's layout: a folder an event, zero-based XML, two lists.
-
-    Args:
-        root: Folder to fill: ``WIDER_train``, ``WIDER_val``, ``train.txt``,
-            ``val.txt``.
-        parts: How many images each list gets.
-        size: Width and height in pixels.
-        seed: Another seed draws other images.
-    """
+    """Draw faces in WIDER FACE's layout: event folders, zero-based XML, two lists."""
     rng = np.random.default_rng(seed)
     for part, count in parts.items():
         names = []

@@ -149,7 +149,7 @@ def test_command_refuses_a_negative_seed(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         tool.main([str(tmp_path / 'out'), '--seed', '-1'])
     assert caught.value.code == 2
-    assert '--seed: not below 0' in capsys.readouterr().err
+    assert '-1: needs a whole number of at least 0' in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +15,19 @@ from custom_datasets.files import MARK, new_folder
 from custom_datasets.samples import class_folders
 from custom_datasets.samples.recycling import draw_recycling
 from custom_datasets.samples.voc import draw_face_mask
-from custom_datasets.scaffold.new_dataset import (
+from custom_datasets.scaffold.files import (
+    NewDataset,
     anchor_scale,
-    create_dataset,
-    dataset_name,
+    classification_files,
+    detection_files,
     light_side,
+    palette,
     small_training_scale,
     training_scale,
 )
-from custom_datasets.scaffold.templates import (
-    NewDataset,
-    classification_files,
-    detection_files,
-    palette,
-)
+from custom_datasets.scaffold.new_dataset import create_dataset, dataset_name
 
-LISTS = {'train': 'train', 'val': 'val', 'test': 'test'}
+PARTS = ('train', 'val', 'test')
 CLASSES = ("driver's", 'a "quoted" one', 'ümlaut', *(f'class {i}' for i in range(20)))
 
 
@@ -37,16 +35,23 @@ def files_under(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob('*.py')}
 
 
-@pytest.mark.parametrize('make', [detection_files, classification_files])
-def test_files_are_python_and_keep_within_their_limits(make):
-    new = NewDataset('traffic_signs', 'About.', CLASSES, '/data', LISTS)
-    files = make(new)
-    for path, text in files.items():
+@pytest.fixture(params=['detection', 'classification'])
+def written(request, bccd_root, metal_crops):
+    """What is written for a set of a task, with classes that have to be quoted."""
+    new = NewDataset('traffic_signs', 'About.', CLASSES, {'val': 'val', 'test': 'test'})
+    if request.param == 'detection':
+        return detection_files(new, read_source(str(bccd_root)))
+    return classification_files(new, read_source(str(metal_crops)))
+
+
+def test_files_are_python_and_keep_within_their_limits(written):
+    for path, text in written.items():
         ast.parse(text)
         assert max(map(len, text.splitlines())) <= 88, path
+        assert '$' not in text
         if path.startswith('configs/traffic_signs/'):
             assert len(text.splitlines()) <= 30
-    module = ast.parse(files['custom_datasets/datasets/traffic_signs.py'])
+    module = ast.parse(written['custom_datasets/datasets/traffic_signs.py'])
     cls = next(node for node in module.body if isinstance(node, ast.ClassDef))
     meta = ast.literal_eval(cls.body[1].value)
     assert cls.name == 'TrafficSignsDataset'
@@ -54,12 +59,12 @@ def test_files_are_python_and_keep_within_their_limits(make):
     assert len(set(meta['palette'])) == len(CLASSES)
 
 
-def test_a_part_that_the_source_lacks_is_read_from_another():
-    new = NewDataset('a', 'A.', ('x',), '/d', {**LISTS, 'test': 'val'}, one_based=False)
-    base = detection_files(new)['configs/_base_/datasets/a.py']
-    assert base.count("ann_file='ImageSets/Main/val.txt'") == 1
-    assert 'one_based=False' in base
-    assert "('x',)" in detection_files(new)['custom_datasets/datasets/a.py']
+def test_a_part_that_the_source_lacks_is_read_from_another(bccd_root):
+    new = NewDataset('a', 'A.', ('x',), {'val': 'val', 'test': 'val'})
+    written = detection_files(new, read_source(str(bccd_root)))
+    base = written['configs/_base_/datasets/a.py']
+    assert "test = dict(ann_file='ImageSets/Main/val.txt'" in base
+    assert "('x',)" in written['custom_datasets/datasets/a.py']
 
 
 def test_colours_are_far_apart():
@@ -148,7 +153,7 @@ def test_classes_of_few_images_and_a_pattern_of_sources(tmp_path):
     assert set(files) == files_under(tmp_path)
     assert leaf == 'configs/signs/resnet18_1xb32-30e_signs.py'
     assert 'configs/signs/resnet18_light_1xb32-30e_signs.py' in files
-    lists = [(tmp_path / f'data/signs/{part}.txt').read_text() for part in LISTS]
+    lists = [(tmp_path / f'data/signs/{part}.txt').read_text() for part in PARTS]
     assert '02/000.png\t02\n02/001.png\t02' in lists[0]
     for name in ('00', '01'):
         parts = [text.count(f'{name}/00{i}.png') for i in range(4) for text in lists]
@@ -157,7 +162,7 @@ def test_classes_of_few_images_and_a_pattern_of_sources(tmp_path):
 
 def test_a_set_with_lists_keeps_them_and_nothing_is_written_twice(bccd_root, tmp_path):
     report, files, leaf = create_dataset('cells', str(bccd_root), str(tmp_path))
-    lists = {p: f'ImageSets/Main/{p}.txt' for p in LISTS}
+    lists = {p: f'ImageSets/Main/{p}.txt' for p in PARTS}
     for path in lists.values():
         made = (tmp_path / 'data/cells' / path).read_text().split()
         assert sorted(made) == sorted((bccd_root / path).read_text().split())
@@ -175,7 +180,7 @@ def test_a_set_without_lists_is_split(tmp_path):
     before = sorted((tmp_path / 'raw').rglob('*'))
     report, _, _ = create_dataset('faces', str(tmp_path / 'raw'), str(tmp_path))
     main = tmp_path / 'data/faces/ImageSets/Main'
-    counts = {p: len((main / f'{p}.txt').read_text().split()) for p in LISTS}
+    counts = {p: len((main / f'{p}.txt').read_text().split()) for p in PARTS}
     assert counts == {'train': 32, 'val': 4, 'test': 4}
     assert 'off by' in report
     assert sorted((tmp_path / 'raw').rglob('*')) == before
@@ -195,28 +200,25 @@ def test_boxes_that_count_from_zero_say_so(bccd_root, tmp_path, xmin, said):
 def test_a_file_in_the_way_leaves_nothing_behind(bccd_root, tmp_path):
     (tmp_path / 'tests/datasets').mkdir(parents=True)
     (tmp_path / 'tests/datasets/test_cells.py').write_text('mine\n')
-    with pytest.raises(
-        UserError, match=r'tests/datasets/test_cells\.py: already there'
-    ):
+    with pytest.raises(UserError, match=r'tests/datasets/test_cells\.py: already ex'):
         create_dataset('cells', str(bccd_root), str(tmp_path))
     assert files_under(tmp_path) == {'tests/datasets/test_cells.py'}
     assert not (tmp_path / 'data').exists()
 
 
 def test_a_disk_that_fills_leaves_no_file_behind(bccd_root, tmp_path, monkeypatch):
-    written = []
+    handles, make = [], tempfile.mkstemp
 
-    def full(path, text):
-        if len(written) == 3:
+    def full(**where):
+        if 'tests' in where['dir']:
             raise OSError(28, 'No space left on device')
-        written.append(path)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text)
+        handles.append(make(**where))
+        return handles[-1]
 
-    monkeypatch.setattr('custom_datasets.scaffold.new_dataset.write_text', full)
+    monkeypatch.setattr(tempfile, 'mkstemp', full)
     with pytest.raises(UserError, match=r'No space left.*nothing was written'):
         create_dataset('cells', str(bccd_root), str(tmp_path))
-    assert not files_under(tmp_path)
+    assert handles and not files_under(tmp_path)
     assert not (tmp_path / 'data/cells').exists()
     monkeypatch.undo()
     _, files, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
@@ -224,7 +226,7 @@ def test_a_disk_that_fills_leaves_no_file_behind(bccd_root, tmp_path, monkeypatc
 
 
 def read_lists(folder):
-    return {p: (folder / f'{p}.txt').read_text().splitlines() for p in LISTS}
+    return {p: (folder / f'{p}.txt').read_text().splitlines() for p in PARTS}
 
 
 def test_a_source_without_a_validation_part_is_not_validated_on_its_test(tmp_path):
@@ -241,8 +243,8 @@ def test_a_source_without_a_validation_part_is_not_validated_on_its_test(tmp_pat
     assert {line.split('/')[0] for line in lists['val'] + lists['train']} == {'train'}
     assert {line.split('/')[0] for line in lists['test']} == {'test'}
     base = (tmp_path / 'configs/_base_/datasets/letters.py').read_text()
-    assert 'ann_file' not in base
-    assert 'no validation part: a ninth of train is it' in report
+    assert "test = dict(ann_file='test.txt'" in base
+    assert 'no validation part: it is a ninth of train' in report
     assert 'test (held)' in report
 
 
@@ -279,7 +281,7 @@ def test_a_source_without_a_test_part_says_so(tmp_path):
     report, _, _ = create_dataset('letters', str(tmp_path / 'in'), str(tmp_path))
     assert report.endswith('\nno test part: tested on the validation set')
     base = (tmp_path / 'configs/_base_/datasets/letters.py').read_text()
-    assert base.count("ann_file='val.txt'") == 1
+    assert "test = dict(ann_file='val.txt'" in base
 
 
 def test_a_source_that_cannot_be_used_leaves_nothing_behind(tmp_path):
@@ -311,20 +313,20 @@ def test_data_that_are_there_are_used_for_the_same_source_only(bccd_root, tmp_pa
     )
     assert sorted(data.rglob('*')) == before and not files_under(tmp_path)
     report, _, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
-    assert 'there already, and used as it is' in report
+    assert 'already exists, and is used as it is' in report
 
 
 def test_data_of_an_unknown_source_are_used(bccd_root, tmp_path):
     convert(str(bccd_root), str(tmp_path / 'data/cells'))
     (tmp_path / 'data/cells' / MARK).write_text('')
     report, _, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
-    assert 'there already, and used as it is' in report
+    assert 'already exists, and is used as it is' in report
 
 
 def test_data_that_are_there_may_be_the_source(bccd_root, tmp_path):
     convert(str(bccd_root), str(tmp_path / 'data/cells'))
     report, _, _ = create_dataset('cells', str(tmp_path / 'data/cells'), str(tmp_path))
-    assert 'there already, and used as it is' in report
+    assert 'already exists, and is used as it is' in report
 
 
 def test_drawn_data_in_the_place_are_not_taken_for_converted_ones(bccd_root, tmp_path):

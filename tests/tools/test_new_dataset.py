@@ -163,14 +163,14 @@ def test_errors_in_the_data_are_shown_and_the_files_stay(
     made = run(repository, 'tools/new_dataset.py', 'cells', export)
     assert made.returncode == 1
     assert 'undecodable-image' in made.stdout
-    assert 'mend the errors above, then: python tools/train.py' in made.stderr
+    assert 'fix the errors above, then: python tools/train.py' in made.stderr
     assert (repository / 'custom_datasets/datasets/cells.py').exists()
 
 
 def test_nothing_is_overwritten(repository, bccd_root):
     made = run(repository, 'tools/new_dataset.py', 'bccd', bccd_root)
     assert made.returncode == 1
-    assert 'custom_datasets/datasets/bccd.py: already there' in made.stderr
+    assert 'custom_datasets/datasets/bccd.py: already exists' in made.stderr
     assert not (repository / 'data').exists()
 
 
