@@ -90,7 +90,7 @@ def _read(path: str) -> Config:
         return Config.fromfile(path, import_custom_modules=False)
     except ImportError as error:
         raise ConfigError(f'{path}: {error}; {INSTALL}') from error
-    except (OSError, SyntaxError, KeyError, TypeError) as error:
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f'{path}: cannot be read ({error})') from error
 
 
@@ -363,7 +363,7 @@ SETTINGS = (
     Setting(
         'dataset_base',
         'FILE',
-        "puts our data set in the place of a whole upstream config's",
+        'replaces the data sets of a whole upstream config by those of a base',
         _place_dataset,
         on_data=True,
     ),
@@ -374,7 +374,7 @@ SETTINGS = (
         _move,
         on_data=True,
     ),
-    Setting('fold', 'K', 'uses the lists of fold K', _take_fold, on_data=True),
+    Setting('fold', 'K', 'uses the lists of one fold', _take_fold, on_data=True),
     Setting(
         'classes',
         'NAMES or FILE',
@@ -392,33 +392,38 @@ SETTINGS = (
     Setting(
         'image_scale',
         'W,H or N',
-        'size in pixels that all pipelines resize images to',
+        'size in pixels that all pipelines resize images to, in training and test',
         _set_image_scale,
         on_data=True,
     ),
     Setting(
         'loss',
-        ', '.join(recipes.LOSSES),
-        "a classifier's loss",
+        ' or '.join(recipes.LOSSES),
+        'the loss of a classifier',
         recipes.set_loss,
     ),
-    Setting('mix', ', '.join(recipes.MIXES), 'mixes images', recipes.set_mix),
+    Setting(
+        'mix',
+        ' or '.join(recipes.MIXES),
+        'mixes the images of a batch, and their labels, for a classifier',
+        recipes.set_mix,
+    ),
     Setting(
         'sampling',
-        ', '.join(recipes.SAMPLINGS),
-        'shows rare classes more often; the second one is for detectors too',
+        ' or '.join(recipes.SAMPLINGS),
+        'shows rare classes more often; the second is for detectors too',
         recipes.set_sampling,
     ),
     Setting(
         'augment',
         ','.join(recipes.GROUPS),
-        'Albumentations for a classifier: one transform of each group named',
+        'Albumentations for a classifier: one transform of each group you name',
         recipes.set_augment,
     ),
     Setting(
         'colour_is_class',
         'True or False',
-        'colour tells the classes apart, so augment=colour is refused',
+        'whether colour tells classes apart: then augment=colour is refused',
     ),
     Setting(
         'from_scratch',
@@ -428,8 +433,8 @@ SETTINGS = (
     ),
     Setting(
         'track',
-        'tensorboard, wandb, mlflow',
-        'shows curves there too; install the package first',
+        'tensorboard,wandb,mlflow',
+        'shows the curves of a run there too; install the package first',
     ),
 )
 

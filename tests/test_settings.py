@@ -11,7 +11,14 @@ from mmengine.registry import init_default_scope
 from custom_datasets.checks.check import check_config
 from custom_datasets.config import iter_datasets
 from custom_datasets.errors import ConfigError
-from custom_datasets.settings import apply_data_settings, apply_settings
+from custom_datasets.settings import (
+    SETTINGS,
+    apply_data_settings,
+    apply_settings,
+    load_config,
+    settings_table,
+)
+from custom_datasets.training.tracking import TRACKERS
 from tests.leaves import LEAVES, ROOT, SAMPLE
 
 
@@ -278,3 +285,244 @@ def test_data_overrides_need_neither_torch_nor_mmdet():
         "sys.exit(bool({'torch', 'mmdet', 'mmcv'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, '-c', code], cwd=ROOT).returncode == 0
+
+
+def test_the_table_is_that_of_the_docs():
+    assert f'\n\n{settings_table()}\n\n' in (ROOT / 'docs/settings.md').read_text()
+    values = {setting.name: setting.values for setting in SETTINGS}
+    assert len(values) == len(SETTINGS)
+    assert values['track'] == ','.join(TRACKERS)
+
+
+@pytest.mark.parametrize(
+    ('text', 'options', 'message'),
+    [
+        (None, {}, 'no such config'),
+        ('a = ', {}, 'cannot be read'),
+        ("_base_ = './no.py'", {}, 'cannot be read'),
+        ('a = [1]', {'a.3': 1}, 'cannot be read'),
+        ('model = 3', {}, 'model=3: must be a dict'),
+    ],
+)
+def test_a_config_that_cannot_be_read(tmp_path, text, options, message):
+    if text is not None:
+        (tmp_path / 'leaf.py').write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(str(tmp_path / 'leaf.py'), options)
+
+
+def test_a_package_that_is_missing(monkeypatch):
+    def missing(*_, **__):
+        raise ModuleNotFoundError('mmdet is not installed')
+
+    monkeypatch.setattr(Config, 'fromfile', missing)
+    with pytest.raises(ConfigError, match='mmdet is not installed; .* brings the main'):
+        load_config(str(SAMPLE))
+
+
+BCCD = ROOT / 'configs/_base_/datasets/bccd.py'
+WHOLE = f"""
+_base_ = 'mmdet::atss/atss_r50_fpn_1x_coco.py'
+runner_type = 'PluginRunner'
+dataset_base = '{BCCD}'
+"""
+OWN = """
+_base_ = 'mmdet::atss/atss_r50_fpn_1x_coco.py'
+train_dataloader = dict(dataset=dict(data_root='/mine'))
+"""
+
+
+@pytest.fixture
+def write_leaf(tmp_path):
+    """Write a leaf, and return its path."""
+
+    def write(text, name='leaf.py'):
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return write
+
+
+def roots(cfg):
+    return [dataset['data_root'] for dataset in iter_datasets(cfg)]
+
+
+def test_an_inherited_data_root_moves_nothing(write_leaf, tmp_path):
+    cfg = load_config(write_leaf(OWN))
+    assert roots(cfg) == ['/mine', 'data/coco/', 'data/coco/']
+    # Nor does it when this config is written down and read again.
+    cfg.dump(tmp_path / 'dumped.py')
+    assert roots(load_config(str(tmp_path / 'dumped.py'))) == roots(cfg)
+
+
+@pytest.mark.parametrize('place', ['leaf', 'base', 'option'])
+def test_a_data_root_of_ones_own_beside_an_inherited_one(write_leaf, place):
+    text, options = OWN, {}
+    if place == 'option':
+        options = {'data_root': '/new'}
+    elif place == 'leaf':
+        text = OWN + "data_root = '/new'"
+    else:
+        write_leaf(OWN + "data_root = '/new'", 'base.py')
+        text = "_base_ = './base.py'"
+    assert roots(load_config(write_leaf(text), options)) == ['/new'] * 3
+
+
+def test_a_whole_upstream_config_gets_our_data_sets(write_leaf):
+    base, cfg = Config.fromfile(BCCD), load_config(write_leaf(WHOLE))
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        assert cfg[loader].dataset == base[loader].dataset
+    assert cfg.val_evaluator == base.val_evaluator
+    assert cfg.test_evaluator == base.test_evaluator
+    assert cfg.tta_pipeline == base.tta_pipeline
+    assert cfg.custom_imports.imports == base.custom_imports.imports
+    assert (cfg.num_classes, cfg.model.bbox_head.num_classes) == (3, 3)
+    # Of the model, not of the data.
+    assert cfg.train_dataloader.batch_size == 2
+    assert cfg.optim_wrapper.optimizer.lr == 0.01
+
+
+@pytest.mark.parametrize('between', [False, True])
+def test_what_the_leaf_and_the_command_line_change_of_a_data_set_stays(
+    write_leaf, between
+):
+    text = WHOLE + (
+        'train_dataloader = dict(batch_size=3, dataset=dict(seg_map_suffix=".x"))\n'
+        "test_evaluator = dict(type='Own', _delete_=True)\n"
+        "custom_imports = dict(imports=['mine'])\n"
+    )
+    if between:
+        write_leaf(text, 'base.py')
+        text = "_base_ = './base.py'"
+    options = {'val_dataloader.dataset.indices': 2, 'fold': 0, 'data_root': '/new'}
+    cfg = load_config(write_leaf(text), options)
+    assert cfg.train_dataloader.batch_size == 3
+    assert cfg.train_dataloader.dataset.seg_map_suffix == '.x'
+    assert cfg.train_dataloader.dataset.type == 'BCCDDataset'
+    assert cfg.val_dataloader.dataset.indices == 2
+    assert cfg.test_evaluator == {'type': 'Own'}
+    assert cfg.val_evaluator == Config.fromfile(BCCD).val_evaluator
+    assert lists(cfg) == {
+        f'ImageSets/Main/fold_0/{p}.txt' for p in ('train', 'val', 'test')
+    }
+    assert roots(cfg) == ['/new'] * 3
+    assert cfg.custom_imports.imports[0] == 'mine'
+
+
+def test_what_was_put_in_place_is_written_down_and_read_again(write_leaf, tmp_path):
+    cfg = load_config(write_leaf(WHOLE), {'train_dataloader.dataset.indices': 2})
+    before = cfg.to_dict()
+    apply_data_settings(cfg)
+    assert cfg.to_dict() == before
+    cfg.dump(tmp_path / 'dumped.py')
+    again = load_config(str(tmp_path / 'dumped.py'))
+    assert again.to_dict() == before
+
+
+def test_a_base_brings_its_own_settings(write_leaf):
+    folder = ROOT / 'configs/_base_/datasets'
+    text = WHOLE.replace('bccd.py', 'tagger_light.py')
+    cfg = load_config(write_leaf(text))
+    assert cfg.model.bbox_head.num_classes == len(cfg.classes) == 22
+    assert cfg.test_dataloader.dataset.pipeline[1].scale == (320, 240)
+    cfg = load_config(write_leaf(text), {'image_scale': [64, 48], 'classes': ['a']})
+    assert cfg.model.bbox_head.num_classes == 1
+    assert cfg.test_dataloader.dataset.pipeline[1].scale == (64, 48)
+    # The same on the command line, for a leaf that is composed.
+    cfg = load_config(str(SAMPLE), {'dataset_base': str(folder / 'face_mask.py')})
+    assert {d['type'] for d in iter_datasets(cfg)} == {'FaceMaskDataset'}
+
+
+def test_test_time_augmentation_is_that_of_the_base(write_leaf):
+    cfg = Config.fromfile(write_leaf(WHOLE))
+    # As the stock test.py does.
+    cfg.tta_pipeline = [{'type': 'Resize', 'scale': (1333, 800)}]
+    cfg.model = {'type': 'DetTTAModel', 'module': cfg.model}
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    apply_data_settings(cfg)
+    expected = Config.fromfile(BCCD).tta_pipeline
+    assert cfg.test_dataloader.dataset.pipeline == cfg.tta_pipeline == expected
+
+
+@pytest.mark.parametrize('value', ['no/such.py', 5])
+def test_a_base_that_does_not_exist(write_leaf, value):
+    with pytest.raises(ConfigError, match=f'dataset_base={value}: no such file'):
+        load_config(write_leaf(WHOLE), {'dataset_base': value})
+
+
+def sized(*steps, tta=(), scope='mmdet'):
+    pipeline = [{'type': kind, **sizes} for kind, sizes in steps]
+    return Config(
+        {
+            'default_scope': scope,
+            'train_dataloader': {'dataset': {'dataset': {'pipeline': pipeline}}},
+            'tta_pipeline': list(tta),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ('size', 'kind', 'before', 'after'),
+    [
+        ([320, 240], 'RandomResize', {'scale': (640, 480)}, (320, 240)),
+        ([320, 240], 'RandomCrop', {'crop_size': (640, 480)}, (320, 256)),
+        ([330, 240], 'Pad', {'size': (640, 480)}, (352, 256)),
+        (32, 'mmdet.Resize', {'scale': (1333, 800)}, (67, 53)),
+        (
+            [320, 240],
+            'RandomResize',
+            {'scale': [(640, 480), (320, 240)]},
+            [(320, 240), (160, 120)],
+        ),
+        ([320, 240], 'RandomChoiceResize', {'scales': [(640, 480)]}, [(320, 240)]),
+        ([320, 240], 'Pad', {'size_divisor': 32}, None),
+        ([320, 240], 'Albu', {'scale': (0.5, 0.9)}, (0.5, 0.9)),
+    ],
+)
+def test_sizes_of_a_detector_follow(size, kind, before, after):
+    cfg = sized(('Resize', {'scale': (640, 480)}), (kind, before))
+    cfg.image_scale = size
+    for _ in range(2):
+        apply_data_settings(cfg)
+        first, step = cfg.train_dataloader.dataset.dataset.pipeline
+        assert first.scale == (tuple(size) if isinstance(size, list) else (size, size))
+        (key,) = before
+        assert step.get(key) == (after if after is not None else before[key])
+
+
+def test_sizes_of_a_classifier_follow_its_crop():
+    cfg = sized(
+        ('ResizeEdge', {'scale': 256}),
+        ('CenterCrop', {'crop_size': 224}),
+        tta=[
+            {
+                'type': 'TestTimeAug',
+                'transforms': [
+                    [{'type': 'Resize', 'scale': (side, side)} for side in (224, 256)]
+                ],
+            }
+        ],
+        scope='mmpretrain',
+    )
+    cfg.image_scale = 64
+    for _ in range(2):
+        apply_data_settings(cfg)
+        edge, crop = cfg.train_dataloader.dataset.dataset.pipeline
+        assert (edge.scale, crop.crop_size) == (73, 64)
+        (choices,) = cfg.tta_pipeline[0].transforms
+        assert [step.scale for step in choices] == [(64, 64), (73, 73)]
+
+
+@pytest.mark.parametrize('size', ['big', [64], [64, 0], [64, 'x'], 6.4])
+def test_an_image_scale_is_one_side_or_two(size):
+    cfg = sized(('Resize', {'scale': (640, 480)}))
+    cfg.image_scale = size
+    with pytest.raises(ConfigError, match='needs width and height in pixels'):
+        apply_data_settings(cfg)
+
+
+def test_a_crop_of_one_side_has_no_two():
+    cfg = sized(('RandomResizedCrop', {'scale': 224}))
+    cfg.image_scale = (64, 48)
+    with pytest.raises(ConfigError, match='RandomResizedCrop has one side'):
+        apply_data_settings(cfg)

@@ -6,34 +6,34 @@ usage: python tools/train.py CONFIG [stock options]
 The stock options are those of mmdet's or mmpretrain's own train.py, among
 them --work-dir, --amp, --resume [CHECKPOINT], --auto-scale-lr,
 --cfg-options KEY=VALUE ... and --launcher. Settings for the whole config, by
---cfg-options or at the top of a leaf:
+--cfg-options or at the top of a leaf (more in docs/settings.md):
 
   dataset_base=FILE
-      puts our data set in the place of a whole upstream config's
+      replaces the data sets of a whole upstream config by those of a base
   data_root=DIR
       moves the train, val and test sets at once
   fold=K
-      uses the lists of fold K
+      uses the lists of one fold
   classes=NAMES or FILE
       other classes, for data sets and heads; a file has one per line
   ignore_classes=NAMES
       annotated classes that all data sets leave out on purpose
   image_scale=W,H or N
-      size in pixels that all pipelines resize images to
-  loss=focal, class-weighted, label-smoothing
-      a classifier's loss
-  mix=mixup, cutmix
-      mixes images
-  sampling=class-balanced, repeat-factor
-      shows rare classes more often; the second one is for detectors too
+      size in pixels that all pipelines resize images to, in training and test
+  loss=focal or class-weighted or label-smoothing
+      the loss of a classifier
+  mix=mixup or cutmix
+      mixes the images of a batch, and their labels, for a classifier
+  sampling=class-balanced or repeat-factor
+      shows rare classes more often; the second is for detectors too
   augment=geometry,blur,noise,light,occlusion,colour
-      Albumentations for a classifier: one transform of each group named
+      Albumentations for a classifier: one transform of each group you name
   colour_is_class=True or False
-      colour tells the classes apart, so augment=colour is refused
+      whether colour tells classes apart: then augment=colour is refused
   from_scratch=True or False
       random weights: nothing downloaded, nothing frozen, batch norm trained
-  track=tensorboard, wandb, mlflow
-      shows curves there too; install the package first
+  track=tensorboard,wandb,mlflow
+      shows the curves of a run there too; install the package first
 
 Before anything is built, the config and its annotations are checked; errors
 stop the run, and settings without effect are shown (tools/check.py shows all

@@ -113,7 +113,7 @@ def test_numbered_folders_of_small_ppm_become_a_training_run(repository, tmp_pat
     assert len(set.union(*lists.values())) == 36
     leaf = 'configs/signs/resnet18_light_1xb32-30e_signs.py'
     assert (
-        'scale=64'
+        'image_scale = 64'
         in (repository / 'configs/_base_/datasets/signs_light.py').read_text()
     )
     done = run(repository, 'tools/train.py', leaf, *small()[:4])
@@ -146,7 +146,7 @@ def test_named_folders_of_few_mixed_images_become_a_training_run(repository, tmp
     assert 'without an image left out: Nothing' in made.stdout
     assert 'in train only: One (1), Two of it (2)' in made.stdout
     light = repository / 'configs/_base_/datasets/pocket_light.py'
-    assert 'scale=128' in light.read_text()
+    assert 'image_scale = 128' in light.read_text()
     leaf = 'configs/pocket/resnet18_light_1xb32-30e_pocket.py'
     done = run(repository, 'tools/train.py', leaf, *small()[:4])
 
