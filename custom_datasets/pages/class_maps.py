@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from custom_datasets.errors import UserError
+from custom_datasets.evaluation.classification_report import ClassificationReport
 from custom_datasets.files import Image as Pixels
 from custom_datasets.predicting.config import quiet
 
@@ -29,10 +30,8 @@ Heat = NDArray[np.floating[Any]]
 class ClassMap(NamedTuple):
     """What speaks for a class in an image.
 
-    Attributes:
-        name: The class.
-        heat: Shape (rows, columns) of the network's last features, 0 to 1; it
-            covers all of the image. Nothing speaks for the class where all is 0.
+    ``heat``, 0 to 1, has the shape (rows, columns) of the network's last features and
+    covers all of the image. Nothing speaks for the class where all is 0.
     """
 
     name: str
@@ -42,9 +41,8 @@ class ClassMap(NamedTuple):
 class Explained(NamedTuple):
     """An image as the network sees it, behind the test pipeline.
 
-    Attributes:
-        pixels: BGR, shape (height, width, 3).
-        maps: For the predicted class, and for the true one where it differs.
+    ``pixels`` are BGR, shape (height, width, 3). There is a map for the predicted
+    class, and one for the true class where it differs.
     """
 
     pixels: Pixels
@@ -52,12 +50,7 @@ class Explained(NamedTuple):
 
 
 class Explanations(NamedTuple):
-    """What could be explained.
-
-    Attributes:
-        images: By the path of the image.
-        refusal: Why there are none, as a sentence; else empty.
-    """
+    """Images by their paths, or why there are none (``refusal``, a sentence)."""
 
     images: dict[str, Explained]
     refusal: str = ''
@@ -74,8 +67,8 @@ class Explanations(NamedTuple):
         }
 
 
-MOST_MISTAKES = 12
-MOST_TYPICAL = 12
+_MOST_MISTAKES = 12
+_MOST_TYPICAL = 12
 
 
 class NoFeatureMap(UserError):
@@ -83,19 +76,14 @@ class NoFeatureMap(UserError):
 
 
 def draw_class_maps(
-    cfg: Config, checkpoint: str, report: Mapping[str, Any], device: str = 'cpu'
+    cfg: Config, checkpoint: str, report: ClassificationReport, device: str = 'cpu'
 ) -> Explanations:
     """Explain the surest mistakes and the most typical images of a report.
 
-    Args:
-        cfg: The config, after its overrides are applied and its modules
-            imported.
-        checkpoint: Path or address of the weights.
-        report: See :mod:`custom_datasets.evaluation.classification_report`.
-        device: Where to run the network.
+    The config's modules must have been imported.
     """
-    mistakes = report['mistakes']['confident'][:MOST_MISTAKES]
-    rows = [*mistakes, *report['typical'][:MOST_TYPICAL]]
+    mistakes = report['mistakes']['confident'][:_MOST_MISTAKES]
+    rows = [*mistakes, *report['typical'][:_MOST_TYPICAL]]
     wanted = {
         row['path']: tuple(dict.fromkeys((row['predicted'], row['true'])))
         for row in rows
@@ -120,14 +108,14 @@ def class_heat(model: nn.Module, inputs: Tensor, labels: Sequence[int]) -> list[
         labels: Classes to explain.
 
     Returns:
-        One map a class, shape (rows, columns) of the last features: the
-        features, weighted by the mean gradient of the class's logit, where
-        positive, and divided by the largest.
+        One map per class, shape (rows, columns) of the last features: the features,
+        weighted by the mean gradient of the class's logit, where positive, and
+        divided by the largest.
 
     Raises:
-        NoFeatureMap: The backbone's last output is no map, or has one place.
+        NoFeatureMap: The backbone's last output is not a map, or has one place.
     """
-    kept: list[Tensor] = []
+    cut_at: list[Tensor] = []
 
     def cut(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         """Let the gradient end at the features: what leads to them is not needed."""
@@ -144,7 +132,7 @@ def class_heat(model: nn.Module, inputs: Tensor, labels: Sequence[int]) -> list[
                 )
             )
         features = last.detach().requires_grad_()
-        kept.append(features)
+        cut_at.append(features)
         # What works in place must not do so on what the gradient is asked of.
         last = features.clone()
         return (
@@ -158,8 +146,8 @@ def class_heat(model: nn.Module, inputs: Tensor, labels: Sequence[int]) -> list[
         with torch.enable_grad():
             logits = model(inputs, mode='tensor')
             if not isinstance(logits, Tensor) or logits.ndim != 2:
-                raise NoFeatureMap(_no_map(model, 'gives no logit a class'))
-            return [_heat(logits[0, label], kept[0]) for label in labels]
+                raise NoFeatureMap(_no_map(model, 'gives no logit per class'))
+            return [_heat(logits[0, label], cut_at[0]) for label in labels]
     finally:
         hook.remove()
 
@@ -169,14 +157,14 @@ def _heat(logit: Tensor, features: Tensor) -> Heat:
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     heat = (weights * features).sum(dim=1)[0].clamp(min=0)
     heat = heat / heat.max().clamp(min=torch.finfo(heat.dtype).tiny)
-    found: Heat = heat.detach().float().cpu().numpy()
-    return found
+    array: Heat = heat.detach().float().cpu().numpy()
+    return array
 
 
 def _build(cfg: Config, checkpoint: str) -> nn.Module:
-    given = dict(cfg.model)
-    given.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    model: nn.Module = MODELS.build(given)
+    settings = dict(cfg.model)
+    settings.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+    model: nn.Module = MODELS.build(settings)
     load_checkpoint(model, checkpoint, map_location='cpu')
     return model.eval().requires_grad_(False)
 
@@ -191,7 +179,7 @@ def _explain(
         str(dataset.get_data_info(index)['img_path']): index
         for index in range(len(dataset))
     }
-    found = {}
+    explained = {}
     for path, names in wanted.items():
         if path not in places:
             continue
@@ -202,8 +190,8 @@ def _explain(
         labels = [list(classes).index(name) for name in names]
         heats = class_heat(model, ready['inputs'], labels)
         maps = tuple(map(ClassMap, names, heats))
-        found[path] = Explained(_pixels(packed['inputs']), maps)
-    return found
+        explained[path] = Explained(_pixels(packed['inputs']), maps)
+    return explained
 
 
 def _pixels(inputs: Tensor) -> Pixels:

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from custom_datasets.checks.report import summary
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
@@ -31,7 +32,6 @@ from custom_datasets.pages.data_report import Progress, Report, gather
 from custom_datasets.pages.kit import (
     MOST_CLASSES,
     MOST_COLOURS,
-    Html,
     base_name,
     clipped,
     extent,
@@ -220,7 +220,7 @@ def _classes(report: Report) -> dict[str, Any]:
     return {'rows': rows, 'totals': totals, 'total': total, 'hidden': hidden}
 
 
-Figure = tuple[str, str, Html]
+Figure = tuple[str, str, Markup]
 """A title, what the chart says, and the chart."""
 
 

@@ -32,17 +32,11 @@ MOST_COLOURS = 100
 NOTHING = '\N{EN DASH}'
 """Stands where a number is not defined."""
 
-_GOLDEN_ANGLE = 0.381966
-_LEAST_CONTRAST = 3.0  # For graphics: WCAG 2.2, success criterion 1.4.11.
-
 
 def class_colours(count: int, palette: Any = None) -> list[Colour]:
-    """Return a colour for each class.
+    """Return a colour for each class: of the palette in ``METAINFO``, if it has enough.
 
-    Args:
-        count: How many classes there are.
-        palette: That of ``METAINFO``; where it is none for so many classes
-            (``random``, say), hues far apart are taken.
+    Otherwise (``random``, say) hues far apart are taken.
     """
     if isinstance(palette, Sequence) and not isinstance(palette, str):
         if len(palette) >= count and all(map(_is_colour, palette)):
@@ -69,28 +63,6 @@ def contrast(one: Colour, other: Colour) -> float:
 def css(colour: Colour) -> str:
     """Write a colour as a style sheet has it."""
     return '#{:02x}{:02x}{:02x}'.format(*colour)
-
-
-def _is_colour(value: Any) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) == 3
-        and all(isinstance(band, int) and 0 <= band <= 255 for band in value)
-    )
-
-
-def _hue(hue: float) -> Colour:
-    red, green, blue = (round(255 * c) for c in colorsys.hls_to_rgb(hue, 0.5, 0.7))
-    return red, green, blue
-
-
-def _luminance(colour: Colour) -> float:
-    shares = [band / 255 for band in colour]
-    red, green, blue = (
-        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
-        for share in shares
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def class_styles(classes: Sequence[str]) -> dict[str, str]:
@@ -167,12 +139,12 @@ def render(
     """Return a whole page.
 
     Args:
-        template: Its file in ``templates/``, which extends ``page.html``.
+        template: A file in ``templates/`` that extends ``page.html``.
         heading: What the page is about.
         kind: What sort of report it is, for the browser's tab.
         colours: One for each class ``c0``, ``c1``, ... of the style sheet.
         frame: Width over height of most pictures.
-        **content: What the template shows; a name that is missing is an error.
+        **content: All that the template shows; a missing name is an error.
     """
     text = environment.get_template(template).render(
         heading=clipped(heading),
@@ -189,6 +161,30 @@ def render(
 
 
 _HERE = Path(__file__).parent
+_GOLDEN_ANGLE = 0.381966
+_LEAST_CONTRAST = 3.0  # For graphics: WCAG 2.2, success criterion 1.4.11.
+
+
+def _is_colour(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 3
+        and all(isinstance(band, int) and 0 <= band <= 255 for band in value)
+    )
+
+
+def _hue(hue: float) -> Colour:
+    red, green, blue = (round(255 * c) for c in colorsys.hls_to_rgb(hue, 0.5, 0.7))
+    return red, green, blue
+
+
+def _luminance(colour: Colour) -> float:
+    shares = [band / 255 for band in colour]
+    red, green, blue = (
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+        for share in shares
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _style_sheet(colours: Sequence[Colour]) -> Markup:
@@ -233,5 +229,3 @@ def _make_environment() -> Environment:
 
 environment = _make_environment()
 """Where templates are found, with filters and names that all of them use."""
-
-Html = Markup

@@ -96,7 +96,9 @@ def write_run_report(
             # It imports mmpretrain, which a detector's user may not have.
             from custom_datasets.pages.class_maps import draw_class_maps
 
-            explained = draw_class_maps(report.cfg, checkpoint, content)
+            explained = draw_class_maps(
+                report.cfg, checkpoint, cast(ClassificationReport, content)
+            )
             content['class_maps'] = explained.facts()
     folder = out or _default_folder(report, config)
     text = json.dumps(content, indent=1, allow_nan=False, default=float)

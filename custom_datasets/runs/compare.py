@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from markupsafe import Markup
+
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.files import write_files
 from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines
-from custom_datasets.pages.kit import Html, class_colours, plural, render
+from custom_datasets.pages.kit import class_colours, plural, render
 from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
 from custom_datasets.runs.settings_diff import differences
 from custom_datasets.runs.tables import (
@@ -164,7 +166,7 @@ def _cell(cell: Cell, reach: float) -> dict[str, Any]:
     return {'kind': 'text', 'text': write_cell(cell)}
 
 
-Figure = tuple[str, str, Html]
+Figure = tuple[str, str, Markup]
 """A title, what the chart says, and the chart."""
 
 
