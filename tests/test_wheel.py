@@ -63,6 +63,14 @@ def test_the_wheel_is_what_is_imported(installed):
     assert path.startswith(str(site))
 
 
+def test_it_carries_templates_styles_and_all(installed):
+    _, site = installed
+    files = [path for path in (ROOT / 'custom_datasets').rglob('*') if path.is_file()]
+    names = {path.relative_to(ROOT) for path in files if path.suffix != '.pyc'}
+    assert any(name.suffix == '.jinja' for name in names)
+    assert not [str(name) for name in names if not (site / name).exists()]
+
+
 def test_it_checks_converts_and_reports(run, installed, bccd_root):
     home, _ = installed
     config = home / SAMPLE.relative_to(ROOT)

@@ -225,17 +225,16 @@ class RecordTestHook(Hook):  # type: ignore[misc]
         except UserError as error:
             runner.logger.warning(f'the test is not recorded: {error}')
             return
-        record.content['tests'].append(
-            {
-                'checkpoint': os.path.basename(path),
-                'when': _now(),
-                'seconds': round(time.perf_counter() - self._begun, 1),
-                'command': command(sys.argv),
-                'model': type(bare_model(runner)).__name__,
-                'data': fingerprint(runner.test_dataloader.dataset),
-                'metrics': plain(metrics or {}),
-            }
-        )
+        test = {
+            'checkpoint': os.path.basename(path),
+            'when': _now(),
+            'seconds': round(time.perf_counter() - self._begun, 1),
+            'command': command(sys.argv),
+            'model': type(bare_model(runner)).__name__,
+            'data': fingerprint(runner.test_dataloader.dataset),
+            'metrics': plain(metrics or {}),
+        }
+        record.content['tests'] = [*record.content['tests'], test]
         write_or_warn(record, runner.logger)
 
 
