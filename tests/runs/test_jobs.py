@@ -1,9 +1,11 @@
-"""Running jobs: in order, side by side, failing, interrupted."""
+"""Running jobs: in order, side by side, failing, interrupted.
+
+How they are resumed is tested in ``test_campaign.py``.
+"""
 
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,41 +78,6 @@ def test_each_job_is_trained_then_tested_with_its_last_checkpoint(tmp_path, lock
     assert done == list(zip(('fold_0', 'fold_1'), checkpoints, strict=True))
     assert failures == {}
     assert [(tmp_path / f'fold_{f}/tested').read_text() for f in (0, 1)] == checkpoints
-    assert (tmp_path / 'fold_0/trained').read_text() == 'None\n'
-
-
-def test_a_fold_with_a_checkpoint_is_resumed(tmp_path, lock):
-    for _ in range(2):
-        run([make_job(tmp_path, 0)], lock)
-    last = tmp_path / 'fold_0/epoch_2.pth'
-    trained = (tmp_path / 'fold_0/trained').read_text()
-    assert trained == f'None\nNone --resume {last}\n'
-
-
-def test_a_folder_that_was_moved_is_resumed_where_it_is(tmp_path, lock):
-    run([make_job(tmp_path, 0)], lock)
-    moved = tmp_path / 'moved'
-    (tmp_path / 'fold_0').rename(moved)
-    assert last_checkpoint(str(moved)) == str(moved / 'epoch_2.pth')
-    (moved / 'epoch_2.pth').unlink()
-    assert last_checkpoint(str(moved)) is None
-
-
-def test_steps_run_in_order_and_without_the_training_if_that_is_done(tmp_path, lock):
-    job = make_job(tmp_path, 0)
-    script = tmp_path / 'test_0.py'
-
-    def predict(checkpoint):
-        return [sys.executable, str(script), str(tmp_path / 'predicted'), checkpoint]
-
-    last = str(tmp_path / 'fold_0/epoch_2.pth')
-    assert run([replace(job, steps=[*job.steps, predict])], lock)[1] == {}
-    assert (tmp_path / 'fold_0/tested').read_text() == last
-    assert (tmp_path / 'predicted').read_text() == last
-
-    done, _ = run([replace(job, steps=[predict], checkpoint='best.pth')], lock)
-    assert [checkpoint for _, checkpoint in done] == ['best.pth']
-    assert (tmp_path / 'predicted').read_text() == 'best.pth'
     assert (tmp_path / 'fold_0/trained').read_text() == 'None\n'
 
 

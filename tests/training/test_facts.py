@@ -17,8 +17,6 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from custom_datasets.datasets.bccd import BCCDDataset
-from custom_datasets.samples.voc import draw_bccd
 from custom_datasets.training.facts import (
     augmentations,
     batch_size,
@@ -102,13 +100,6 @@ def runner():
     )
 
 
-def test_a_wrapper_without_a_type_is_the_plain_one():
-    given = runner()
-    given.cfg = CFG.copy()
-    given.cfg.optim_wrapper = {'optimizer': {'type': 'SGD'}}
-    assert training_facts(given)['optimizer']['wrapper'] == 'OptimWrapper'
-
-
 def test_facts():
     facts = training_facts(runner())
     assert facts['seed'] == 3
@@ -135,6 +126,19 @@ def test_facts():
     assert facts['model'] == {'type': 'Net', 'parameters': 14, 'trainable': 10}
 
 
+def test_facts_of_iterations_and_a_wrapper_without_a_type():
+    class IterBasedTrainLoop:
+        pass
+
+    counting = runner()
+    counting.train_loop = IterBasedTrainLoop()
+    counting.cfg = CFG.copy()
+    counting.cfg.optim_wrapper = {'optimizer': {'type': 'SGD'}}
+    facts = training_facts(counting)
+    assert facts['schedule']['epochs'] is None
+    assert facts['optimizer']['wrapper'] == 'OptimWrapper'
+
+
 def test_losses_have_the_settings_of_the_config():
     assert losses(Net(), CFG.model) == {
         'heads.1.loss_cls': 'FocalLoss(gamma=2.0)',
@@ -150,15 +154,6 @@ def test_augmentations_are_in_order():
         'batch: [Mixup(alpha=0.8)]',
     ]
     assert augmentations({}) == []
-
-
-def test_iterations_are_counted_in_other_loops():
-    class IterBasedTrainLoop:
-        pass
-
-    counting = runner()
-    counting.train_loop = IterBasedTrainLoop()
-    assert training_facts(counting)['schedule']['epochs'] is None
 
 
 def test_a_batch_sampler_may_know_the_size():
@@ -305,33 +300,13 @@ def test_images_are_counted_in_classification():
     assert fingerprint(Listed(infos))['sha256'] != found['sha256']
 
 
-def test_what_lists_no_images_says_so():
-    found = fingerprint([1, 2])
-    assert (found['images'], found['sha256'], found['samples']) == (None, None, 2)
-    assert found['why'] == 'list lists no images (it has no get_data_info)'
-
-
-def test_a_sample_without_a_file_is_named():
+def test_what_stands_in_the_way_is_said():
+    result = fingerprint([1, 2])
+    assert (result['images'], result['sha256'], result['samples']) == (None, None, 2)
+    assert result['why'] == 'list lists no images (it has no get_data_info)'
     data = Listed(INFOS)
     data.get_data_info = lambda index: {'gt_label': 0}
     assert fingerprint(data)['why'] == 'sample 0 has no img_path'
-
-
-def test_a_registered_data_set(tmp_path):
-    found = []
-    for root in ('here', 'there'):
-        draw_bccd(str(tmp_path / root), {'train': 8}, (96, 80))
-        data = BCCDDataset(
-            'ImageSets/Main/train.txt', data_root=str(tmp_path / root), pipeline=[]
-        )
-        found.append(fingerprint(data))
-    assert found[0] == found[1]
-    assert found[0]['list'] == 'ImageSets/Main/train.txt'
-    assert found[0]['images'] == 8
-    words = ' '.join(
-        path.read_text() for path in (tmp_path / 'here/Annotations').iterdir()
-    )
-    assert found[0]['objects']['WBC'] == words.count('<name>WBC</name>')
 
 
 SAMPLE = {'inputs': torch.zeros(3, 8, 10)}
