@@ -4,8 +4,8 @@
 A detector's become a CSV of image_id,PredictionString or, where --out ends in
 .json, COCO's results; a classifier's become a CSV of id,label. The images need no
 annotations. With --sample the file has the columns, the images and their order of
-a sample submission, and what does not fit it is an error. Exit status: 0, 1 after
-an error, 2 for wrong usage.
+a sample submission, and whatever does not fit it is an error. Exit status: 0, 1
+after an error, 2 for wrong usage.
 """
 
 import argparse
@@ -19,14 +19,15 @@ from custom_datasets.cli import add_cfg_options, run_command
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    from custom_datasets.predicting.tables import FORMS, ORDER, STYLES
+    from custom_datasets.predicting.sample import FORMS, STYLES
+    from custom_datasets.predicting.tables import ORDER
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'predictions', metavar='PRED.pkl', help='what tools/test.py --out wrote'
     )
     parser.add_argument(
-        '--out', required=True, metavar='FILE', help='to write; ends in .csv or .json'
+        '--out', required=True, metavar='FILE', help='file to write: .csv, or .json'
     )
     parser.add_argument(
         '--sample', metavar='SAMPLE.csv', help="the competition's sample submission"
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--config',
         help="the model's config, for the names of its classes; needed for .json, for "
-        '--labels names and for columns called as classes',
+        '--labels names and for columns named like classes',
     )
     parser.add_argument(
         '--order',
@@ -51,8 +52,9 @@ def main(argv: list[str] | None = None) -> int:
         '--id',
         choices=FORMS,
         dest='id_form',
-        help="what an image is called: its file's name without ending (stem) or with "
-        "(name), its path, or the data set's id (default: as in --sample, or stem)",
+        help="what an image is called: its file's name without extension (stem) or "
+        "with (name), its path, or the data set's id (default: as in --sample, or "
+        'stem)',
     )
     parser.add_argument(
         '--score-thr',

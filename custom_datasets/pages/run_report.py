@@ -38,7 +38,8 @@ from custom_datasets.predicting.config import (
     read_dataset,
     read_settings,
 )
-from custom_datasets.predicting.predict import CheckpointFacts, Progress, predict
+from custom_datasets.predicting.model import CheckpointFacts
+from custom_datasets.predicting.predict import Progress, predict
 from custom_datasets.training.record import has_run, read_curves, read_run
 from custom_datasets.versions import TESTED, installed_version
 

@@ -18,20 +18,6 @@ from custom_datasets.evaluation.results import image_keys
 from custom_datasets.settings import load_config
 from custom_datasets.versions import INSTALL
 
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what is logged, printed and warned of from the terminal."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        logging.disable(before)
-
-
 SPLITS = {'test': 'test', 'validation': 'val'}
 """How a config abbreviates the parts of the data that a report is about."""
 
@@ -41,12 +27,8 @@ _NEEDED = ('img_id', 'img_path', 'ori_shape', 'instances')
 class DataSet(NamedTuple):
     """What a report needs to know of a data set.
 
-    Attributes:
-        classes: Their names, in the order that numbers them.
-        palette: That of ``METAINFO``, or None.
-        keys: What tells each image from the others in any run.
-        paths: Path of each image.
-        attributes: That of ``METAINFO``, or None.
+    ``keys`` tell each image from the others in any run, ``paths`` are those of the
+    images; ``palette`` and ``attributes`` are those of ``METAINFO``, or None.
     """
 
     classes: tuple[str, ...]
@@ -64,18 +46,18 @@ def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Conf
         options: What ``--cfg-options`` sets, by dotted name.
 
     Raises:
-        ConfigError: It can't be read, is of another package than mmdet and
+        ConfigError: It cannot be read, is of another package than mmdet and
             mmpretrain, or has no test set.
     """
     cfg = load_config(config, options)
     scope = cfg.get('default_scope')
     if scope not in ('mmdet', 'mmpretrain'):
         raise ConfigError(
-            f'{config}: default_scope is {scope}, not mmdet or mmpretrain'
+            f'{config}: default_scope is {scope}; it must be mmdet or mmpretrain'
         )
     if not has_split(cfg, 'test'):
         raise ConfigError(
-            f'{config}: has no test set (test_dataloader, test_evaluator)'
+            f'{config}: has no test set (test_dataloader and test_evaluator)'
         )
     try:
         with quiet():
@@ -103,19 +85,19 @@ def has_split(cfg: Mapping[str, Any], split: str) -> bool:
 
 def same_data(cfg: Mapping[str, Any]) -> bool:
     """Tell whether validation and test are one data set, as some configs have it."""
-    one, other = (cfg[f'{name}_dataloader']['dataset'] for name in SPLITS.values())
-    return bool(one == other)
+    test, val = (cfg[f'{name}_dataloader']['dataset'] for name in SPLITS.values())
+    return bool(test == val)
 
 
 def read_dataset(cfg: Config, split: str) -> DataSet:
     """Read a data set's annotations.
 
     Raises:
-        UserError: They can't be read.
+        UserError: They cannot be read.
     """
-    given = cfg[f'{SPLITS[split]}_dataloader']['dataset']
+    settings = cfg[f'{SPLITS[split]}_dataloader']['dataset']
     with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return describe_dataset(DATASETS.build(given))
+        return describe_dataset(DATASETS.build(settings))
 
 
 def describe_dataset(dataset: Any) -> DataSet:
@@ -130,6 +112,19 @@ def describe_dataset(dataset: Any) -> DataSet:
         tuple(paths),
         dataset.metainfo.get('attributes'),
     )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what is logged, printed and warned of from the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _keep_truth(loader: Any) -> None:

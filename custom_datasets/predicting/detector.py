@@ -1,4 +1,4 @@
-"""A trained detector, to be used on images outside any data set."""
+"""A trained detector on images outside any data set, and tags of what it finds."""
 
 import copy
 import json
@@ -7,24 +7,37 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from mmcv.transforms import Compose
 from mmdet.apis import inference_detector
-from mmdet.registry import MODELS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.registry import DefaultScope
-from mmengine.runner import CheckpointLoader
 from numpy.typing import NDArray
 from torch import nn
 
-from custom_datasets.checkpoints import checkpoint_classes, require_weights, weights_of
+from custom_datasets.checkpoints import checkpoint_classes
 from custom_datasets.data.decode import decode
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.predicting.config import is_detection, quiet, read_settings
+from custom_datasets.predicting.model import load_model, require_checkpoint
 from custom_datasets.settings import apply_settings
 
 Picture = str | os.PathLike[str] | NDArray[np.uint8]
 """A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
+
+THRESHOLD = 0.3
+"""Score from which on a box counts."""
+
+
+class Tag(NamedTuple):
+    """One class that was found.
+
+    Attributes:
+        score: Of its best box.
+        boxes: ``(n, 4)``, zero-based ``xyxy`` in pixels, the best first.
+    """
+
+    score: float
+    boxes: NDArray[np.float64]
 
 
 def load_detector(
@@ -38,34 +51,28 @@ def load_detector(
     Args:
         config: The leaf that it was trained with.
         checkpoint: What training left.
-        device: ``cpu``, ``cuda:1`` or alike; without it a GPU, if there is one.
+        device: ``cpu``, ``cuda:1`` or similar; without it a GPU, if there is one.
         options: What ``--cfg-options`` sets, by dotted name.
 
     Returns:
         The model in ``eval`` mode, its config as ``cfg``, and its classes.
 
     Raises:
-        UserError: One of the two is missing, broken, no detector's or not for
+        UserError: One of the two is missing, broken, not a detector's or not for
             the other.
     """
-    if not os.path.isfile(checkpoint):
-        raise UserError(f'{checkpoint}: no such checkpoint')
+    require_checkpoint(checkpoint)
     classes = checkpoint_classes(checkpoint)
     if not classes:
-        raise UserError(f'{checkpoint}: not a whole checkpoint that names its classes')
+        raise UserError(
+            f'{checkpoint}: not a complete checkpoint that names its classes'
+        )
     cfg = read_settings(config, {**(options or {}), 'classes': classes})
     if not is_detection(cfg):
-        raise ConfigError(f'{config}: a classifier, and a detector is needed')
+        raise ConfigError(f'{config}: is a classifier, but a detector is needed')
     with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
         apply_settings(cfg)
-        model = MODELS.build(cfg.model)
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    weights = weights_of(loaded)
-    require_weights(checkpoint, weights, model.state_dict())
-    model.load_state_dict(weights, strict=False)
-    model.cfg = cfg
-    found: nn.Module = model.to(device or _best_device()).eval()
-    return found, classes
+    return load_model(cfg, checkpoint, classes, device), classes
 
 
 def detect(
@@ -94,39 +101,12 @@ def detect(
     steps[0] = {'type': 'mmdet.LoadImageFromNDArray'}
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         result = inference_detector(model, pixels, Compose(steps))
-    found = result.pred_instances.cpu().numpy()
-    return found.bboxes.astype(float), found.scores.astype(float), found.labels
-
-
-def _read(path: str) -> NDArray[np.uint8]:
-    try:
-        with open(path, 'rb') as file:
-            decoded, pixels = decode(file.read())
-    except OSError as error:
-        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
-    if pixels is None or decoded.decodes != 'whole':
-        raise UserError(f'{path}: {decoded.problem or "is too large"}')
-    return pixels
-
-
-def _best_device() -> str:
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
-
-
-THRESHOLD = 0.3
-"""Score from which on a box counts."""
-
-
-class Tag(NamedTuple):
-    """One class that was found.
-
-    Attributes:
-        score: Of its best box.
-        boxes: ``(n, 4)``, zero-based ``xyxy`` in pixels, the best first.
-    """
-
-    score: float
-    boxes: NDArray[np.float64]
+    instances = result.pred_instances.cpu().numpy()
+    return (
+        instances.bboxes.astype(float),
+        instances.scores.astype(float),
+        instances.labels,
+    )
 
 
 class Tagger:
@@ -145,13 +125,10 @@ class Tagger:
         self.model, self.classes, self.threshold = model, tuple(classes), threshold
 
     def tags(self, image: Picture) -> dict[str, Tag]:
-        """Find each class on an image, with its boxes.
-
-        Returns:
-            Tags by name, those with the best scores first.
+        """Return the classes on an image, those with the best scores first.
 
         Raises:
-            UserError: See :func:`~custom_datasets.predicting.detector.detect`.
+            UserError: See :func:`detect`.
         """
         boxes, scores, labels = detect(self.model, image)
         names = [self.classes[label] for label in labels]
@@ -191,22 +168,33 @@ def tag_images(
     """Tag image files.
 
     Returns:
-        A JSON: tag, best score and boxes of each image; and a sentence on each image
-        that could not be read, which the JSON lacks.
+        A JSON of the tags of each image, with best score and boxes; and one sentence
+        per image that could not be read, which the JSON leaves out.
 
     Raises:
-        UserError: See :func:`~custom_datasets.predicting.detector.load_detector`.
+        UserError: See :func:`load_detector`.
     """
     tagger = Tagger(*load_detector(config, checkpoint, options=options), threshold)
-    found, problems = {}, []
+    tagged, problems = {}, []
     for image in images:
         try:
             tags = tagger.tags(image)
         except UserError as error:
             problems.append(str(error))
             continue
-        found[image] = {
+        tagged[image] = {
             name: {'score': round(tag.score, 4), 'boxes': tag.boxes.round(1).tolist()}
             for name, tag in tags.items()
         }
-    return json.dumps(found, indent=1), problems
+    return json.dumps(tagged, indent=1), problems
+
+
+def _read(path: str) -> NDArray[np.uint8]:
+    try:
+        with open(path, 'rb') as file:
+            decoded, pixels = decode(file.read())
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+    if pixels is None or decoded.decodes != 'whole':
+        raise UserError(f'{path}: {decoded.problem or "is too large"}')
+    return pixels

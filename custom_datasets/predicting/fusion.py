@@ -1,4 +1,6 @@
-"""Boxes of several models made into one set, class by class.
+"""Boxes, or probabilities, of several models made into one set.
+
+Boxes are fused class by class:
 
 - ``wbf``, weighted boxes fusion: R. Solovyev, W. Wang, T. Gabruseva, "Weighted
   boxes fusion: Ensembling boxes from different object detection models", Image
@@ -22,8 +24,20 @@ import numpy as np
 from custom_datasets.evaluation.calibration import log_probabilities, with_temperature
 from custom_datasets.evaluation.results import Floats, Integers, PredictedBoxes
 
+METHODS = ('wbf', 'nms', 'soft-nms', 'nmw')
+POOLINGS = ('mean', 'logits')
+
+IOU = 0.55
+"""What the paper on WBF found to be near the best."""
+
+MOST = 100
+"""Boxes kept per image, as mmdet's heads and COCO's evaluation do."""
+
 CELLS = 1 << 17
 """Places of boxes worked on at a time: what fits into a processor's cache."""
+
+_FAINTEST = 1e-3
+"""Score under which soft-NMS drops a box: mmcv's default."""
 
 
 class ModelBoxes(NamedTuple):
@@ -44,7 +58,7 @@ class ModelBoxes(NamedTuple):
     model: Integers
 
     def take(self, rows: Integers) -> 'ModelBoxes':
-        """Return some of the boxes, in the order given."""
+        """Return some of the boxes, in this order."""
         return ModelBoxes(
             self.image[rows],
             self.label[rows],
@@ -52,83 +66,6 @@ class ModelBoxes(NamedTuple):
             self.score[rows],
             self.model[rows],
         )
-
-
-class Block(NamedTuple):
-    """Groups of similar size, the largest first.
-
-    Attributes:
-        row: Shape (groups, size), which box it is, the best of a group first;
-            -1 behind a group's last.
-        active: Shape (size,), how many groups have more than j boxes.
-    """
-
-    row: Integers
-    active: Integers
-
-
-def blocks(boxes: ModelBoxes, weighted: Floats) -> Iterator[Block]:
-    """Sort boxes into groups of one image and class, and these into blocks.
-
-    Args:
-        boxes: In any order.
-        weighted: Shape (boxes,), what ranks them; equals rank as they come.
-    """
-    order = np.lexsort((-weighted, boxes.label, boxes.image))
-    image, label = boxes.image[order], boxes.label[order]
-    new = np.flatnonzero((np.diff(image) != 0) | (np.diff(label) != 0)) + 1
-    starts = np.concatenate(([0], new)) if len(order) else new
-    sizes = np.diff(np.concatenate((starts, [len(order)])))
-    largest_first = np.argsort(-sizes, kind='stable')
-    starts, sizes = starts[largest_first], sizes[largest_first]
-    done = 0
-    while done < len(sizes):
-        end = done + max(1, CELLS // int(sizes[done]))
-        yield _block(order, starts[done:end], sizes[done:end])
-        done = end
-
-
-def overlaps(box: Floats, others: Floats) -> Floats:
-    """Return intersections over unions; 0 for two boxes without area.
-
-    Args:
-        box: Shape (4, groups), ``xyxy``.
-        others: Shape (4, groups, boxes).
-
-    Returns:
-        Shape (groups, boxes).
-    """
-    x1, y1, x2, y2 = box[:, :, None]
-    width = np.minimum(x2, others[2])
-    width -= np.maximum(x1, others[0])
-    height = np.minimum(y2, others[3])
-    height -= np.maximum(y1, others[1])
-    shared = np.maximum(width, 0, out=width)
-    shared *= np.maximum(height, 0, out=height)
-    union: Floats = (others[2] - others[0]) * (others[3] - others[1])
-    union += (x2 - x1) * (y2 - y1)
-    union -= shared
-    overlap: Floats = np.divide(
-        shared, union, out=np.zeros_like(union), where=union > 0
-    )
-    return overlap
-
-
-def _block(order: Integers, starts: Integers, sizes: Integers) -> Block:
-    size = int(sizes[0])
-    inside = np.arange(size) < sizes[:, None]
-    places = np.where(inside, starts[:, None] + np.arange(size), 0)
-    row = np.where(inside, order[places], -1)
-    return Block(row, inside.sum(axis=0))
-
-
-METHODS = ('wbf', 'nms', 'soft-nms', 'nmw')
-IOU = 0.55
-"""What the paper on WBF found to be near the best."""
-MOST = 100
-"""Boxes kept an image, as mmdet's heads and COCO's evaluation do."""
-FAINTEST = 1e-3
-"""Score under which soft-NMS drops a box: mmcv's default."""
 
 
 def fuse_boxes(
@@ -154,15 +91,15 @@ def fuse_boxes(
         method: One of ``METHODS``.
         iou: Boxes are the same object above this overlap (soft-NMS: lose
             score from this overlap on).
-        most: How many are kept an image, the best.
+        most: How many are kept per image, the best.
     """
     relative = weights / weights.max()
     weighted = boxes.score * relative[boxes.model]
     solid = (boxes.box[:, 2:] > boxes.box[:, :2]).all(axis=1)
-    said = np.flatnonzero((weighted > 0) & solid)
-    boxes, weighted = boxes.take(said), weighted[said]
+    counting = np.flatnonzero((weighted > 0) & solid)
+    boxes, weighted = boxes.take(counting), weighted[counting]
     rows, fused, scores = [], [], []
-    for block in blocks(boxes, weighted):
+    for block in _blocks(boxes, weighted):
         if method == 'soft-nms':
             row, box, score = _decayed(block, boxes, weighted, iou)
         else:
@@ -182,8 +119,93 @@ def fuse_boxes(
     return PredictedBoxes(boxes.image[row], boxes.label[row], box, score[order])
 
 
+def pool_scores(scores: Floats, weights: Floats, method: str = 'mean') -> Floats:
+    """Make one probability for each class out of all models'.
+
+    Args:
+        scores: Shape (models, images, classes); each row sums to 1.
+        weights: Shape (models,), 0 or more, one of them above 0.
+        method: ``mean`` of the probabilities, or of their logarithms
+            (``logits``): the geometric mean, divided by its sum.
+
+    Returns:
+        Shape (images, classes); each row sums to 1.
+    """
+    share = (weights / weights.sum())[:, None, None]
+    if method == 'mean':
+        mean: Floats = (share * scores).sum(axis=0)
+        return mean
+    logs = (share * log_probabilities(scores)).sum(axis=0)
+    pooled: Floats = np.exp(with_temperature(logs, 1.0))
+    return pooled
+
+
+class _Block(NamedTuple):
+    """Groups of similar size, the largest first.
+
+    Attributes:
+        row: Shape (groups, size), which box it is, the best of a group first;
+            -1 behind a group's last.
+        active: Shape (size,), how many groups have more than j boxes.
+    """
+
+    row: Integers
+    active: Integers
+
+
+def _blocks(boxes: ModelBoxes, weighted: Floats) -> Iterator[_Block]:
+    """Sort boxes into groups of one image and class, and these into blocks.
+
+    Args:
+        boxes: In any order.
+        weighted: Shape (boxes,), what ranks them; equals rank as they come.
+    """
+    order = np.lexsort((-weighted, boxes.label, boxes.image))
+    image, label = boxes.image[order], boxes.label[order]
+    new = np.flatnonzero((np.diff(image) != 0) | (np.diff(label) != 0)) + 1
+    starts = np.concatenate(([0], new)) if len(order) else new
+    sizes = np.diff(np.concatenate((starts, [len(order)])))
+    largest_first = np.argsort(-sizes, kind='stable')
+    starts, sizes = starts[largest_first], sizes[largest_first]
+    done = 0
+    while done < len(sizes):
+        end = done + max(1, CELLS // int(sizes[done]))
+        yield _block(order, starts[done:end], sizes[done:end])
+        done = end
+
+
+def _overlaps(box: Floats, others: Floats) -> Floats:
+    """Compare ``(4, groups)`` with ``(4, groups, boxes)``; returns ``(groups, boxes)``.
+
+    As ``data.records.iou``, but in place and with the coordinates first: this is where
+    nearly all of the time goes, and that takes four times as long.
+    """
+    x1, y1, x2, y2 = box[:, :, None]
+    width = np.minimum(x2, others[2])
+    width -= np.maximum(x1, others[0])
+    height = np.minimum(y2, others[3])
+    height -= np.maximum(y1, others[1])
+    shared = np.maximum(width, 0, out=width)
+    shared *= np.maximum(height, 0, out=height)
+    union: Floats = (others[2] - others[0]) * (others[3] - others[1])
+    union += (x2 - x1) * (y2 - y1)
+    union -= shared
+    overlap: Floats = np.divide(
+        shared, union, out=np.zeros_like(union), where=union > 0
+    )
+    return overlap
+
+
+def _block(order: Integers, starts: Integers, sizes: Integers) -> _Block:
+    size = int(sizes[0])
+    inside = np.arange(size) < sizes[:, None]
+    places = np.where(inside, starts[:, None] + np.arange(size), 0)
+    row = np.where(inside, order[places], -1)
+    return _Block(row, inside.sum(axis=0))
+
+
 def _clustered(
-    block: Block,
+    block: _Block,
     boxes: ModelBoxes,
     weighted: Floats,
     relative: Floats,
@@ -205,7 +227,7 @@ def _clustered(
         row = block.row[:active, step]
         box = boxes.box[row].T
         group = np.arange(active)
-        overlap = overlaps(box, fused[:, :active, : count[:active].max() + 1])
+        overlap = _overlaps(box, fused[:, :active, : count[:active].max() + 1])
         # WBF's boxes move, and may come to overlap: the nearest is taken. In
         # the other two each of the best takes what it overlaps, in turn.
         target = (overlap if moving else overlap > iou).argmax(axis=1)
@@ -236,7 +258,7 @@ def _clustered(
 
 
 def _decayed(
-    block: Block, boxes: ModelBoxes, weighted: Floats, iou: float
+    block: _Block, boxes: ModelBoxes, weighted: Floats, iou: float
 ) -> tuple[Integers, Floats, Floats]:
     """Take the best box left, lower the scores of what it overlaps, and again."""
     inside = block.row >= 0
@@ -248,34 +270,10 @@ def _decayed(
         best = score[:active].argmax(axis=1)
         final[group, best] = score[group, best]
         score[group, best] = -1
-        overlap = overlaps(box[:, group, best], box[:, :active])
+        overlap = _overlaps(box[:, group, best], box[:, :active])
         # What is taken keeps its -1: made 0, it would be taken once more.
         decays = (overlap >= iou) & (score[:active] > 0)
         score[:active] *= np.where(decays, 1 - overlap, 1)
-    kept = inside & (final >= FAINTEST)
+    kept = inside & (final >= _FAINTEST)
     row = block.row[kept]
     return row, boxes.box[row], final[kept]
-
-
-POOLINGS = ('mean', 'logits')
-
-
-def pool_scores(scores: Floats, weights: Floats, method: str = 'mean') -> Floats:
-    """Make one probability for each class out of all models'.
-
-    Args:
-        scores: Shape (models, images, classes); each row sums to 1.
-        weights: Shape (models,), 0 or more, one of them above 0.
-        method: ``mean`` of the probabilities, or of their logarithms
-            (``logits``): the geometric mean, divided by its sum.
-
-    Returns:
-        Shape (images, classes); each row sums to 1.
-    """
-    share = (weights / weights.sum())[:, None, None]
-    if method == 'mean':
-        mean: Floats = (share * scores).sum(axis=0)
-        return mean
-    logs = (share * log_probabilities(scores)).sum(axis=0)
-    pooled: Floats = np.exp(with_temperature(logs, 1.0))
-    return pooled

@@ -1,4 +1,4 @@
-"""Running a checkpoint on the validation and the test set: the part with torch."""
+"""Running a checkpoint on the validation and the test set, with the stock loop."""
 
 import os
 import tempfile
@@ -9,13 +9,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
 
-from custom_datasets.checkpoints import (
-    classes_of,
-    require_classes,
-    require_weights,
-    weights_of,
-)
-from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import Samples, read_samples
 from custom_datasets.predicting.config import (
     SPLITS,
@@ -25,8 +18,14 @@ from custom_datasets.predicting.config import (
     quiet,
     same_data,
 )
+from custom_datasets.predicting.model import (
+    CheckpointFacts,
+    require_checkpoint,
+    require_fit,
+)
 
 Progress = Callable[[int, int], None]
+"""Is called with the number of images done, and of all."""
 
 
 class Predicted(NamedTuple):
@@ -41,14 +40,6 @@ class Predicted(NamedTuple):
     data: DataSet
     samples: Samples
     metrics: dict[str, Any]
-
-
-class CheckpointFacts(NamedTuple):
-    """What a checkpoint says of itself; None where it does not."""
-
-    epoch: int | None
-    iteration: int | None
-    classes: tuple[str, ...] | None
 
 
 def predict(
@@ -67,14 +58,13 @@ def predict(
         checkpoint: Path or address of the weights.
         splits: ``test``, ``validation`` or both. Where both are the same data
             set, it is run once.
-        progress: Called with the number of images done, and of all.
+        progress: Is told how far it is.
 
     Raises:
         UserError: The checkpoint is missing, broken or of another model, or
-            the data can't be read.
+            the data cannot be read.
     """
-    if '://' not in checkpoint and not os.path.isfile(checkpoint):
-        raise UserError(f'{checkpoint}: no such checkpoint')
+    require_checkpoint(checkpoint)
     needed = list(splits)
     if len(needed) > 1 and same_data(cfg):
         needed = needed[:1]
@@ -85,9 +75,11 @@ def predict(
         data = [describe_dataset(loop.dataloader.dataset) for loop in loops]
         runner.register_hook(_ProgressHook(sum(len(d.keys) for d in data), progress))
         runner.call_hook('before_run')
-        facts = _load(runner, checkpoint, data[0].classes)
-        found = {}
-        for split, loop, one in zip(needed, loops, data, strict=True):
+        # By the runner, whose hooks may keep weights of their own (an average).
+        loaded = runner.load_checkpoint(checkpoint)
+        facts = require_fit(checkpoint, loaded, runner.model, data[0].classes)
+        predicted = {}
+        for split, loop, dataset in zip(needed, loops, data, strict=True):
             path = os.path.join(folder, f'{split}.pkl')
             kind = 'mmdet.DumpDetResults' if is_detection(cfg) else 'DumpResults'
             dump = METRICS.build({'type': kind, 'out_file_path': path})
@@ -95,9 +87,11 @@ def predict(
             # Hooks ask the runner which data they are on: the run's record does.
             runner._test_loop = loop
             metrics = loop.run()
-            found[split] = Predicted(one, read_samples(path), dict(metrics))
+            predicted[split] = Predicted(dataset, read_samples(path), dict(metrics))
         runner.call_hook('after_run')
-    return {split: found.get(split, found[needed[0]]) for split in splits}, facts
+    return {
+        split: predicted.get(split, predicted[needed[0]]) for split in splits
+    }, facts
 
 
 class _ProgressHook(Hook):  # type: ignore[misc]
@@ -146,13 +140,3 @@ def _loop(cfg: Config, split: str) -> dict[str, Any]:
         'dataloader': cfg[f'{name}_dataloader'],
         'evaluator': cfg[f'{name}_evaluator'],
     }
-
-
-def _load(runner: Any, path: str, classes: Sequence[str]) -> CheckpointFacts:
-    """Load weights that fit the model altogether."""
-    checkpoint = runner.load_checkpoint(path)
-    trained = classes_of(checkpoint)
-    require_classes(path, trained, classes)
-    require_weights(path, weights_of(checkpoint), runner.model.state_dict())
-    meta = checkpoint.get('meta') or {}
-    return CheckpointFacts(meta.get('epoch'), meta.get('iter'), trained)

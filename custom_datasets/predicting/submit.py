@@ -1,91 +1,31 @@
 """Predictions made into a competition's file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from custom_datasets.data.coco import read_sound_coco
-from custom_datasets.data.config_sources import COCO_KINDS, Source
+from custom_datasets.data.config_sources import COCO_KINDS, Source, find_sources
 from custom_datasets.errors import UserError
-from custom_datasets.evaluation.classification import decide
 from custom_datasets.evaluation.results import (
     ClassificationResults,
     DetectionResults,
     PredictedBoxes,
-    Results,
-    classification_results,
-    detection_results,
-    is_detection,
     read_samples,
 )
 from custom_datasets.files import write_files
+from custom_datasets.predicting.predictions import sound_results
+from custom_datasets.predicting.sample import image_ids, label_texts, read_sample
 from custom_datasets.predicting.tables import (
     ORDER,
     boxes_inside,
-    class_names,
     classification_table,
     coco_text,
     detection_table,
-    image_ids,
-    label_texts,
     parse_order,
-    read_sample,
-    read_sets,
 )
-
-_SCORE_ERROR = 1e-6
-
-
-def read_predictions(path: str) -> Results:
-    """Read a file of predictions and make sure that all of its numbers are sound.
-
-    Args:
-        path: What ``tools/test.py --out`` wrote.
-
-    Returns:
-        Results whose truth means nothing.
-
-    Raises:
-        UserError: It can't be read, or an image's boxes or scores are not
-            finite or its scores are no probabilities.
-    """
-    samples = read_samples(path)
-    try:
-        if is_detection(samples):
-            results = detection_results([{**one, 'instances': []} for one in samples])
-            _require_sound(results)
-            return results
-        unknown: dict[str, Any] = {'gt_label': [0]}
-        classified = classification_results([{**one, **unknown} for one in samples])
-        decide(classified)
-        return classified
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f'{path}: not a file of predictions ({type(error).__name__}: {error}); '
-            'tools/test.py --out writes one'
-        ) from error
-    except UserError as error:
-        raise UserError(f'{path}: {error}') from error
-
-
-def _require_sound(results: DetectionResults) -> None:
-    predicted = results.predicted
-    numbers = np.hstack((predicted.box, predicted.score[:, None]))
-    faults = {
-        'a box or a score is not a finite number; the model has diverged': (
-            ~np.isfinite(numbers).all(axis=1)
-        ),
-        'a score is not between 0 and 1': (
-            abs(predicted.score - 0.5) > 0.5 + _SCORE_ERROR
-        ),
-    }
-    for what, rows in faults.items():
-        if rows.any():
-            image = results.images[predicted.image[int(np.argmax(rows))]]
-            raise UserError(f'{image.path or image.key}: {what}')
+from custom_datasets.settings import load_config
 
 
 @dataclass(frozen=True)
@@ -100,8 +40,8 @@ class Request:
         sample: A sample submission, for the CSV.
         coco: A COCO file, for the ids; that of the config's test set if None.
         order: What stands for a box, in the CSV.
-        labels: How labels are called, in the CSV: one of ``labels.STYLES``.
-        id_form: How images are called, in the CSV: one of ``identity.FORMS``.
+        labels: How labels are called, in the CSV: one of ``sample.STYLES``.
+        id_form: How images are called, in the CSV: one of ``sample.FORMS``.
         threshold: Boxes of a lower score are left out.
     """
 
@@ -124,15 +64,15 @@ def write_submission(request: Request) -> str:
         What was written and what to know of it, to be printed.
 
     Raises:
-        UserError: A file can't be read or does not fit to another; see also
-            what each step raises.
+        UserError: A file cannot be read or does not fit another, or an option makes
+            no sense.
     """
     _require_usable(request)
     sets = read_sets(request.config, request.options) if request.config else {}
     inputs = [request.path, request.config, request.sample, request.coco]
     _require_no_input(request.out, [*inputs, *(s.ann_file for s in sets.values())])
     names = class_names(sets) if sets else None
-    results = read_predictions(request.path)
+    results = sound_results(request.path, read_samples(request.path))
     if isinstance(results, ClassificationResults):
         text, notes = _classes(request, results, names)
         what = ''
@@ -152,10 +92,53 @@ def write_submission(request: Request) -> str:
     return '\n'.join([*(f'note: {note}' for note in notes), wrote])
 
 
+def read_sets(config: str, options: Mapping[str, Any]) -> dict[str, Source]:
+    """Find the first data set of each part of a config, without loading any.
+
+    Raises:
+        UserError: The config cannot be read, or its test set is of no known kind.
+    """
+    sets: dict[str, Source] = {}
+    for source in find_sources(load_config(config, options))[0]:
+        sets.setdefault(source.split, source)
+    if 'test' not in sets:
+        raise UserError(f'{config}: its test set is of no kind that names its classes')
+    return sets
+
+
+def class_names(sets: Mapping[str, Source]) -> tuple[str, ...]:
+    """Return the names of the classes, in the order of a model's labels.
+
+    They are the training set's. Stock ``CocoDataset`` numbers classes as its file
+    lists them, whatever order the config names them in.
+
+    Raises:
+        UserError: There are none, or a COCO file cannot be read or lacks one.
+    """
+    test = sets['test']
+    learnt = sets.get('train', test)
+    if learnt.kind == 'coco' and not os.path.isfile(learnt.ann_file):
+        learnt = test
+    names = tuple(map(str, learnt.classes))
+    if not names:
+        raise UserError(f'{learnt.type}: it names no classes')
+    if learnt.kind != 'coco':
+        return names
+    coco = read_sound_coco(learnt.ann_file, needs_truth=False)
+    listed = list(dict.fromkeys(name for _, name in coco.categories))
+    missing = [name for name in names if name not in listed]
+    if missing:
+        raise UserError(
+            f'{learnt.ann_file}: no category {missing[0]!r}; it has '
+            f'{", ".join(listed) or "none"}'
+        )
+    return tuple(name for name in listed if name in names)
+
+
 def _require_usable(request: Request) -> None:
     """Stop at options that make no sense or would do nothing."""
     if not 0 <= request.threshold <= 1:
-        raise UserError(f'--score-thr {request.threshold}: it is between 0 and 1')
+        raise UserError(f'--score-thr {request.threshold}: it must be between 0 and 1')
     if request.out.endswith('.json'):
         plain = Request(request.path, request.out)
         for_csv = {
@@ -164,31 +147,37 @@ def _require_usable(request: Request) -> None:
             '--labels': request.labels != plain.labels,
             '--id': request.id_form != plain.id_form,
         }
-        unused = [option for option, given in for_csv.items() if given]
+        unused = [option for option, changed in for_csv.items() if changed]
     elif request.out.endswith('.csv'):
         unused = ['--coco'] if request.coco else []
     else:
-        raise UserError(f'--out {request.out}: it ends in .csv, or in .json for COCO')
+        raise UserError(
+            f'--out {request.out}: it must end in .csv, or in .json for COCO'
+        )
     if unused:
-        raise UserError(f'--out {request.out}: {unused[0]} is not for such a file')
+        raise UserError(
+            f'--out {request.out}: {unused[0]} does not apply to such a file'
+        )
 
 
 def _require_no_input(out: str, inputs: Sequence[str | None]) -> None:
     for path in inputs:
         if path and all(map(os.path.exists, (path, out))):
             if os.path.samefile(path, out):
-                raise UserError(f'--out {out}: that is a file to be read; name another')
+                raise UserError(
+                    f'--out {out}: is one of the files to read; name another'
+                )
 
 
 def _classes(
     request: Request, results: ClassificationResults, names: Sequence[str] | None
 ) -> tuple[str, list[str]]:
     if request.out.endswith('.json'):
-        raise UserError('COCO has no format for one class an image; name a .csv')
+        raise UserError('COCO has no format for one class per image; use a .csv')
     count = results.scores.shape[1]
     if names is not None and len(names) != count:
         raise UserError(
-            f'{request.path}: {count} scores an image, but {request.config} has '
+            f'{request.path}: {count} scores per image, but {request.config} has '
             f'{len(names)} classes'
         )
     sample = read_sample(request.sample) if request.sample else None
@@ -236,8 +225,8 @@ def _coco(
         path = source.ann_file
     if path is None:
         raise UserError(
-            f'{request.config}: its test set is no COCO file that has the ids; give '
-            '--coco FILE.json'
+            f'{request.config}: its test set is not a COCO file, which has the ids; '
+            'give --coco FILE.json'
         )
     label_texts(int(results.predicted.label.max(initial=-1)) + 1, 'names', names)
     return coco_text(

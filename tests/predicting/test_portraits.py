@@ -2,7 +2,7 @@ import pytest
 
 from custom_datasets.datasets.age_gender import AgeGenderDataset
 from custom_datasets.errors import UserError
-from custom_datasets.predicting.face_crops import Portrait, name_class, read_portraits
+from custom_datasets.predicting.portraits import Portrait, name_class, read_portraits
 
 CLASSES = AgeGenderDataset.METAINFO['classes']
 
@@ -30,7 +30,7 @@ def test_no_class_for_an_age(age):
 
 
 def test_no_class_for_a_gender():
-    assert name_class('20', '1', CLASSES) == ('', "gender '1' is not known")
+    assert name_class('20', '1', CLASSES) == ('', "unknown gender '1'")
 
 
 def test_a_class_that_the_data_set_has_not():
@@ -80,7 +80,7 @@ def test_nothing_of_other_folders_is_lost(folders):
     found = {
         one.name: (one.label, one.problem) for one in read_portraits(root, CLASSES)
     }
-    unclear = ('', 'the name of its folder has no age and gender')
+    unclear = ('', "its folder's name has no age and gender")
     assert found == {
         '20s_male/a.jpg': ('20s_male', ''),
         '10s_male/b.png': ('', "no class for the age '10'"),
@@ -118,21 +118,28 @@ def test_a_csv_with_people_a_byte_order_mark_and_rows_that_are_short(tmp_path):
     found = read_portraits(write(tmp_path, text, 'utf-8-sig'), CLASSES)
     assert [one.label for one in found] == ['30s_female', '', '20s_male']
     assert [one.person for one in found] == ['Ann B', '', '']
-    assert found[1].problem == "gender '' is not known"
+    assert found[1].problem == "unknown gender ''"
 
 
 def test_an_image_in_two_rows_is_in_none(tmp_path):
     path = write(tmp_path, 'path,age,gender\na.jpg,34,f\na.jpg,44,f\nb.jpg,44,f\n')
     found = read_portraits(path, CLASSES)
-    assert [one.problem for one in found] == ['2 rows have it', '2 rows have it', '']
+    assert [one.problem for one in found] == [
+        'appears in 2 rows',
+        'appears in 2 rows',
+        '',
+    ]
 
 
 @pytest.mark.parametrize(
     ('text', 'sentence'),
     [
-        ('path,age\na.jpg,3\n', r"needs path, age and gender, has \['age', 'path'\]"),
-        ('path,age,gender\n', 'no images in class folders, or no rows'),
-        ('', 'no images in class folders, or no rows'),
+        (
+            'path,age\na.jpg,3\n',
+            'needs the columns path, age and gender, but has age, path',
+        ),
+        ('path,age,gender\n', 'has no images in class folders, or no rows'),
+        ('', 'has no images in class folders, or no rows'),
     ],
 )
 def test_a_csv_that_says_nothing(tmp_path, text, sentence):
@@ -146,7 +153,9 @@ def test_bytes_that_are_no_text(tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(UserError, match='no such folder of class folders'):
+    with pytest.raises(
+        UserError, match='does not exist; give a folder of class folders'
+    ):
         read_portraits(str(tmp_path / 'nowhere'), CLASSES)
     with pytest.raises(UserError, match='no images'):
         read_portraits(str(tmp_path), CLASSES)

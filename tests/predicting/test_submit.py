@@ -2,12 +2,18 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.predicting.submit import Request, write_submission
-from tests.leaves import SAMPLE
+from custom_datasets.predicting.submit import (
+    Request,
+    class_names,
+    read_sets,
+    write_submission,
+)
+from tests.leaves import LEAVES, SAMPLE
 from tests.predicting.drawn import (
     classifier_sample,
     coco_content,
@@ -46,7 +52,7 @@ def classes(folder):
 def test_what_was_written_is_told(boxes, folder):
     text = write_submission(Request(boxes, 'new/out.csv'))
     assert text == (
-        'note: boxes that reached out of their image by more than a pixel, cut: 1\n'
+        'note: boxes that reached more than a pixel past their image, cut: 1\n'
         'note: images without a box: 1\n'
         'wrote new/out.csv: 2 images, 2 boxes'
     )
@@ -110,7 +116,9 @@ def test_what_is_read_is_not_written_over(boxes, folder):
         Request(boxes, 'test.json', CONFIG, coco=coco),
     ]
     for request in refused:
-        with pytest.raises(UserError, match=f'--out {request.out}: that is a file to'):
+        with pytest.raises(
+            UserError, match=f'--out {request.out}: is one of the files'
+        ):
             write_submission(request)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -150,7 +158,7 @@ def test_the_ids_of_the_test_sets_own_coco_file(folder):
     assert json.loads((folder / 'out.json').read_text()) == [
         {'image_id': 8, 'category_id': 3, 'bbox': [1, 2, 2, 2], 'score': 0.5}
     ]
-    with pytest.raises(UserError, match='that is a file to be read'):
+    with pytest.raises(UserError, match='is one of the files to read'):
         write_submission(Request(path, 'data/annotations/test.json', config))
 
 
@@ -167,12 +175,12 @@ def test_what_coco_needs(boxes, classes, folder):
     coco = write_json(folder / 'test.json', coco_content(['a.jpg', 'b.jpg'], CLASSES))
     with pytest.raises(UserError, match='names of the classes: give --config'):
         write_submission(Request(boxes, 'out.json', coco=coco))
-    with pytest.raises(UserError, match=r'no COCO file .* give --coco FILE\.json'):
+    with pytest.raises(UserError, match=r'not a COCO file, .* give --coco FILE\.json'):
         write_submission(Request(boxes, 'out.json', CONFIG))
     two = {'classes': ['RBC', 'WBC']}
-    with pytest.raises(UserError, match='label 2 is predicted, but there are 2'):
+    with pytest.raises(UserError, match='label 2 is predicted, but there are only 2'):
         write_submission(Request(boxes, 'out.json', CONFIG, two, coco=coco))
-    with pytest.raises(UserError, match='no format for one class an image'):
+    with pytest.raises(UserError, match='no format for one class per image'):
         write_submission(Request(classes, 'out.json'))
     assert not (folder / 'out.json').exists()
 
@@ -180,15 +188,15 @@ def test_what_coco_needs(boxes, classes, folder):
 @pytest.mark.parametrize(
     ('out', 'more', 'message'),
     [
-        ('out.txt', {}, r'ends in \.csv, or in \.json'),
-        ('out.json', {'sample': 's.csv'}, '--sample is not for such a file'),
-        ('out.json', {'labels': 'names'}, '--labels is not for'),
-        ('out.json', {'id_form': 'stem'}, '--id is not for'),
-        ('out.json', {'order': 'xmin ymin xmax ymax'}, '--order is not for'),
-        ('out.csv', {'coco': 'test.json'}, '--coco is not for'),
-        ('out.csv', {'threshold': 1.5}, '--score-thr 1.5: it is between 0 and 1'),
+        ('out.txt', {}, r'must end in \.csv, or in \.json'),
+        ('out.json', {'sample': 's.csv'}, '--sample does not apply to such a file'),
+        ('out.json', {'labels': 'names'}, '--labels does not apply'),
+        ('out.json', {'id_form': 'stem'}, '--id does not apply'),
+        ('out.json', {'order': 'xmin ymin xmax ymax'}, '--order does not apply'),
+        ('out.csv', {'coco': 'test.json'}, '--coco does not apply'),
+        ('out.csv', {'threshold': 1.5}, '--score-thr 1.5: it must be between 0 and 1'),
         ('out.csv', {'threshold': float('nan')}, '--score-thr nan'),
-        ('out.csv', {'order': 'box'}, "'box' is none of"),
+        ('out.csv', {'order': 'box'}, "'box' is not one of"),
         ('out.csv', {'labels': 'names'}, 'give --config CONFIG'),
         ('out.csv', {'config': 'none.py'}, r'none\.py: no such config'),
     ],
@@ -200,7 +208,9 @@ def test_options_that_make_no_sense(boxes, folder, out, more, message):
 
 
 def test_the_classes_must_be_those_of_the_config(classes):
-    with pytest.raises(UserError, match=r'classes\.pkl: 2 scores an image, .* 3 class'):
+    with pytest.raises(
+        UserError, match=r'classes\.pkl: 2 scores per image, .* 3 class'
+    ):
         write_submission(Request(classes, 'out.csv', CONFIG))
 
 
@@ -227,6 +237,68 @@ def test_labels_of_the_sample_are_judged_with_names_only(boxes, folder):
     request = Request(boxes, 'out.csv', sample='s.csv')
     assert "label '3'" not in write_submission(request)
     request = Request(boxes, 'out.csv', CONFIG, sample='s.csv')
-    assert "its label '3' is none of those written (0, 1, 2)" in write_submission(
+    assert "its label '3' is not one of those written (0, 1, 2)" in write_submission(
         request
     )
+
+
+def coco_set(ann_file, *classes):
+    return SimpleNamespace(
+        kind='coco', type='CocoDataset', classes=classes, ann_file=str(ann_file)
+    )
+
+
+def test_a_voc_config_numbers_classes_as_it_names_them():
+    assert class_names(read_sets(str(SAMPLE), {})) == ('RBC', 'WBC', 'Platelets')
+
+
+def test_a_class_list_config_too():
+    leaf = next(leaf for leaf in LEAVES if leaf.parent.name == 'metal_surface')
+    names = class_names(read_sets(str(leaf), {'classes': ['b', 'a']}))
+    assert names == ('b', 'a')
+
+
+def test_a_coco_file_numbers_classes_in_its_own_order(tmp_path):
+    train = write_json(tmp_path / 'train.json', coco_content(['a.jpg'], 'zxy'))
+    test = write_json(tmp_path / 'test.json', coco_content(['b.jpg'], 'xyz'))
+    sets = {'train': coco_set(train, 'x', 'z'), 'test': coco_set(test, 'x', 'z')}
+    assert class_names(sets) == ('z', 'x')
+    # Where the data of training are not at hand, those of the test set tell.
+    sets['train'] = coco_set(tmp_path / 'none.json', 'x', 'z')
+    assert class_names(sets) == ('x', 'z')
+    del sets['train']
+    assert class_names(sets) == ('x', 'z')
+
+
+def test_a_model_that_learnt_from_no_coco_file_keeps_its_order(tmp_path):
+    path = write_json(tmp_path / 'test.json', coco_content(['a.jpg'], 'xyz'))
+    learnt = read_sets(str(SAMPLE), {'classes': ['z', 'y', 'x']})['train']
+    sets = {'train': learnt, 'test': coco_set(path, 'z', 'y', 'x')}
+    assert class_names(sets) == ('z', 'y', 'x')
+
+
+def test_a_coco_file_must_have_the_classes(tmp_path):
+    path = write_json(tmp_path / 'test.json', coco_content(['a.jpg'], 'xy'))
+    with pytest.raises(UserError, match=r"test\.json: no category 'cat'; it has x, y"):
+        class_names({'test': coco_set(path, 'x', 'cat')})
+    with pytest.raises(UserError, match=r'none\.json: No such file'):
+        class_names({'test': coco_set(tmp_path / 'none.json', 'x')})
+
+
+def test_a_set_without_names():
+    with pytest.raises(UserError, match='CocoDataset: it names no classes'):
+        class_names({'test': coco_set('test.json')})
+
+
+def test_the_first_of_joined_test_sets_counts(tmp_path):
+    sets = [{'type': 'XMLDataset', 'ann_file': name} for name in ('a.txt', 'b.txt')]
+    joined = {'type': 'ConcatDataset', 'datasets': sets}
+    (tmp_path / 'config.py').write_text(f'test_dataloader = dict(dataset={joined!r})')
+    assert read_sets(str(tmp_path / 'config.py'), {})['test'].ann_file == './a.txt'
+
+
+def test_a_config_without_a_test_set_that_is_known(tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text("test_dataloader = dict(dataset=dict(type='CrowdHumanDataset'))")
+    with pytest.raises(UserError, match=r'config\.py: its test set is of no kind'):
+        read_sets(str(config), {})

@@ -52,7 +52,7 @@ def test_what_is_converted_is_clean(root, tmp_path):
 
 def test_converting_needs_a_source(tmp_path, capsys):
     assert tool.main([str(tmp_path / 'nothing'), str(tmp_path / 'out')]) == 1
-    assert 'no such folder of class folders' in capsys.readouterr().err
+    assert 'give a folder of class folders' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
 
 

@@ -151,7 +151,7 @@ def test_a_test_file_without_annotations(submit, tmp_path):
     status, said = submit(predictions, '--out', 'out.csv', *arguments)
     assert status == 0
     assert said == (
-        'note: boxes that reached out of their image by more than a pixel, cut: 1\n'
+        'note: boxes that reached more than a pixel past their image, cut: 1\n'
         'note: images without a box: 1\n'
         'wrote out.csv: 3 images, 3 boxes\n'
     )
@@ -222,10 +222,16 @@ def test_probabilities_are_written_where_the_sample_asks(classes, submit, tmp_pa
 @pytest.mark.parametrize(
     ('rows', 'message'),
     [
-        ('0012,0\n0013,0\n', "1 of 3 predicted images are not in it, '0014.png'"),
-        ('0012,0\n0013,0\n0014,0\n0015,0\n', "not predicted, '0015' for one"),
-        ('12,0\n13,0\n14,0\n', "3 of 3 predicted images are not in it, '0012.png'"),
-        ('0012,0\n0012,0\n', "line 3: '0012' is there twice"),
+        (
+            '0012,0\n0013,0\n',
+            "1 of 3 predicted images are not in it, for example '0014.png'",
+        ),
+        ('0012,0\n0013,0\n0014,0\n0015,0\n', "not predicted, for example '0015'"),
+        (
+            '12,0\n13,0\n14,0\n',
+            "3 of 3 predicted images are not in it, for example '0012.png'",
+        ),
+        ('0012,0\n0012,0\n', "line 3: '0012' appears twice"),
         ('0012,cat\n0013,cat\n0014,cat\n', "label 'cat' where '0' would be written"),
     ],
     ids=['fewer', 'more', 'other', 'twice', 'names'],

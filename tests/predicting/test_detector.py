@@ -174,13 +174,13 @@ def test_the_command_prints_nothing_but_json(trained, photo):
     ('leaf', 'checkpoint', 'message'),
     [
         (LEAF, 'no.pth', 'no.pth: no such checkpoint'),
-        (LEAF, __file__, 'not a whole checkpoint that names its classes'),
+        (LEAF, __file__, 'not a complete checkpoint that names its classes'),
         (SAMPLE, None, 'is of another model'),
         ('no.py', None, 'no.py: no such config'),
         (
             ROOT / 'configs/metal_surface/resnet18_light_1xb64-30e_metal-surface.py',
             None,
-            'a classifier, and a detector is needed',
+            'is a classifier, but a detector is needed',
         ),
     ],
 )

@@ -1,12 +1,13 @@
-"""Images are called as in the sample, which is read whatever wrote it."""
+"""Images and labels are called as in the sample, which is read whatever wrote it."""
 
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.predicting.tables import (
+from custom_datasets.predicting.sample import (
     SampleSubmission,
+    compare_labels,
     image_ids,
-    path_ends,
+    label_texts,
     read_sample,
 )
 from tests.predicting.drawn import images
@@ -76,11 +77,11 @@ def test_the_column_of_images_is_known_by_name(sample, header, key):
 @pytest.mark.parametrize(
     ('data', 'message'),
     [
-        ('', 'no CSV with a header'),
-        ('id,label\n', 'no CSV with a header'),
-        ('id;label\na;0\n', 'apart by commas'),
-        ('id,label\na,0\nb\n', 'line 3: the header has 2 columns, this row 1'),
-        ('id,label\na,0\n\na,1\n', "line 4: 'a' is there twice"),
+        ('', 'not a CSV with a header'),
+        ('id,label\n', 'not a CSV with a header'),
+        ('id;label\na;0\n', 'separated by commas'),
+        ('id,label\na,0\nb\n', 'line 3: the header has 2 columns, but this row has 1'),
+        ('id,label\na,0\n\na,1\n', "line 4: 'a' appears twice"),
         (b'\xff\xfei\x00d\x00', 'not a CSV file'),
     ],
 )
@@ -142,22 +143,28 @@ def test_names_go_before_ids_of_the_data_set_when_both_fit():
 def test_ids_of_the_data_set_where_names_fit_less():
     pictures = images('1.jpg', '2.jpg', '3.jpg')
     assert image_ids(pictures, None, sample_of('0', '1', '2')) == ['0', '1', '2']
-    with pytest.raises(UserError, match=r"'3' for one \(by their stem\)"):
+    with pytest.raises(UserError, match=r"for example '3' \(by their stem\)"):
         image_ids(pictures, 'stem', sample_of('0', '1', '2'))
 
 
 def test_leading_zeros_count():
-    with pytest.raises(UserError, match=r"'12\.jpg' for one .* it has '0012', for one"):
+    with pytest.raises(
+        UserError, match=r"example '12\.jpg' .* it has, for example, '0012'"
+    ):
         image_ids(images('12.jpg'), None, sample_of('0012'))
 
 
 def test_predicted_images_that_the_sample_lacks():
-    with pytest.raises(UserError, match=r"s\.csv: 1 of 3 predicted .*, 'b' for one"):
+    with pytest.raises(
+        UserError, match=r"s\.csv: 1 of 3 predicted .*, for example 'b'"
+    ):
         image_ids(images('a.jpg', 'b.jpg', 'c.jpg'), 'stem', sample_of('a', 'c'))
 
 
 def test_images_of_the_sample_that_are_not_predicted():
-    with pytest.raises(UserError, match=r"s\.csv: 2 of its 3 .* not predicted, 'b'"):
+    with pytest.raises(
+        UserError, match=r"s\.csv: 2 of its 3 .* predicted, for example 'b'"
+    ):
         image_ids(images('a.jpg'), None, sample_of('a', 'c', 'b'))
 
 
@@ -173,8 +180,71 @@ def test_predictions_without_paths_have_ids_only():
         image_ids(pictures, None, None)
 
 
-def test_ends_of_a_path():
-    assert list(path_ends('/x/y.z/a.b.jpg')) == [
-        *('/x/y.z/a.b.jpg', '/x/y.z/a.b', 'x/y.z/a.b.jpg', 'x/y.z/a.b'),
-        *('y.z/a.b.jpg', 'y.z/a.b', 'a.b.jpg', 'a.b'),
-    ]
+@pytest.mark.parametrize(
+    ('style', 'names', 'texts'),
+    [
+        ('0', None, ['0', '1', '2']),
+        ('1', None, ['1', '2', '3']),
+        ('0', 'abcd', ['0', '1', '2', '3']),
+        ('1', 'abcd', ['1', '2', '3', '4']),
+        ('names', ('a b', 'c', 'd'), ['a b', 'c', 'd']),
+    ],
+)
+def test_styles(style, names, texts):
+    assert label_texts(3, style, names) == texts
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ((3, 'names', None), 'give --config CONFIG'),
+        ((3, '0', ('a', 'b')), r'label 2 is predicted, .* only 2 classes \(a, b\)'),
+        ((2, 'names', ('a', 'b c'), ' '), "'b c': a name with a space"),
+    ],
+)
+def test_labels_that_cannot_be_written(arguments, message):
+    with pytest.raises(UserError, match=message):
+        label_texts(*arguments)
+
+
+@pytest.mark.parametrize(
+    ('given', 'labels'),
+    [
+        (['0', '2'], ['0', '1', '2']),
+        (['', ''], ['0', '1']),
+        (['cat'], ['cat', 'dog']),
+        (['7'], []),
+        (['2', 'b'], ['2', 'b']),
+    ],
+)
+def test_labels_as_in_the_sample(given, labels):
+    assert compare_labels('s.csv', given, labels) == []
+
+
+@pytest.mark.parametrize(
+    ('given', 'labels', 'message'),
+    [
+        (['cat'], ['0', '1'], "label 'cat' where '0' would be written; see --labels"),
+        (['0', '1'], ['cat', 'dog'], "label '0' where 'cat' would be written"),
+        (['0.5'], ['0', '1'], "label '0.5' where '0' would"),
+    ],
+)
+def test_labels_of_another_style(given, labels, message):
+    with pytest.raises(UserError, match=r's\.csv') as caught:
+        compare_labels('s.csv', given, labels)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('given', 'labels', 'strange'),
+    [
+        (['1', '2', '3'], ['0', '1', '2'], '3'),
+        (['-1'], ['0', '1'], '-1'),
+        (['cat', 'cow'], ['cat', 'dog'], 'cow'),
+    ],
+)
+def test_labels_that_are_never_written(given, labels, strange):
+    (note,) = compare_labels('s.csv', given, labels)
+    assert note.startswith(
+        f's.csv: its label {strange!r} is not one of those written ('
+    )

@@ -86,7 +86,10 @@ def test_a_config_may_have_no_validation_set(config):
     ('text', 'message'),
     [
         ('test_dataloader = None', 'has no test set'),
-        ("default_scope = 'mmseg'", 'default_scope is mmseg, not mmdet or mmpretrain'),
+        (
+            "default_scope = 'mmseg'",
+            'default_scope is mmseg; it must be mmdet or mmpretrain',
+        ),
         (
             "custom_imports = dict(imports=['nothing_like_it'])",
             'nothing_like_it',

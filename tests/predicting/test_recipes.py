@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from custom_datasets.predicting.ensemble import (
+from custom_datasets.predicting.recipes import (
     IOUS,
     LEAST_GAIN,
     MOST_TRIES,

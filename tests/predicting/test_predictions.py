@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.predicting.submit import read_predictions
+from custom_datasets.evaluation.results import read_samples
+from custom_datasets.predicting.predictions import sound_results
 from tests.predicting.drawn import classifier_sample, detector_sample, write_pickle
 
 GOOD = detector_sample('a.jpg', (1, 0.25, (1, 2, 3, 4)), (0, 0.5, (5, 6, 7, 8)))
@@ -13,10 +14,11 @@ TRUTH = [{'bbox': [0, 0, 9, 9], 'bbox_label': 5, 'ignore_flag': 0}]
 
 @pytest.fixture
 def read(tmp_path):
-    def read_samples(*samples):
-        return read_predictions(write_pickle(tmp_path / 'p.pkl', list(samples)))
+    def read_files(*samples):
+        path = write_pickle(tmp_path / 'p.pkl', list(samples))
+        return sound_results(path, read_samples(path))
 
-    return read_samples
+    return read_files
 
 
 @pytest.mark.parametrize(

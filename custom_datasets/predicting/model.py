@@ -1,0 +1,88 @@
+"""A trained model: the network of a config with the weights of a checkpoint.
+
+Everything that predicts comes through here, so that weights of another model or of
+other classes are refused rather than completed at random, as mmengine does.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import CheckpointLoader
+from torch import nn
+
+from custom_datasets.checkpoints import (
+    classes_of,
+    require_classes,
+    require_weights,
+    weights_of,
+)
+from custom_datasets.errors import UserError
+from custom_datasets.predicting.config import quiet
+
+
+class CheckpointFacts(NamedTuple):
+    """What a checkpoint says of itself; None where it does not."""
+
+    epoch: int | None
+    iteration: int | None
+    classes: tuple[str, ...] | None
+
+
+def require_checkpoint(path: str) -> None:
+    """Raise a UserError where a path is neither a file nor an address."""
+    if '://' not in path and not os.path.isfile(path):
+        raise UserError(f'{path}: no such checkpoint')
+
+
+def require_fit(
+    path: str, checkpoint: Mapping[str, Any], model: nn.Module, classes: Sequence[str]
+) -> CheckpointFacts:
+    """Compare a checkpoint, as it was loaded, with the model and its classes.
+
+    Raises:
+        UserError: It has weights of another model, or other classes.
+    """
+    trained = classes_of(checkpoint)
+    require_classes(path, trained, classes)
+    require_weights(path, weights_of(checkpoint), model.state_dict())
+    meta = checkpoint.get('meta') or {}
+    return CheckpointFacts(meta.get('epoch'), meta.get('iter'), trained)
+
+
+def load_model(
+    cfg: Config, path: str, classes: Sequence[str], device: str | None = None
+) -> nn.Module:
+    """Build a detector or classifier with its weights, for images outside data sets.
+
+    Args:
+        cfg: What :func:`~custom_datasets.predicting.config.read_settings` returned,
+            with all overrides applied.
+        path: The checkpoint.
+        classes: Those of the config.
+        device: ``cpu``, ``cuda:1`` or similar; without it a GPU, if there is one.
+
+    Returns:
+        The model in ``eval`` mode, its config as ``cfg``.
+
+    Raises:
+        UserError: The checkpoint is missing, or not of this model and classes.
+    """
+    require_checkpoint(path)
+    settings = dict(cfg.model)
+    if cfg.get('data_preprocessor'):
+        settings.setdefault('data_preprocessor', cfg.data_preprocessor)
+    with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model: nn.Module = MODELS.build(settings)
+        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    require_fit(path, checkpoint, model, classes)
+    model.load_state_dict(weights_of(checkpoint), strict=False)
+    model.cfg = cfg
+    return model.to(device or _best_device()).eval()
+
+
+def _best_device() -> str:
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
