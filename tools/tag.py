@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Tag images with what a trained detector finds on them, as JSON.
 
-Exit status: 0, or 1 where something could not be read; the tags of the other images
-are printed.
+Exit status: 0, or 1 if something could not be read; the tags of the other images are
+printed.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
         '--threshold',
         type=number(0, 1),
         default=0.3,
-        help='score from which on a box counts (default: %(default)s)',
+        help='lowest score that counts (default: %(default)s)',
     )
     add_cfg_options(parser)
     args = parser.parse_args(argv)

@@ -192,7 +192,7 @@ def box_errors(
         wrong = kinds == kind
         labels.append(predicted.label[wrong])
         repairable = wrong & (kind in (_CLASS, _LOCALISATION))
-        right = _first_on_each(repairable, target, unfound, predicted.score)
+        right = _first_on_each(repairable, target, unfound)
         label = start.label.copy()
         label[right] = truth.label[target[right]]
         counts = start.counts & (~wrong | right)
@@ -379,13 +379,13 @@ def _left(ignore: Flags, objects: Integers, rows: Flags) -> Flags:
     return left
 
 
-def _first_on_each(
-    wrong: Flags, target: Integers, unfound: Flags, score: Floats
-) -> Flags:
-    """Choose the most confident of those wrong on each object that is not found."""
+def _first_on_each(wrong: Flags, target: Integers, unfound: Flags) -> Flags:
+    """Choose the most confident of those wrong on each object that is not found.
+
+    In an image predictions come by descending score, so that is the first.
+    """
     rows = np.flatnonzero(wrong)
     rows = rows[unfound[target[rows]]]
-    rows = rows[np.argsort(-score[rows], kind='stable')]
     _, first = np.unique(target[rows], return_index=True)
     right = np.zeros(len(wrong), dtype=bool)
     right[rows[first]] = True

@@ -94,10 +94,11 @@ def disagree(one: SetRow, other: SetRow) -> bool:
     with 80 to 95 % right, got there at most 15 times in 10,000. The best of 30
     checkpoints on one of them did at most 5 times in 100.
     """
-    estimates = [Estimate.from_json(row['estimate']) for row in (one, other)]
-    if min(one['images'], other['images']) < FEWEST or np.isnan(estimates).any():
+    if min(one['images'], other['images']) < FEWEST:
         return False
+    estimates = [Estimate.from_json(row['estimate']) for row in (one, other)]
     less, more = sorted(estimates)
+    # Where one is not defined, this is NaN, and nothing is above that.
     halves = less.high - less.value, more.value - more.low
     return more.value - less.value > FAR * math.hypot(*halves)
 

@@ -10,7 +10,7 @@ from custom_datasets.evaluation.answer_thresholds import (
     lowest_threshold,
 )
 from custom_datasets.evaluation.classification import decide
-from tests.evaluation.class_results import draw
+from tests.evaluation.class_results import draw, results
 
 CONFIDENCE = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
 CORRECT = np.array([True, True, False, True, False])
@@ -98,6 +98,15 @@ def test_what_is_chosen_on_one_set_is_measured_on_the_other():
         test.correct[sure].mean(), abs=1e-6
     )
     assert row['accuracy']['low'] < row['accuracy']['value'] < row['accuracy']['high']
+
+
+def test_what_no_resample_changes_has_the_exact_interval():
+    right = decide(results([0] * 12, [[0.9, 0.1]] * 12))
+    row = answer_thresholds(right, right, 20, 0)['goals'][0]
+    # All are answered, since none has to be left out: that is no estimate.
+    assert row['threshold'] == 0
+    assert row['coverage'] == {'value': 1, 'low': 1, 'high': 1}
+    assert row['accuracy']['low'] == pytest.approx(0.7354, abs=1e-4)
 
 
 def test_nothing_is_chosen_without_validation():

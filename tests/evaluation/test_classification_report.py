@@ -146,6 +146,7 @@ def test_images_to_look_at(drawn, report):
     }
     confidences = [row['confidence'] for row in report['mistakes']['confident']]
     assert confidences == sorted(confidences, reverse=True)
+    assert len(confidences) == len(report['unsure']) == 24
     assert report['unsure'][0]['index'] == right[sure[right].argmin()]
     assert [row['true'] for row in report['typical']] == ['a', 'b', 'c', 'd']
     for label, row in enumerate(report['typical']):
@@ -193,6 +194,29 @@ def test_a_classifier_that_is_always_wrong():
         87.34, abs=0.01
     )
     assert report['unsure'] == report['typical'] == []
+
+
+def test_a_class_that_is_always_right_when_it_is_predicted():
+    truth, predicted = [0, 0, 0, 0, 1], [0, 0, 1, 1, 1]
+    report = classification_report(results(truth, np.eye(2)[predicted]), resamples=50)
+    first, second = report['per_class']
+    assert [(row['images'], row['predicted']) for row in (first, second)] == [
+        (4, 2),
+        (1, 3),
+    ]
+    # Exact bounds: of two that are all right, and of one that is.
+    assert first['precision']['low'] == pytest.approx(0.025**0.5, abs=1e-6)
+    assert second['recall']['low'] == pytest.approx(0.025, abs=1e-6)
+
+
+def test_f1_of_a_class_never_found_counts_those_taken_for_it_too():
+    report = classification_report(
+        results([0, 1, 1, 1], np.eye(2)[[1, 0, 0, 0]]), resamples=5
+    )
+    # J is 0 of 4: 1 of the class and 3 that are taken for it.
+    j = 1 - 0.025 ** (1 / 4)
+    high = report['per_class'][0]['f1']['high']
+    assert high == pytest.approx(2 * j / (1 + j), abs=1e-6)
 
 
 def test_one_image_and_one_class():

@@ -10,6 +10,8 @@ from custom_datasets.errors import UserError
 from custom_datasets.evaluation.average_precision import ap_tables
 from custom_datasets.evaluation.detection import DetectionReport, detection_report
 from custom_datasets.evaluation.intervals import resample
+from custom_datasets.evaluation.label_doubts import label_doubts
+from custom_datasets.evaluation.matching import find_overlaps, match_classwise
 from tests.evaluation.drawn_detections import detections, draw
 from tests.evaluation.typed import assert_typed
 
@@ -105,7 +107,7 @@ def test_sizes_are_of_all_and_of_each_class(report):
         assert whole['recall']['value'] == pytest.approx(recall, abs=1e-5)
 
 
-def test_the_parts_agree(report):
+def test_the_parts_agree(report, results):
     threshold = report['thresholds']['overall']['threshold']
     for part in ('confusion', 'sizes', 'images_ranked'):
         assert report[part]['threshold'] == threshold
@@ -113,6 +115,12 @@ def test_the_parts_agree(report):
     assert counts[:-1].sum() == report['objects']
     base = report['overall']['area_ap50']['value']
     assert report['errors']['area_ap50'] == base
+    chosen = [point['threshold'] for point in report['thresholds']['per_class']]
+    pairs = find_overlaps(results)
+    doubts = label_doubts(
+        results, pairs, match_classwise(results, pairs), np.array(chosen)
+    )
+    assert len(doubts) == len(report['label_doubts']) > 0
     for one, curve in zip(
         report['per_class'], report['curves']['per_class'], strict=True
     ):

@@ -125,6 +125,8 @@ def test_ignored_boxes_and_what_is_on_them_are_no_mistakes():
         [(0, 0, ONE, True), (0, 0, TWO)], [(0, 0, ONE, 0.9), (0, 0, TWO, 0.8)]
     )
     assert by_kind(results, 'count') == {}
+    near = detections([(0, 0, ONE, True)], [(0, 0, THIRD, 0.9)])
+    assert by_kind(near, 'count') == {'background': 1}
 
 
 def test_a_class_of_which_all_is_missed():
@@ -245,6 +247,11 @@ def test_most_mistakes_come_first():
         'confused': 1,
     }
     assert (first['index'], first['path'], first['size']) == (1, '/i1.jpg', [640, 480])
+    # Of as many mistakes the lower F1 is worse, wherever the image stands.
+    results = detections(
+        [(0, 0, LEFT), (0, 0, MIDDLE), (1, 0, LEFT)], [(0, 0, LEFT, 0.9)], images=2
+    )
+    assert [one['image'] for one in ranking(results)['worst']] == ['i1', 'i0']
     # The last image has nothing to find.
     assert [one['image'] for one in images['best']] == ['i0']
 

@@ -69,13 +69,18 @@ def test_a_class_that_is_never_right_is_not_believed():
 
 
 def test_near_a_box_even_an_ignored_one_it_is_no_doubt():
-    assert brief(of_image_0([(0, 1, THIRD, True)], [(0, 0, ONE, 0.9)])) == []
+    for place in (THIRD, ONE):
+        assert brief(of_image_0([(0, 1, place, True)], [(0, 0, ONE, 0.9)])) == []
 
 
 def test_one_doubt_for_each_place():
     near = (302, 300, 312, 310)
     results = of_image_0([], [(0, 0, FAR, 0.8), (0, 0, near, 0.9), (0, 0, TWO, 0.7)])
     assert [one[-1] for one in brief(results)] == [0.9, 0.7]
+    # The same place in another image is another place.
+    both = [(0, 0, FAR, 0.8), (4, 0, FAR, 0.75)]
+    results = detections(TRUTH, [*both, *FOUND], images=5)
+    assert [one[-1] for one in brief(results)] == [0.8, 0.75]
 
 
 def test_another_class_on_an_annotated_box():

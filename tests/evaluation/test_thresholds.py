@@ -121,6 +121,8 @@ def test_all_classes_together_are_one_ranking():
         ([(0.9, True), (0.6, True), (0.6, False), (0.6, False)], 2, 0.45, 2 / 3),
         # In too narrow a range for two digits.
         ([(0.5004, True), (0.5001, False)], 1, 0.5002, 1),
+        # Two digits of the middle are 0.49, which would keep the second.
+        ([(0.5, True), (0.49, False)], 1, 0.495, 1),
     ],
 )
 def test_the_best_threshold(predictions, objects, threshold, f1):
@@ -177,6 +179,10 @@ def test_thresholds_of_classes():
     assert counts[1].tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
     counts = count(results, matched(results), np.zeros(3))
     assert counts[1, 1].tolist() == [0, 1, 0]
+    # What scores just the threshold is kept, what is on an ignored box is not false.
+    ignored = detections([(0, 0, BOX, True)], [(0, 0, BOX, 0.5), (0, 0, FAR, 0.5)])
+    counts = count(ignored, matched(ignored), np.full(2, 0.5))
+    assert counts[0].tolist() == [[0, 0], [1, 0], [0, 0]]
 
 
 def test_without_any_hit_there_is_a_default():

@@ -180,12 +180,13 @@ def test_weights_add_up_with_a_scale(extension, device):
     x, offset, _, weight, _ = (leaf.detach() for leaf in draw(case, device))
     grad = torch.randn(BATCH, OUT_CHANNELS, *case.size, device=device)
     none = x.new_empty(0)
-    geometry = (3, 3, 1, 1, 1, 1, 1, 1, 1, 1)
+    names = 'kW kH dW dH padW padH dilationW dilationH group deformable_group'
+    geometry = dict(zip(names.split(), (3, 3, *[1] * 8), strict=True))
 
     once, total = torch.zeros_like(weight), torch.ones_like(weight)
     for buffer, scale in ((once, 1.0), (total, 0.5)):
         extension.deform_conv_backward_parameters(
-            x, offset, grad, buffer, none, none, *geometry, scale, 4
+            x, offset, grad, buffer, none, none, **geometry, scale=scale, im2col_step=4
         )
     torch.testing.assert_close(total, 1 + 0.5 * once)
 
@@ -193,7 +194,15 @@ def test_weights_add_up_with_a_scale(extension, device):
     offsets = [torch.full_like(offset, value) for value in (0.0, 5.0)]
     for buffer, grad_offset in zip((fresh, used), offsets, strict=True):
         extension.deform_conv_backward_input(
-            x, offset, grad, buffer, grad_offset, weight, none, *geometry, 4
+            x,
+            offset,
+            grad,
+            buffer,
+            grad_offset,
+            weight,
+            none,
+            **geometry,
+            im2col_step=4,
         )
     torch.testing.assert_close(used, 1 + fresh)
     torch.testing.assert_close(*offsets)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
 """Make one file of predictions out of several models', folds' or scales'.
 
-All files are those of tools/test.py --out, on the same images in any order, and
-so is what is written: what reads predictions reads an ensemble's. With --val, the
-same models' predictions on the validation set in the same order, the method, the
-threshold and the weights that are not given are searched for there, and then
-applied. Detectors: weighted boxes fusion (wbf), nms, soft-nms, nmw. Classifiers:
+All files are those of tools/test.py --out, on the same images in any order; so is
+the file that is written, and whatever reads predictions reads an ensemble's. With
+--val (the same models' predictions on the validation set, in the same order), the
+method, the threshold and the weights that are not given are searched for there, and
+then applied. Detectors: weighted boxes fusion (wbf), nms, soft-nms, nmw. Classifiers:
 mean of probabilities (mean) or of logits (logits). Exit status: 0, 1 after an
 error, 2 for wrong usage.
 """
@@ -27,21 +27,23 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'predictions', nargs='+', metavar='PRED.pkl', help='one file a model'
+        'predictions', nargs='+', metavar='PRED.pkl', help='one file per model'
     )
-    parser.add_argument('--out', required=True, metavar='FILE.pkl', help='to write')
+    parser.add_argument(
+        '--out', required=True, metavar='FILE.pkl', help='file to write'
+    )
     parser.add_argument('--method', choices=METHODS, help='default: wbf or mean')
     parser.add_argument(
-        '--iou', type=float, help='boxes above this overlap are one (default: 0.55)'
+        '--iou', type=float, help='boxes that overlap more are one (default: 0.55)'
     )
     parser.add_argument(
-        '--weights', nargs='+', type=float, metavar='W', help='one a model'
+        '--weights', nargs='+', type=float, metavar='W', help='one per model'
     )
     parser.add_argument(
-        '--val', nargs='+', default=[], metavar='VPRED.pkl', help='one file a model'
+        '--val', nargs='+', default=[], metavar='VPRED.pkl', help='one file per model'
     )
     parser.add_argument(
-        '--val-out', metavar='FILE.pkl', help="the ensemble's file of the same images"
+        '--val-out', metavar='FILE.pkl', help='where the predictions for --val go'
     )
     args = parser.parse_args(argv)
 

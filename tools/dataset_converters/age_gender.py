@@ -23,23 +23,23 @@ def main(argv: list[str] | None = None) -> int:
         nargs='+',
         default=[],
         metavar='ROOT',
-        help='other sources like root, to test on',
+        help='other sources, like root, to test on',
     )
     parser.add_argument(
         '--detector',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help="what finds faces (default: OpenCV's cascade)",
+        help="detector of faces (default: OpenCV's cascade)",
     )
     parser.add_argument(
         '--margin',
         type=number(0),
         default=0.3,
-        help="what of the face's side is added on each side (default: %(default)s)",
+        help="share of the face's side to add on each side (default: %(default)s)",
     )
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     parser.add_argument(
-        '--overwrite', action='store_true', help='replace an OUT made before'
+        '--overwrite', action='store_true', help='replace an OUT that was made before'
     )
     args = parser.parse_args(argv)
 

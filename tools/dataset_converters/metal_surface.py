@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     parser.add_argument(
-        '--overwrite', action='store_true', help='replace an OUT made before'
+        '--overwrite', action='store_true', help='replace an OUT that was made before'
     )
     args = parser.parse_args(argv)
 
