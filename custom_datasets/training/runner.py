@@ -19,6 +19,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+import custom_datasets.training.augment  # noqa: F401 - it registers classes
+import custom_datasets.training.sampling  # noqa: F401 - so does this
 from custom_datasets.checkpoints import (
     classes_of,
     require_classes,
