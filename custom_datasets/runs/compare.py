@@ -11,7 +11,7 @@ from markupsafe import Markup
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.files import write_files
-from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines
+from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines, peak_limit
 from custom_datasets.pages.kit import class_colours, plural, render
 from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
 from custom_datasets.runs.settings_diff import differences
@@ -31,7 +31,6 @@ from custom_datasets.runs.verdicts import is_beyond_chance
 from custom_datasets.training.record import counts_epochs, curves_of
 from custom_datasets.training.run_md import neighbours
 
-_PEAK = 4  # Times the median: a first loss beyond that would flatten the others.
 PAGE = os.path.join('work_dirs', 'compare.html')
 
 
@@ -175,7 +174,7 @@ def _curves(runs: Sequence[ComparedRun]) -> list[Figure]:
     by_epoch = all(counts_epochs(run.record.content) for run in runs)
     curves = [curves_of(run.record.content, by_epoch) for run in runs]
     losses = [own.loss for own in curves]
-    limit = _peak_limit([value for points in losses for _, value in points])
+    limit = peak_limit(value for points in losses for _, value in points)
     text = 'Mean of each epoch, on the training set.'
     if limit:
         text += f' What lies above {limit:.3g} is not drawn.'
@@ -211,9 +210,3 @@ def _curves(runs: Sequence[ComparedRun]) -> list[Figure]:
         )
         figures.append((name, text, chart))
     return figures
-
-
-def _peak_limit(values: Sequence[float]) -> float | None:
-    finite = sorted(filter(math.isfinite, values))
-    limit = _PEAK * finite[len(finite) // 2] if finite else 0.0
-    return limit if finite and finite[-1] > limit else None

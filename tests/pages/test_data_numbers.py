@@ -226,6 +226,16 @@ def test_identical_images_with_other_boxes_come_first(files):
     assert (second.identical, second.conflict, second.across) == (True, False, False)
 
 
+def test_identical_images_need_the_same_boxes_and_similar_ones_nearly(files, tmp_path):
+    (a, b), facts = files(aa=1, bb=1)
+    moved = [annotated(a, 'rare'), annotated(b, 'rare', box=(1, 1, 9, 10))]
+    assert find_repeats(train_val(moved), facts)[0].conflict
+    cv2.imwrite(b, cv2.imread(a) // 2 * 2)
+    facts = scan_images([a, b], processes=1)
+    (group,) = find_repeats(train_val(moved), facts)
+    assert not group.identical and not group.conflict
+
+
 def test_one_file_in_two_splits_is_there_twice(files):
     (a, _), facts = files(aa=1, bb=2)
     (group,) = find_repeats(

@@ -175,6 +175,17 @@ def test_findings_are_grouped_and_long_lists_folded():
     assert 'is dark 39' in page.text and 'is dark 40' not in page.text
 
 
+def test_hints_that_differ_stand_at_their_places():
+    findings = [
+        Finding(code='dark', severity='note', message=f'is dark {i}', hint=f'lamp {i}')
+        for i in range(2)
+    ]
+    assert (
+        'is dark 0lamp 0is dark 1lamp 1'
+        in Page(render(report((), findings=findings))).text
+    )
+
+
 @pytest.fixture(scope='module')
 def monster(tmp_path_factory):
     """Everything that can be large or evil, at once."""

@@ -62,6 +62,7 @@ def test_seeds_of_one_config(make):
             make('faster', lr=0.2),
             make('a1', seed=1),
             make('more', seed=2, lists='other'),
+            make('stopped', seed=3, status='stopped'),
         ]
     )
     (group,) = seed_groups(comparison.runs)
