@@ -565,7 +565,7 @@ def page() -> str:
 def _row(name: str, severity: str, meaning: str, hint: str) -> str:
     for mark in '_*<':
         hint = hint.replace(mark, f'\\{mark}')
-    return f'| {name} | {severity} | {meaning} | {hint[:1].upper()}{hint[1:]} |'
+    return f'| {name} | {severity} | {meaning} | {hint} |'
 
 
 if __name__ == '__main__':

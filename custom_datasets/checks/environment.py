@@ -93,8 +93,8 @@ def cuda_build() -> str | None:
     if not os.path.isfile(path):
         return None
     with open(path, encoding='utf-8') as file:
-        found = re.search(r"^cuda\b[^=]*= *'([^']+)'", file.read(), re.MULTILINE)
-    return found and found[1]
+        match = re.search(r"^cuda\b[^=]*= *'([^']+)'", file.read(), re.MULTILINE)
+    return match and match[1]
 
 
 def _disk(work_dir: str) -> Finding:

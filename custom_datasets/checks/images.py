@@ -40,7 +40,7 @@ Facts = Mapping[str, ImageFacts]
 
 
 class Remark(NamedTuple):
-    """What a check of one image says, before its place is known."""
+    """What a check of one image says, before its place is fact."""
 
     code: str
     message: str
@@ -50,15 +50,15 @@ class Remark(NamedTuple):
 def check_images(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
     """Run all checks on images; those without facts are skipped."""
     findings = []
-    for split, image, known in _each_file(splits, facts):
+    for split, image, fact in _each_file(splits, facts):
         for check in _CHECKS:
-            if remark := check(known):
+            if remark := check(fact):
                 findings.append(_place(remark, split, image.image))
-        if remark := _suffix(image, known):
+        if remark := _suffix(image, fact):
             findings.append(_place(remark, split, image.image))
     for part in splits:
         findings += check_sizes(part, facts)
-    whole = {path: known for path, known in facts.items() if known.decodes == 'whole'}
+    whole = {path: fact for path, fact in facts.items() if fact.decodes == 'whole'}
     return [*findings, *check_gray(splits, whole), *check_blur(splits, whole)]
 
 
@@ -83,15 +83,15 @@ def check_sizes(split: SplitRecords, facts: Facts) -> list[Finding]:
     """Find annotations of images of another size, or turned otherwise."""
     findings = []
     for image in split.images:
-        known = facts.get(image.image or '')
-        if known is None or known.size is None:
+        fact = facts.get(image.image or '')
+        if fact is None or fact.size is None:
             continue
-        exif = _exif(image, known)
+        exif = _exif(image, fact)
         if exif:
             findings.append(_place(exif, split.split, image.image))
         if exif and exif.code == 'exif-ignored':
             continue
-        if remark := _size(image, known):
+        if remark := _size(image, fact):
             is_xml = (image.annotation or '').lower().endswith('.xml')
             file = image.annotation if is_xml else image.image
             findings.append(_place(remark, split.split, file))
@@ -100,14 +100,14 @@ def check_sizes(split: SplitRecords, facts: Facts) -> list[Finding]:
 
 def check_gray(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
     """Find gray images among colour, or colour among gray: the fewer are named."""
-    files = [each for each in _each_file(splits, facts) if not _blank(each[2])]
-    grays = [each for each in files if each[2].gray]
+    files = [file for file in _each_file(splits, facts) if not _blank(file[2])]
+    grays = [file for file in files if file[2].gray]
     if not grays:
         return []
     if len(grays) == len(files):
         return [find('gray', f'all {len(files)} images are gray')]
     gray_is_rare = 2 * len(grays) <= len(files)
-    rare = grays if gray_is_rare else [each for each in files if not each[2].gray]
+    rare = grays if gray_is_rare else [file for file in files if not file[2].gray]
     what, verb = ('is gray', 'are') if gray_is_rare else ('has colour', 'have')
     text = f'{what}; {len(rare)} of {len(files)} images {verb}'
     return [
@@ -125,21 +125,21 @@ def check_blur(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
     logarithm below the median.
     """
     files = [
-        (split, image, known, known.detail / max(known.contrast, 1e-6))
-        for split, image, known in _each_file(splits, facts)
-        if not _blank(known)
+        (split, image, fact, fact.detail / max(fact.contrast, 1e-6))
+        for split, image, fact in _each_file(splits, facts)
+        if not _blank(fact)
     ]
     least, least_ratio = 0.0, 0.0
     if len(files) >= _ENOUGH_IMAGES:
-        details = np.log([max(known.detail, 1e-3) for _, _, known, _ in files])
+        details = np.log([max(fact.detail, 1e-3) for _, _, fact, _ in files])
         spread = 1.4826 * float(np.median(np.abs(details - np.median(details))))
         least = float(np.exp(np.median(details) - _OUTLIER_SCORE * max(spread, 0.1)))
         least_ratio = float(np.median([ratio for *_, ratio in files])) / 2
     findings = []
-    for split, image, known, ratio in files:
-        if known.detail < LEAST_DETAIL and ratio < LEAST_DETAIL_TO_CONTRAST:
+    for split, image, fact, ratio in files:
+        if fact.detail < LEAST_DETAIL and ratio < LEAST_DETAIL_TO_CONTRAST:
             text = 'is blurred'
-        elif known.detail < least and ratio < least_ratio:
+        elif fact.detail < least and ratio < least_ratio:
             text = 'is blurred compared with the other images'
         else:
             continue

@@ -333,8 +333,8 @@ def _test_time(step: Step, old: _Outcome) -> list[_Outcome]:
     for alternatives in step['transforms']:
         outcomes = [
             new
-            for one in outcomes
-            for new in _one_of({'transforms': alternatives}, one)
+            for outcome in outcomes
+            for new in _one_of({'transforms': alternatives}, outcome)
         ]
     return outcomes
 

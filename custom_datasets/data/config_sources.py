@@ -130,13 +130,13 @@ def _imports(module: str) -> dict[str, str]:
 def _defaults(node: ast.ClassDef) -> dict[str, Any]:
     for child in node.body:
         if isinstance(child, ast.FunctionDef) and child.name == '__init__':
-            given = child.args
-            names = [arg.arg for arg in (*given.posonlyargs, *given.args)]
+            args = child.args
+            names = [arg.arg for arg in (*args.posonlyargs, *args.args)]
             pairs: list[tuple[str, ast.expr | None]] = []
-            if given.defaults:
-                pairs += zip(names[-len(given.defaults) :], given.defaults, strict=True)
-            keywords = [arg.arg for arg in given.kwonlyargs]
-            pairs += zip(keywords, given.kw_defaults, strict=True)
+            if args.defaults:
+                pairs += zip(names[-len(args.defaults) :], args.defaults, strict=True)
+            keywords = [arg.arg for arg in args.kwonlyargs]
+            pairs += zip(keywords, args.kw_defaults, strict=True)
             values = {name: _literal(value) for name, value in pairs if value}
             return {name: value for name, value in values.items() if value is not None}
     return {}

@@ -83,8 +83,8 @@ def read_image_facts(path: str) -> ImageFacts:
     except OSError as error:
         raise UserError(f'cannot be read ({error.strerror})') from error
     decoding, pixels = decode(data)
-    known = {field.name: getattr(decoding, field.name) for field in fields(decoding)}
-    facts = ImageFacts(**known, digest=_digest(data))
+    header = {field.name: getattr(decoding, field.name) for field in fields(decoding)}
+    facts = ImageFacts(**header, digest=_digest(data))
     return facts if pixels is None else _measure(facts, pixels)
 
 
@@ -103,12 +103,12 @@ def unpack_facts(values: list[Any]) -> ImageFacts:
     Raises:
         ValueError, TypeError: The values are not those of facts.
     """
-    known = dict(zip(_FIELDS, values, strict=True))
+    named = dict(zip(_FIELDS, values, strict=True))
     for name in ('stored', 'size'):
-        known[name] = known[name] and tuple(known[name])
+        named[name] = named[name] and tuple(named[name])
     for name in ('thumbnail', 'colour'):
-        known[name] = base64.b64decode(known[name])
-    return ImageFacts(**known)
+        named[name] = base64.b64decode(named[name])
+    return ImageFacts(**named)
 
 
 def _digest(data: bytes | memoryview) -> str:

@@ -51,9 +51,9 @@ class AlikeGroup(NamedTuple):
 def identical_groups(facts: Mapping[str, ImageFacts]) -> list[tuple[str, ...]]:
     """Group files whose decoded pixels are equal; each is in at most one group."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for path, known in facts.items():
-        if known.pixels:
-            groups[known.pixels].append(path)
+    for path, fact in facts.items():
+        if fact.pixels:
+            groups[fact.pixels].append(path)
     return [tuple(paths) for paths in groups.values() if len(paths) > 1]
 
 
@@ -64,9 +64,9 @@ def alike_groups(facts: Mapping[str, ImageFacts]) -> list[AlikeGroup]:
     may be a chain, whose ends are less alike than neighbours.
     """
     firsts: dict[str, str] = {}
-    for path, known in facts.items():
-        if known.pixels and known.decodes == 'whole':
-            firsts.setdefault(known.pixels, path)
+    for path, fact in facts.items():
+        if fact.pixels and fact.decodes == 'whole':
+            firsts.setdefault(fact.pixels, path)
     paths = list(firsts.values())
     pairs = _find_alike([facts[path] for path in paths])
     mirrored = set()
@@ -102,7 +102,7 @@ def content_groups(facts: Mapping[str, ImageFacts]) -> dict[str, str]:
         if len(group.paths) <= MOST_ALIKE
         for path in group.paths
     }
-    pixels = {path: known.pixels or path for path, known in ordered.items()}
+    pixels = {path: fact.pixels or path for path, fact in ordered.items()}
     return merge_groups(pixels, alike)
 
 
@@ -153,8 +153,8 @@ def differences(
     if image.label != other.label:
         return f'its class is {image.label} here, {other.label} there'
     parts = []
-    for one, two, where in ((image, other, 'here'), (other, image, 'there')):
-        if boxes := _unmatched(one, two, facts, same_box):
+    for a, b, where in ((image, other, 'here'), (other, image, 'there')):
+        if boxes := _unmatched(a, b, facts, same_box):
             sides = ', '.join(f'{side:g}' for side in boxes[0].box)
             more = f' and {len(boxes) - 1} more' if len(boxes) > 1 else ''
             parts.append(f'{boxes[0].name} [{sides}]{more} only {where}')
@@ -189,12 +189,12 @@ def _pairs(coarse: Vectors, fine: Vectors) -> Iterator[tuple[int, int, bool]]:
         for start in range(0, len(coarse), _BLOCK):
             rows = coarse[start : start + _BLOCK] * coarse_signs
             like = np.triu(rows @ coarse[start:].T > _COARSE_LIKENESS, 1)
-            one, other = np.flatnonzero(like.any(1)), np.flatnonzero(like.any(0))
-            close = (fine[one + start] * fine_signs) @ fine[other + start].T
+            lefts, rights = np.flatnonzero(like.any(1)), np.flatnonzero(like.any(0))
+            close = (fine[lefts + start] * fine_signs) @ fine[rights + start].T
             for a, b in np.argwhere(
-                (close > _FINE_LIKENESS) & like[np.ix_(one, other)]
+                (close > _FINE_LIKENESS) & like[np.ix_(lefts, rights)]
             ):
-                yield int(one[a]) + start, int(other[b]) + start, mirrored
+                yield int(lefts[a]) + start, int(rights[b]) + start, mirrored
 
 
 def _has_same_colours(one: ImageFacts, other: ImageFacts, mirrored: bool) -> bool:
