@@ -10,7 +10,6 @@ import numpy as np
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.intervals import (
     LEVEL,
-    RESAMPLES,
     Estimate,
     Interval,
     bootstrap,
@@ -218,9 +217,6 @@ def attribute_report(
     classes: Sequence[str],
     truth: Integers,
     scores: Floats,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> list[AttributeRow]:
     """Evaluate each attribute; the most probable class decides.
 
@@ -229,8 +225,6 @@ def attribute_report(
         classes: Their names, in the order that numbers them.
         truth: Shape (images,), index into the classes.
         scores: Shape (images, classes), probabilities.
-        resamples: How often to resample images for the intervals.
-        seed: Of the resamples.
     """
     predicted = scores.argmax(axis=1)
     rows: list[AttributeRow] = []
@@ -244,7 +238,7 @@ def attribute_report(
             expected = abs(scores @ codes - codes[truth])
             columns += [off <= 1, off, expected]
         table = np.stack(columns, axis=1).astype(float)
-        estimates = bootstrap(partial(_means, table), len(truth), resamples, seed)
+        estimates = bootstrap(partial(_means, table), len(truth))
         shares = [share_estimate(share, len(truth)) for share in estimates[:2]]
         row: AttributeRow = {'name': name, 'accuracy': shares[0].as_json()}
         if numeric:

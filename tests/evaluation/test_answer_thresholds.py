@@ -33,13 +33,6 @@ def test_thresholds_by_hand(goal, expected):
     assert lowest_threshold(CONFIDENCE, CORRECT, goal) == pytest.approx(expected)
 
 
-def test_images_of_one_confidence_are_answered_together():
-    confidence = np.array([0.9, 0.8, 0.8, 0.5])
-    for order in ([True, False], [False, True]):
-        correct = np.array([True, *order, False])
-        assert lowest_threshold(confidence, correct, 1.0) == pytest.approx(0.85)
-
-
 def test_neighbouring_numbers_are_told_apart():
     upper = np.nextafter(1.0, 0)
     confidence = np.array([upper, np.nextafter(upper, 0)])

@@ -5,9 +5,7 @@ import pytest
 
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.evaluation.average_precision import (
-    COCO_METRICS,
     ap_tables,
-    coco_summary,
 )
 from tests.evaluation.detection_references import coco_reference, voc_reference
 from tests.evaluation.drawn_detections import detections, disturb, draw
@@ -74,30 +72,6 @@ def test_an_image_that_weighs_two_is_there_twice(seed):
     np.testing.assert_allclose(tables.ap50(weights), area, atol=CLOSE)
 
 
-def test_by_hand():
-    box, far = (0, 0, 50, 50), (200, 200, 250, 250)
-    results = detections(
-        [(0, 0, box), (1, 0, box)],
-        [(0, 0, box, 0.9), (0, 0, far, 0.8), (1, 0, box, 0.7), (1, 1, box, 0.6)],
-        images=2,
-    )
-    tables = ap_tables(results)
-    # Right, wrong, right: precision 1 up to recall 1/2, then 2/3; b has no object.
-    half = 0.5 + 0.5 * 2 / 3
-    np.testing.assert_allclose(tables.ap50(np.ones(2)), [half, half, np.nan])
-    # COCO reads 51 recalls up to 1/2, and 50 above.
-    coco = (51 + 50 * 2 / 3) / 101
-    values = dict(zip(COCO_METRICS, tables.coco_ap(np.ones(2)), strict=False))
-    expected = dict.fromkeys(('AP', 'AP50', 'AP75', 'medium'), coco)
-    assert values == pytest.approx(
-        {**expected, 'small': np.nan, 'large': np.nan}, nan_ok=True
-    )
-    # Without the first image only its false alarm is gone too.
-    np.testing.assert_allclose(tables.ap50(np.array([0, 2])), [1, 1, np.nan])
-    np.testing.assert_allclose(tables.ap50(np.array([0, 0])), [np.nan] * 3)
-    np.testing.assert_allclose(tables.coco_ap(np.array([0, 0])), [np.nan] * 8)
-
-
 def test_of_boxes_that_overlap_alike_coco_takes_the_last():
     # The first prediction is 2/3 of either box, the second is the first box.
     one, other, between = (0, 0, 10, 10), (4, 0, 14, 10), (2, 0, 12, 10)
@@ -125,15 +99,6 @@ def test_nothing_to_find_is_nan_and_nothing_found_is_zero():
     tables = ap_tables(detections([(0, 0, (0, 0, 50, 50))], []))
     np.testing.assert_allclose(tables.ap50(np.ones(1)), [0, 0, np.nan])
     assert tables.coco_ap(np.ones(1))[0] == 0
-
-
-def test_a_class_counts_in_the_mean_where_it_has_objects():
-    grid = np.full((4, 2, 10), np.nan)
-    grid[0, 0], grid[0, 1], grid[1, 1] = 0.5, 0.1, 0.3
-    grid[0, 0, 5] = 0.9
-    np.testing.assert_allclose(
-        coco_summary(grid), [0.32, 0.3, 0.5, 0.3, np.nan, np.nan]
-    )
 
 
 @pytest.mark.real_data

@@ -46,17 +46,6 @@ def test_bins_are_open_below_and_closed_above():
     assert curve.images.tolist() == list(counts.values())
 
 
-def test_error_by_hand():
-    # Two bins: (0.6 + 0.62) / 2 against 1/2, and 0.95 against 1.
-    confidence, correct = [0.61, 0.63, 0.95, 0.95], [True, False, True, True]
-    assert error(confidence, correct) == pytest.approx(0.5 * 0.12 + 0.5 * 0.05)
-    curve = reliability(np.array(confidence), np.array(correct), np.ones(4))
-    assert curve.images.tolist() == [0] * 9 + [2, 0, 0, 0, 0, 2]
-    assert curve.accuracy[9] == 0.5
-    assert curve.confidence[9] == pytest.approx(0.62)
-    assert np.isnan(curve.accuracy[0])
-
-
 @pytest.mark.parametrize('seed', range(3))
 def test_agreement_with_a_plain_reference(seed):
     found = decide(draw(300, 4, seed, temperature=2))
@@ -87,13 +76,6 @@ def test_loss_agrees_with_torch():
         torch.tensor(logs), torch.tensor(drawn.truth), reduction='none'
     )
     np.testing.assert_allclose(true_class_loss(logs, drawn.truth), expected)
-
-
-@pytest.mark.parametrize('temperature', [0.5, 1, 3])
-def test_a_known_temperature_is_found_again(temperature):
-    drawn = draw(20000, 5, seed=1, temperature=temperature)
-    found = fit_temperature(log_probabilities(drawn.scores), drawn.truth)
-    assert found == pytest.approx(temperature, rel=0.04)
 
 
 @pytest.mark.parametrize('seed', range(3))

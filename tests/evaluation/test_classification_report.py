@@ -219,12 +219,6 @@ def test_f1_of_a_class_never_found_counts_those_taken_for_it_too():
     assert high == pytest.approx(2 * j / (1 + j), abs=1e-6)
 
 
-def test_one_image_and_one_class():
-    report = classification_report(results([0], [[1.0]]), resamples=5)
-    assert report['overall']['top1']['value'] == 1
-    assert report['per_class'][0]['images'] == 1
-
-
 def test_a_class_without_images():
     test = results([0, 0, 1], [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.3, 0.4, 0.3]])
     report = classification_report(test, resamples=20)

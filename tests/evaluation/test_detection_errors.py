@@ -135,14 +135,6 @@ def test_a_class_of_which_all_is_missed():
     assert by_kind(results, 'dap') == {'missed': 0.5}
 
 
-def test_a_class_without_objects_has_no_cost():
-    results = detections([(0, 0, ONE)], [(0, 0, ONE, 0.9), (0, 1, FAR, 0.9)])
-    for one in errors(results)['types']:
-        assert one['per_class'][0]['dap'] == 0
-        assert np.isnan(one['per_class'][1]['dap'])
-        assert one['dap'] == 0
-
-
 def test_what_is_deployed():
     results = detections(
         [(0, 0, ONE), (0, 0, TWO)],

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from mmdet.evaluation import VOCMetric
-from mmdet.registry import METRICS
 
 from custom_datasets.evaluation import detection_metric as voc_metric
 from custom_datasets.evaluation.detection_metric import ClasswiseVOCMetric
@@ -47,10 +46,6 @@ def evaluate(images, metric=None, **options):
 A, B, C = (0, 0, 10, 10), (20, 0, 30, 10), (0, 20, 10, 30)
 
 
-def test_registered():
-    assert METRICS.get('ClasswiseVOCMetric') is ClasswiseVOCMetric
-
-
 def test_nothing_annotated_is_nothing_measured(monkeypatch):
     said = []
     logger = SimpleNamespace(warning=said.append, info=said.append)
@@ -79,20 +74,6 @@ def test_perfect_half_and_absent_classes():
     )
     assert all(type(value) is float for value in metrics.values())
     assert len(metrics) == 5
-
-
-def test_area_under_the_curve_by_hand():
-    # In order of score: right, wrong, right; of three boxes two are found.
-    # Precision 1 up to recall 1/3, then 2/3 up to 2/3: 1/3 + 2/9.
-    found = [(A, 0, 0.9), ((50, 50, 60, 60), 0, 0.8), (B, 0, 0.7)]
-    metrics = evaluate([image([(A, 0), (B, 0), (C, 0)], found)])
-    assert metrics['pascal_voc/AP50_cat'] == pytest.approx(5 / 9)
-
-
-def test_difficult_boxes_count_neither_way():
-    found = [(B, 0, 0.9), (A, 0, 0.8)]
-    metrics = evaluate([image([(A, 0)], found, ignored=[(B, 0)])])
-    assert metrics['pascal_voc/AP50_cat'] == pytest.approx(1)
 
 
 def test_nothing_found_is_zero_and_no_truth_is_nan():

@@ -77,13 +77,6 @@ def test_an_ignored_box_of_another_class_excuses_only_where_classes_do_not_matte
     assert any_class(results).ignored.all()
 
 
-def test_a_real_box_goes_before_an_ignored_one():
-    truth = [(0, 0, LEFT, True), (0, 0, (3, 0, 13, 10))]
-    results = detections(truth, [(0, 0, LEFT, 0.9)])
-    assert any_class(results).truth.tolist() == [1]
-    assert classwise(results).ignored.tolist() == [True]
-
-
 def test_a_box_annotated_twice_is_found_where_one_of_them_is_not_ignored():
     results = detections([(0, 0, LEFT, True), (0, 0, LEFT)], [(0, 0, LEFT, 0.9)])
     for matching in (classwise(results), any_class(results)):

@@ -13,7 +13,6 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
-from custom_datasets.checks.check import check_config
 from custom_datasets.errors import UserError
 from custom_datasets.predicting import detector as tagging
 from custom_datasets.predicting.detector import Tagger, collect_tags, load_detector
@@ -191,13 +190,3 @@ def test_a_wrong_file_gets_a_sentence(
     out, err = capsys.readouterr()
     assert not out
     assert re.fullmatch(f'error: .*{re.escape(message)}.*', err.splitlines()[-1])
-
-
-def test_the_check_finds_a_tag_that_the_list_lacks(bccd_root, tmp_path):
-    tags = tmp_path / 'tags.txt'
-    tags.write_text('RBC\nWBC\nPlatelet\n')
-    options = {'data_root': str(bccd_root), 'classes': str(tags)}
-    found = check_config(str(LEAF), options, images=False, cached=False).findings
-    errors = [f for f in found if f.severity == 'error']
-    assert {f.code for f in errors} == {'unknown-class', 'class-without-box'}
-    assert "'Platelets'; did you mean 'Platelet'?" in errors[0].message

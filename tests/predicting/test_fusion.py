@@ -174,26 +174,6 @@ def test_only_the_best_are_kept():
     assert found.box[:, 0].tolist() == [140, 120, 100]
 
 
-def test_classes_and_images_do_not_meet():
-    box = (0.0, 0.0, 10.0, 10.0)
-    rows = [(0, 0, box, 0.5, 0), (0, 1, box, 0.5, 1), (1, 0, box, 0.5, 1)]
-    found = fuse_boxes(model_boxes(rows), np.ones(2), 'wbf')
-    assert len(found.image) == 3
-    np.testing.assert_allclose(found.score, 0.25)
-
-
-def test_scores_by_hand():
-    scores = np.array([[[0.8, 0.2]], [[0.4, 0.6]]])
-    # (0.8 + 3 * 0.4) / 4 = 0.5.
-    mean = pool_scores(scores, np.array([1.0, 3.0]), 'mean')
-    np.testing.assert_allclose(mean, [[0.5, 0.5]])
-    # The roots of 0.8 * 0.4 and 0.2 * 0.6, divided by their sum.
-    first, second = math.sqrt(0.32), math.sqrt(0.12)
-    logits = pool_scores(scores, np.array([2.0, 2.0]), 'logits')
-    wanted = [[first / (first + second), second / (first + second)]]
-    np.testing.assert_allclose(logits, wanted)
-
-
 def plain_mean(rows, weights):
     total = sum(weights)
     return [
