@@ -322,7 +322,8 @@ def ranked(content, image, truth, predicted, count=1):
     corners = [0, 0, 10, 10]
     row = {
         **{'path': image, 'f1': 0.25},
-        **{'correct': 1, 'missed': 2, 'false': 3, 'confused': 4},
+        **{'correct': 1, 'missed': 2, 'confused': 4},
+        'false': sum(verdict == 'false' for verdict, _ in predicted),
         'truth': [
             {
                 **{'label': 'cat', 'box': corners, 'verdict': verdict},
@@ -362,7 +363,7 @@ def test_truth_and_prediction_are_side_by_side(content, image):
         'c0 verdict-false',
     ]
     assert 'cat 0.750' in page.text
-    assert '1 object right, 2 missed, 3 false, 4 of the wrong class; F1 0.250' in (
+    assert '1 object right, 2 missed, 1 false, 4 of the wrong class; F1 0.250' in (
         page.text
     )
 
@@ -408,6 +409,7 @@ def test_of_many_false_boxes_all_but_the_surest_are_faded(content, image):
         *['c0 verdict-false'] * 10,
     ]
     assert len(page.all('svg', 'crowded')) == 1
+    assert 'predicted; the ten surest of 40 false boxes stand out' in page.text
 
 
 def test_images_are_limited_and_errors_are_never_left_out(content, image):

@@ -147,6 +147,15 @@ def test_names_that_would_cover_an_image_are_left_to_the_enlarged_one(page_of):
         assert len(page.all('svg', 'crowded')) == crowded
 
 
+def test_a_name_does_not_reach_beyond_the_image(page_of):
+    left, right = ((x, 0, x + 9, 9) for x in (10, 90))
+    shown = picture(*(Outline(box, 'long name', 'c0') for box in (left, right)))
+    page = page_of('{{ ui.picture(shown, "names") }}', shown=shown)
+    first, last = page.all('text')
+    assert 'text-anchor' not in first and float(first['x']) == 50
+    assert last['text-anchor'] == 'end' and float(last['x']) == 473.2
+
+
 def test_a_picture_of_a_line_has_a_height(page_of):
     shown = make_picture(np.zeros((1, 9000, 3), np.uint8))
     page = page_of('{{ ui.picture(shown, "a line") }}', shown=shown)
