@@ -316,12 +316,12 @@ def _object_counts(results: DetectionResults, label: int | None = None) -> Objec
     """Count the objects and predictions of a class; of all classes without one."""
     truth, predicted = results.truth, results.predicted
     own = slice(None) if label is None else truth.label == label
-    said = slice(None) if label is None else predicted.label == label
+    own_predicted = slice(None) if label is None else predicted.label == label
     ignored = int(truth.ignore[own].sum())
     return {
         'objects': len(truth.label[own]) - ignored,
         'ignored': ignored,
-        'predictions': len(predicted.label[said]),
+        'predictions': len(predicted.label[own_predicted]),
     }
 
 

@@ -136,8 +136,8 @@ def _target_weights(weight: Tensor, target: Tensor, like: Tensor) -> Tensor:
     """Return the (N,) weight of each target's class."""
     count = weight.numel()
     padded = torch.cat((weight.to(like), like.new_ones(1)))
-    known = (target >= 0) & (target < count)
-    return padded[torch.where(known, target, count)]
+    is_class = (target >= 0) & (target < count)
+    return padded[torch.where(is_class, target, count)]
 
 
 def _floor(log_p: Tensor) -> Tensor:

@@ -245,9 +245,12 @@ def _category_ids(names: Sequence[str], coco: CocoFile) -> list[Id]:
         )
     missing = [name for name in names if name not in ids]
     if missing:
-        known = ', '.join(ids)
-        way = f'it has {known}' if known else 'copy the categories of the training JSON'
-        raise UserError(f'{coco.path}: no category {missing[0]!r}; {way}')
+        hint = (
+            f'it has {", ".join(ids)}'
+            if ids
+            else 'copy the categories of the training JSON'
+        )
+        raise UserError(f'{coco.path}: no category {missing[0]!r}; {hint}')
     return [ids[name] for name in names]
 
 

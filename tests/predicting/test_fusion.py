@@ -167,6 +167,17 @@ def test_what_says_nothing_is_left_out(method):
     assert nothing.box.shape == (0, 4)
 
 
+@pytest.mark.parametrize('method', METHODS)
+def test_an_overlap_of_just_the_threshold_is_not_above_it(method):
+    rows = [(0, 0, (0, 0, 10, 10), 0.9, 0), (0, 0, (0, 0, 10, 5), 0.6, 1)]
+    found = fuse_boxes(model_boxes(rows), np.ones(2), method, 0.5)
+    assert len(found.score) == 2
+    # Soft-NMS lowers scores from the threshold on.
+    assert found.score[1] == pytest.approx(
+        0.3 if method in ('soft-nms', 'wbf') else 0.6
+    )
+
+
 def test_only_the_best_are_kept():
     rows = [(0, 0, (20 * k, 0, 20 * k + 9, 9), k / 10, 0) for k in range(1, 8)]
     found = fuse_boxes(model_boxes(rows), np.ones(1), 'wbf', most=3)
