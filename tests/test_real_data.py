@@ -12,7 +12,7 @@ from custom_datasets.data.balance import file_digest
 from custom_datasets.data.defect_crops import convert
 from custom_datasets.data.face_mask import write_split
 from custom_datasets.data.names import read_lines
-from custom_datasets.data.voc import parse_voc_xml
+from custom_datasets.data.voc import read_voc_file
 from custom_datasets.datasets import boxes as box_loading
 from custom_datasets.datasets import class_list
 from custom_datasets.datasets.bccd import BCCDDataset
@@ -151,8 +151,8 @@ def test_face_mask_split_is_stratified_and_grouped(untouched, tmp_path, seed):
     for part in PARTS:
         for _, name in read_lines(str(tmp_path / f'ImageSets/Main/{part}.txt')):
             part_of[name] = part
-            objects = parse_voc_xml(str(root / f'annotations/{name}.xml')).objects
-            images[part].update({label for label, _, _ in objects})
+            objects = read_voc_file(str(root / f'annotations/{name}.xml')).boxes
+            images[part].update({box.name for box in objects})
     assert len(part_of) == 200
     whole = sum(images.values(), Counter())
     for part in PARTS:

@@ -9,11 +9,12 @@ import numpy as np
 
 from custom_datasets.checks.codes import HELD_OUT, find
 from custom_datasets.data.config_sources import Source
-from custom_datasets.data.images import ImageIndex, without_suffix
+from custom_datasets.data.images import IMAGE_SUFFIXES, without_suffix
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.origins import FILE, find_sources
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords, iou
+from custom_datasets.data.tree import FileIndex
 from custom_datasets.data.voc import clip_box
 from custom_datasets.errors import UserError
 
@@ -344,10 +345,10 @@ def _squeeze(name: str) -> str:
 
 
 def _unlisted(images: str, annotations: str, listed: set[str]) -> list[Finding]:
-    index = ImageIndex(images)
+    index = FileIndex(images, IMAGE_SUFFIXES)
     stems = set(index.stems())
     files = os.listdir(annotations) if os.path.isdir(annotations) else []
-    annotated = {name[:-4] for name in files if name.endswith('.xml')}
+    annotated = {name[:-4] for name in files if name.lower().endswith('.xml')}
     findings = [
         find(
             'no-image',
@@ -355,17 +356,9 @@ def _unlisted(images: str, annotations: str, listed: set[str]) -> list[Finding]:
             file=os.path.join(annotations, f'{name}.xml'),
         )
         for name in sorted(annotated - stems - listed)
-        if not _has_image(index, name)
+        if not index.find(name)
     ]
     for name in sorted(stems - listed):
         text = f'in no list; it has {"an" if name in annotated else "no"} XML file'
         findings.append(find('unlisted-image', text, file=os.path.join(images, name)))
     return findings
-
-
-def _has_image(index: ImageIndex, name: str) -> bool:
-    try:
-        index.find(name)
-    except UserError:
-        return False
-    return True

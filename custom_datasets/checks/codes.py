@@ -208,6 +208,16 @@ TOPICS: dict[str, dict[str, Code]] = {
             'The image of a list entry was not found.',
             'add the image, or remove its entry from the list',
         ),
+        'ambiguous-image': Code(
+            ERROR,
+            'Several images of the name of an annotation file or list entry.',
+            'rename one of them, or name the right one with its suffix in the list',
+        ),
+        'taken-image': Code(
+            ERROR,
+            'An annotation file whose image has another annotation file.',
+            'keep the right one of the two files',
+        ),
         'no-annotation': Code(
             ERROR,
             'A listed image without an annotation file.',

@@ -17,9 +17,6 @@ MAX_FILES = 1_000_000
 MAX_RATIO = 100
 """Times its packed size that a zip, or a file in it, may be unpacked."""
 
-PART = '.part'
-"""Name of a file that is being written: junk, so that no data set has it."""
-
 _SMALL = 10 * 2**20
 _SPARE = 100 * 2**20
 _CHUNK = 2**20
@@ -28,13 +25,9 @@ _CHUNK = 2**20
 def unpack(path: str, folder: str) -> None:
     """Unpack the regular files of a zip, and only those.
 
-    A file that is there already with the right size is kept: files appear
-    whole, so an earlier call that was broken off goes on.
-
     Args:
         path: The zip.
-        folder: Where to; it has nothing but what an earlier call unpacked of
-            the same zip.
+        folder: Where to; made here.
 
     Raises:
         UserError: It is no zip, is damaged or encrypted, or has what no data
@@ -116,11 +109,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _require_space(path: str, folder: str, members: dict[str, zipfile.ZipInfo]) -> None:
-    needed = sum(
-        info.file_size
-        for name, info in members.items()
-        if not _is_there(os.path.join(folder, name), info)
-    )
+    needed = sum(info.file_size for info in members.values())
     free = shutil.disk_usage(folder).free
     if needed + _SPARE > free:
         raise UserError(
@@ -129,15 +118,7 @@ def _require_space(path: str, folder: str, members: dict[str, zipfile.ZipInfo]) 
         )
 
 
-def _is_there(path: str, info: zipfile.ZipInfo) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) == info.file_size
-
-
 def _unpack_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> None:
-    if _is_there(path, info):
-        return
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    part = os.path.join(os.path.dirname(path), PART)
-    with archive.open(info) as source, open(part, 'wb') as target:
+    with archive.open(info) as source, open(path, 'wb') as target:
         shutil.copyfileobj(source, target, _CHUNK)
-    os.replace(part, path)

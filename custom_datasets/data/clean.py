@@ -10,7 +10,7 @@ from typing import NamedTuple
 from custom_datasets.data.cache import ResultCache
 from custom_datasets.data.image_facts import ImageFacts
 from custom_datasets.data.likeness import content_groups
-from custom_datasets.data.lists import read_class_folders, write_lists
+from custom_datasets.data.lists import split_class_folders, write_lists
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.scan import Progress, scan_images
 from custom_datasets.errors import UserError
@@ -135,7 +135,7 @@ def clean_dataset(
     Raises:
         UserError: There are no class folders, or other lists are there.
     """
-    data = read_class_folders(source)
+    data = split_class_folders(source)
     paths = {name: str(path) for name, path in data.images.items()}
     classes = {name: min(labels) for name, labels in data.labels.items()}
     with ResultCache() as cache:
@@ -154,7 +154,7 @@ def clean_dataset(
     return '\n'.join(
         [
             f'{len(facts)} images, {len(facts) - len(gone)} stay',
-            *(f'{count} {what}' for what, count in data.notes.items() if count),
+            *data.remarks,
             *lines,
             *conflicts,
             *(f'no image is left of {name}' for name in sorted(empty)),

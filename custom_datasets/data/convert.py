@@ -1,6 +1,5 @@
-"""From one format into another, so that an interruption loses nothing."""
+"""From one format into another: which it is, its reader, and a folder of another."""
 
-import json
 import os
 import re
 import shutil
@@ -8,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from custom_datasets.data import coco_folder, voc, yolo
+from custom_datasets.data import coco_folder, yolo
 from custom_datasets.data import folders as class_folders
-from custom_datasets.data.archive import PART, unpack
+from custom_datasets.data.archive import unpack
 from custom_datasets.data.balance import class_table
 from custom_datasets.data.boxes_json import find_metal_surface, read_metal_surface
 from custom_datasets.data.coco_folder import find_coco, read_coco
@@ -18,10 +17,11 @@ from custom_datasets.data.folders import find_classes, read_class_folders
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.reading import WHOLE, Reading, Source, with_sizes
 from custom_datasets.data.tree import Tree, shown
-from custom_datasets.data.voc import find_voc, read_voc
+from custom_datasets.data.voc import IMAGES as VOC_IMAGES
+from custom_datasets.data.voc_folder import find_voc, read_voc, write_voc
 from custom_datasets.data.yolo import find_yolo, read_yolo
 from custom_datasets.errors import MAX_SHOWN, AnnotationError, UserError
-from custom_datasets.files import MARK, new_folder, write_text
+from custom_datasets.files import new_folder
 
 
 def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list[str]]:
@@ -190,15 +190,14 @@ Names = Mapping[str, Sequence[str]]
 Write = Callable[[Source, Names, str], None]
 
 TARGETS: dict[str, tuple[str, Write]] = {
-    'voc': (voc.IMAGES, voc.write_voc),
+    'voc': (VOC_IMAGES, write_voc),
     'coco': (coco_folder.IMAGES, coco_folder.write_coco),
     'yolo': (yolo.IMAGES, yolo.write_yolo),
     'class-lists': (class_folders.IMAGES, class_folders.write_class_lists),
 }
 """For each format to write, the folder of its images and what writes the rest."""
 
-UNPACKED = 'source'
-"""Folder beside what is made, for the files of a zip."""
+_UNPACKED = '.source'
 
 
 def convert(
@@ -211,20 +210,15 @@ def convert(
     skip_broken: bool = False,
     overwrite: bool = False,
 ) -> str:
-    """Convert a folder or zip into a new folder.
-
-    Everything is prepared in a hidden folder beside the destination and moved
-    there in the end. What an earlier call, broken off, has unpacked and copied
-    is not unpacked and copied again.
+    """Convert a folder or zip into a new folder, which appears whole or not at all.
 
     Args:
         source: The folder or zip, which is only read.
         destination: The folder to make.
-        source_format: A key of :data:`custom_datasets.data.convert.FORMATS`; by
-            default it is recognised.
+        source_format: A key of :data:`FORMATS`; by default it is recognised.
         to: A key of :data:`TARGETS`; by default lists for folders of classes
             and VOC for all others.
-        counts_from: See :func:`~custom_datasets.data.convert.read_source`.
+        counts_from: See :func:`read_source`.
         skip_broken: Leave out what can't be read, and say so.
         overwrite: Replace a destination that an earlier conversion made.
 
@@ -233,19 +227,16 @@ def convert(
 
     Raises:
         UserError: The source is unknown, hostile or not whole, or the
-            destination is there or can't be written.
+            destination exists or can't be written.
         AnnotationError: With everything that can't be read.
     """
     _require_apart(source, destination)
-    parent, name = os.path.split(os.path.realpath(destination))
-    work = os.path.join(parent, f'.{name}.converting')
-    try:
-        _require_free(destination, overwrite)
-        _open_work(work, source)
+    with new_folder(destination, overwrite, os.path.realpath(source)) as folder:
+        unpacked = os.path.join(folder, _UNPACKED)
         if not os.path.isdir(source):
-            unpack(source, os.path.join(work, UNPACKED))
+            unpack(source, unpacked)
         read = read_source(
-            source if os.path.isdir(source) else os.path.join(work, UNPACKED),
+            source if os.path.isdir(source) else unpacked,
             source_format,
             counts_from=counts_from,
             skip_broken=skip_broken,
@@ -253,21 +244,10 @@ def convert(
         )
         read, target = _fit(read, to, source)
         names, renamed = name_images(read, target)
-        made = os.path.join(work, target)
-        _copy_images(read, names, made, TARGETS[target][0])
-        TARGETS[target][1](read, names, made)
-        with new_folder(destination, overwrite, os.path.realpath(source)) as folder:
-            for entry in os.listdir(made):
-                os.replace(os.path.join(made, entry), os.path.join(folder, entry))
-    except UserError:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    except OSError as error:
-        raise UserError(
-            f'{destination}: cannot be written ({error.strerror}); run it again to go '
-            f'on, or remove {work}'
-        ) from error
-    shutil.rmtree(work, ignore_errors=True)
+        images, write = TARGETS[target]
+        write(read, names, folder)
+        _take_images(read, names, os.path.join(folder, images), unpacked)
+        shutil.rmtree(unpacked, ignore_errors=True)
     return _report(read, target, destination, renamed)
 
 
@@ -280,40 +260,6 @@ def _require_apart(source: str, destination: str) -> None:
             raise UserError(
                 f'{destination}: the source must not be in it, nor it in the source'
             )
-
-
-def _require_free(destination: str, overwrite: bool) -> None:
-    """Refuse at once what :func:`new_folder` would refuse in the end."""
-    if not os.path.lexists(destination):
-        return
-    if os.path.isdir(destination) and not os.listdir(destination):
-        return
-    if not overwrite:
-        raise UserError(f'{destination}: already there; remove it or give --overwrite')
-    if not os.path.exists(os.path.join(destination, MARK)):
-        raise UserError(
-            f'{destination}: was not made by this command, so it is not overwritten; '
-            'remove it yourself or name another'
-        )
-
-
-def _open_work(work: str, source: str) -> None:
-    """Make the folder to work in, or keep that of the same source."""
-    path = os.path.realpath(source)
-    state = os.stat(path)
-    job: list[object] = [path]
-    if not os.path.isdir(path):
-        job += [state.st_size, state.st_mtime_ns]
-    text = json.dumps(job)
-    file = os.path.join(work, 'job.json')
-    try:
-        with open(file, encoding='utf-8') as stream:
-            same = stream.read() == text
-    except OSError:
-        same = False
-    if not same:
-        shutil.rmtree(work, ignore_errors=True)
-        write_text(file, text)
 
 
 def _fit(source: Source, to: str | None, name: str) -> tuple[Source, str]:
@@ -330,41 +276,20 @@ def _fit(source: Source, to: str | None, name: str) -> tuple[Source, str]:
     return source, target
 
 
-def _copy_images(source: Source, names: Names, made: str, folder: str) -> None:
-    """Copy the images that are not there yet, and remove all other files."""
-    paths = {
-        os.path.join(made, folder, name): str(record.image)
-        for split, records in source.splits.items()
-        for record, name in zip(records, names[split], strict=True)
-    }
-    for above, _, files in os.walk(made):
-        for file in files:
-            path = os.path.join(above, file)
-            if path not in paths:
-                os.remove(path)
-    unpacked = os.path.join(os.path.dirname(made), UNPACKED, '')
-    for path, image in paths.items():
-        _copy(image, path, linked=image.startswith(unpacked))
-
-
-def _copy(source: str, path: str, linked: bool) -> None:
-    state = os.stat(source)
-    if os.path.exists(path):
-        there = os.stat(path)
-        if (there.st_size, there.st_mtime_ns) == (state.st_size, state.st_mtime_ns):
-            return
-        os.remove(path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if linked:
-        try:
-            os.link(source, path)
-            return
-        except OSError:
-            pass  # The disk knows no links.
-    part = os.path.join(os.path.dirname(path), PART)
-    shutil.copyfile(source, part)
-    os.utime(part, ns=(state.st_atime_ns, state.st_mtime_ns))
-    os.replace(part, path)
+def _take_images(source: Source, names: Names, folder: str, unpacked: str) -> None:
+    """Copy the images; those that were unpacked for it are moved."""
+    taken: dict[str, str] = {}
+    for split, records in source.splits.items():
+        for record, name in zip(records, names[split], strict=True):
+            image, path = str(record.image), os.path.join(folder, name)
+            if os.path.exists(path):
+                continue  # It is in two parts with the same objects.
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if image.startswith(os.path.join(unpacked, '')) and image not in taken:
+                os.replace(image, path)
+            else:
+                shutil.copyfile(taken.get(image, image), path)
+            taken[image] = path
 
 
 def _report(

@@ -1,11 +1,12 @@
-"""One folder a class: whole images, no boxes."""
+"""Images with a class each: folders of classes, and lists of ``path<TAB>class``."""
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from custom_datasets.data.names import read_lines
+from custom_datasets.data.names import EmptyListError, read_lines
+from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     CLASS_LIST,
     Reading,
@@ -19,53 +20,45 @@ from custom_datasets.data.tree import Tree, is_junk, printable, shown, split_of
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
 
+IMAGES = ''
+
 _LISTS = {'train.txt': 'train', 'val.txt': 'val', 'test.txt': 'test'}
 
 
-def read_class_lists(
-    tree: Tree, labels: Mapping[str, str], reading: Reading
-) -> dict[str, str]:
-    """Return the part of each image that a list at the top names.
+def read_class_list(
+    path: str, root: str, ignored: Collection[str] = ()
+) -> tuple[dict[int, ImageRecord], list[Problem]]:
+    """Read a list of ``path<TAB>class``, the path relative to ``root``.
 
-    Lists are ``path<TAB>class``. All of them are read or none: one that names
-    another image or class is another set's.
+    Returns:
+        The image of each line, by its number from 1, and what is wrong. An image of
+        an ignored class need not exist.
 
-    Args:
-        tree: The data set.
-        labels: The class of each image, as its folder says.
-        reading: Gets a note where the lists are not read.
+    Raises:
+        UserError: The list can't be read or is empty.
     """
-    # Where split.py was asked for no test part, it leaves an empty list.
-    files = [f for f in _LISTS if f in tree.files and os.path.getsize(tree.path(f))]
-    parts: dict[str, str] = {}
-    try:
-        for file in files:
-            for number, line in read_lines(tree.path(file)):
-                try:
-                    image = _image(line, labels)
-                    if image in parts:
-                        raise UserError(f'{image} stands in a list already')
-                except UserError as error:
-                    raise UserError(f'{file}, line {number}: {error}') from error
-                parts[image] = _LISTS[file]
-        if files and (len(files) == 1 or 'train.txt' not in files):
-            raise UserError('train.txt and another one are needed')
-    except UserError as error:
-        text = str(error).replace(os.path.join(tree.root, ''), '')
-        reading.notes.append(f'lists not read ({", ".join(files)}): {text}')
-        return {}
-    return parts
-
-
-def _image(line: str, labels: Mapping[str, str]) -> str:
-    image, _, label = (piece.strip() for piece in line.rpartition('\t'))
-    if not image:
-        raise UserError('no path, tab and class')
-    if image not in labels:
-        raise UserError(f'{image}: no such image in a folder of a class')
-    if label != labels[image]:
-        raise UserError(f'{image} is in the folder of {labels[image]}, not of {label}')
-    return image
+    records: dict[int, ImageRecord] = {}
+    problems: list[Problem] = []
+    first: dict[str, int] = {}
+    for number, line in read_lines(path):
+        name, _, label = (piece.strip() for piece in line.rpartition('\t'))
+        if not name or '\t' in name:
+            what = 'more than one tab' if name else 'no tab and class behind the path'
+            text = f'line {number}: {what}'
+            problems.append(Problem('broken-annotation', text, path))
+            continue
+        if name in first:
+            text = f'line {number}: {name} is in line {first[name]} already'
+            problems.append(Problem('listed-twice', text, path))
+            continue
+        first[name] = number
+        image: str | None = os.path.join(root, name)
+        if label not in ignored and not os.path.isfile(str(image)):
+            text = f'line {number}: {image}: no such image'
+            problems.append(Problem('missing-image', text, path))
+            image = None
+        records[number] = ImageRecord(name, image, path, label=label)
+    return records, problems
 
 
 @dataclass(frozen=True)
@@ -143,9 +136,6 @@ def find_layout(where: str, images: Iterable[str]) -> Layout:
     return Layout({}, tuple(sorted([*others, *trains])), notes)
 
 
-IMAGES = ''
-
-
 def find_classes(tree: Tree) -> list[str]:
     """List the classes, if there are images in the folders of at least two.
 
@@ -155,6 +145,27 @@ def find_classes(tree: Tree) -> list[str]:
     layout = find_layout(tree.name, tree.images)
     names = {label for image in tree.images if (label := layout.class_of(image))}
     return sorted(names) if len(names) > 1 else []
+
+
+def read_labels(tree: Tree, reading: Reading) -> tuple[Layout, dict[str, str]]:
+    """Return the folders of a set, and the class of each image in one of a class.
+
+    Raises:
+        UserError: Class folders are at the top and in a part beside them.
+    """
+    layout = find_layout(tree.name, tree.images)
+    labels = {
+        image: label for image in tree.images if (label := layout.class_of(image))
+    }
+    reading.note(
+        [f for f in tree.images if f not in labels and not layout.is_left_out(f)],
+        'images that are in no folder of a class left out',
+    )
+    reading.notes += [f'{count} {what}' for what, count in layout.notes.items()]
+    unread = _unread(tree, layout)
+    reading.note(unread, 'files in folders of classes are no images to read')
+    reading.note(_empty(tree, layout), 'folders of classes without an image left out')
+    return layout, labels
 
 
 def read_class_folders(
@@ -167,11 +178,8 @@ def read_class_folders(
     Raises:
         UserError: Class folders are at the top and in a part beside them.
     """
-    layout = find_layout(tree.name, tree.images)
-    labels = {
-        image: label for image in tree.images if (label := layout.class_of(image))
-    }
-    listed = read_class_lists(tree, labels, reading)
+    layout, labels = read_labels(tree, reading)
+    listed = _read_parts(tree, labels, reading)
     images = []
     for image, label in labels.items():
         top, _, inner = image.partition('/')
@@ -180,17 +188,9 @@ def read_class_folders(
         images.append(
             (split, ImageRecord(name=name, image=tree.path(image), label=label))
         )
-    reading.note(
-        [f for f in tree.images if f not in labels and not layout.is_left_out(f)],
-        'images that are in no folder of a class left out',
-    )
-    reading.notes += [f'{count} {what}' for what, count in layout.notes.items()]
     if listed:
         rest = [image for image in labels if image not in listed]
         reading.note(rest, 'images that no list names are in no part')
-    unread = _unread(tree, layout)
-    reading.note(unread, 'files in folders of classes are no images to read')
-    reading.note(_empty(tree, layout), 'folders of classes without an image left out')
     return Source(
         format='class-folders',
         root=tree.root,
@@ -228,6 +228,54 @@ def as_boxes(source: Source, reading: Reading) -> Source:
     splits = {s: tuple(map(boxed, records)) for s, records in sized.splits.items()}
     note = "each image's class became one box over all of it"
     return replace(source, splits=splits, notes=(*source.notes, note))
+
+
+def _read_parts(
+    tree: Tree, labels: Mapping[str, str], reading: Reading
+) -> dict[str, str]:
+    """Return the part of each image that a list at the top names.
+
+    Lists that name no image with the class of its folder are another set's.
+    """
+    parts: dict[str, str] = {}
+    problems: list[Problem] = []
+    files = []
+    for file in filter(tree.files.__contains__, _LISTS):
+        files.append(file)
+        try:
+            records, found = read_class_list(tree.path(file), tree.root)
+        except EmptyListError:
+            # Where split.py was asked for no test part, it leaves such a list.
+            files.remove(file)
+            continue
+        except UserError as error:
+            text = str(error).replace(tree.path(file), '').removeprefix(': ')
+            problems.append(Problem('broken-annotation', text, file))
+            continue
+        for problem in found:
+            text = problem.message.replace(os.path.join(tree.root, ''), '')
+            problems.append(replace(problem, message=text, file=file))
+        for number, record in records.items():
+            code, text = 'broken-annotation', ''
+            label = labels.get(record.name)
+            if label and record.label != label:
+                text = f'is in the folder of {label}, not of {record.label}'
+            elif record.name in parts:
+                code, text = 'listed-twice', f'is in {parts[record.name]}.txt already'
+            elif label:
+                parts[record.name] = _LISTS[file]
+            elif record.image:
+                text = 'is in no folder of a class'
+            if text:
+                text = f'line {number}: {record.name} {text}'
+                problems.append(Problem(code, text, file))
+    is_whole = 'train.txt' in files and len(files) > 1
+    if not files or (parts and is_whole):
+        reading.report(problems)
+        return parts
+    why = 'train.txt and another one are needed' if parts else str(problems[0])
+    reading.notes.append(f'lists not read ({", ".join(files)}): {why}')
+    return {}
 
 
 def _unread(tree: Tree, layout: Layout) -> list[str]:

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from custom_datasets.data.folders import find_layout
-from custom_datasets.data.images import IMAGE_SUFFIXES, ImageIndex, without_suffix
+from custom_datasets.data.folders import read_labels
+from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import UnknownClasses, read_lines
-from custom_datasets.data.tree import is_junk
-from custom_datasets.data.voc import VOCAnnotation, parse_voc_xml
+from custom_datasets.data.problems import refused
+from custom_datasets.data.reading import Reading
+from custom_datasets.data.records import has_area
+from custom_datasets.data.tree import Tree
+from custom_datasets.data.voc import VOCFolder
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.files import replace_texts
 
@@ -123,6 +126,7 @@ class SplitSource:
         file: The one file that has all annotations, where there is one.
         has_boxes: Whether there are several labels an image.
         notes: What was left out, with counts.
+        remarks: The same in whole sentences.
     """
 
     root: str
@@ -136,135 +140,104 @@ class SplitSource:
     file: str | None = None
     has_boxes: bool = True
     notes: Counter[str] = field(default_factory=Counter)
+    remarks: tuple[str, ...] = ()
 
 
-def find_voc_folders(root: str) -> tuple[str, str] | None:
-    """Return the folders of XML files and of images, or None where it has none."""
-    folders: dict[str, str] = {}
-    for name in sorted(os.listdir(root)):
-        if os.path.isdir(os.path.join(root, name)):
-            folders.setdefault(name.lower(), name)
-    xml = folders.get('annotations')
-    images = folders.get('jpegimages') or folders.get('images')
-    if not xml or not images:
-        return None
-    has_xml = any(name.lower().endswith('.xml') for name in _files(root, xml))
-    return (xml, images) if has_xml else None
-
-
-def read_voc_folder(
-    root: str,
-    folders: tuple[str, str],
-    classes: Sequence[str] | None = None,
+def split_voc_folder(
+    root: str, folders: tuple[str, str], classes: Sequence[str] | None = None
 ) -> SplitSource:
-    """Read every XML file of a folder in VOC layout.
+    """Return the images of a folder in VOC layout that have an XML file.
 
     Args:
         root: Folder of everything.
-        folders: Names of the folders of XML files and of images.
+        folders: Names of the folders of images and of XML files.
         classes: Names that the files may use, and must; None allows any.
 
     Raises:
-        AnnotationError: With every broken file, missing image, unknown class
-            and class without a box.
+        AnnotationError: With everything that a data set would refuse, each unknown
+            class and each class without a box.
     """
-    folder, index = os.path.join(root, folders[0]), ImageIndex(f'{root}/{folders[1]}')
-    labels: dict[str, Counter[str]] = {}
-    images: dict[str, str | None] = {}
-    problems: list[str] = []
+    images, annotations = (os.path.join(root, folder) for folder in folders)
+    folder = VOCFolder(images, annotations)
+    records, found, foreign = folder.read_all()
+    problems = [str(problem) for problem in refused(found)]
     unknown = UnknownClasses(classes or ())
     notes: Counter[str] = Counter()
-    for file in _files(root, folders[0]):
-        name, suffix = os.path.splitext(file.partition('/')[2])
-        if suffix.lower() != '.xml':
-            continue
-        path = os.path.join(root, file)
-        try:
-            annotation = parse_voc_xml(path)
-        except UserError as error:
-            problems.append(f'{path}: {error}')
-            continue
-        try:
-            images[name] = index.find(name, annotation.filename)
-        except UserError as error:
-            problems.append(str(error))
-        labels[name] = _with_area(annotation, notes)
-        for other in sorted(set(labels[name]) - set(classes or labels[name])):
-            unknown.add(other, path)
+    labels: dict[str, Counter[str]] = {}
+    for record in records:
+        boxes = [box for box in record.boxes if has_area(box.box)]
+        labels[record.name] = Counter(box.name for box in boxes)
+        notes['boxes without area not counted'] += len(record.boxes) - len(boxes)
+        for name in sorted(set(labels[record.name]) - set(classes or ())):
+            if classes is not None:
+                unknown.add(name, str(record.annotation))
     problems += unknown.problems()
-    found = sum(labels.values(), Counter())
+    counts = sum(labels.values(), Counter())
     if labels:
-        problems += [f'no box of class {c}' for c in classes or () if not found[c]]
+        problems += [f'no box of class {c}' for c in classes or () if not counts[c]]
     elif not problems:
-        problems.append('no XML file in it')
+        problems.append('no XML file of an image in it')
     if problems:
-        raise AnnotationError(folder, problems)
-    used = {
-        os.path.splitext(os.path.basename(path or ''))[0] for path in images.values()
-    }
-    notes['images without XML left out'] = len(set(index.stems()) - used)
+        raise AnnotationError(annotations, problems)
+    used = {without_suffix(os.path.basename(str(r.image))) for r in records}
+    notes['images without XML left out'] = len(set(folder.images.stems()) - used)
+    notes['XML files that are no annotations left out'] = len(foreign)
+    paths = {record.name: record.image for record in records}
     return SplitSource(
         root=root,
         folder=os.path.join('ImageSets', 'Main'),
         suffix='.txt',
         labels=labels,
-        images=images,
+        images=paths,
         render=lambda names: ''.join(f'{_voc_line(name)}\n' for name in names),
         read=lambda path: choose_listed(
-            path, map(without_suffix, _lines(path)), labels, images
+            path, map(without_suffix, _lines(path)), labels, paths
         ),
         linked={name: os.path.join(root, name) for name in folders},
         notes=notes,
     )
 
 
-def read_class_folders(root: str) -> SplitSource:
-    """Read images in one folder a class, or in such folders for each part.
+def split_class_folders(root: str) -> SplitSource:
+    """Return images in one folder per class, or in such folders for each part.
 
     Raises:
         UserError: There are not two classes, or class folders at the top and in
             a part beside them.
         AnnotationError: With every name that no list can hold.
     """
-    files = [path for folder in _folders(root) for path in _files(root, folder)]
-    images = {
-        path: os.path.join(root, path)
-        for path in files
-        if path.lower().endswith(IMAGE_SUFFIXES)
-    }
-    layout = find_layout(root, images)
-    classes = {path: name for path in files if (name := layout.class_of(path))}
-    labels = {path: Counter([name]) for path, name in classes.items() if path in images}
-    found = sorted({name for label in labels.values() for name in label})
-    if len(found) < 2:
-        what = f'images of one class only ({found[0]})' if found else 'no images'
+    tree, reading = Tree(root, descend=False), Reading()
+    layout, classes = read_labels(tree, reading)
+    names = sorted(set(classes.values()))
+    if len(names) < 2:
+        what = f'images of one class only ({names[0]})' if names else 'no images'
         raise UserError(
             f'{root}: {what} in its folders, and neither VOC folders (Annotations and '
             'JPEGImages) nor a COCO JSON; give the folder that holds the class '
             'folders; tools/dataset_converters/convert.py makes them of other layouts'
         )
-    lines = {path: f'{path}\t{name}' for path, (name,) in labels.items()}
+    lines = {path: f'{path}\t{name}' for path, name in classes.items()}
     bad = [path for path, line in lines.items() if _UNLISTABLE.search(line)]
     if bad:
         problems = [f'{path!r}: no list can hold this name; rename it' for path in bad]
         raise AnnotationError(root, problems)
-    used: dict[str, str | None] = {path: images[path] for path in labels}
-    notes = Counter({'files that are no images left out': len(classes) - len(labels)})
+    labels = {path: Counter([name]) for path, name in classes.items()}
+    images: dict[str, str | None] = {path: tree.path(path) for path in labels}
     return SplitSource(
         root=root,
         folder='',
         suffix='.txt',
         labels=labels,
-        images=used,
+        images=images,
         render=lambda names: ''.join(f'{lines[name]}\n' for name in names),
         read=lambda path: choose_listed(
-            path, (line.split('\t')[0].strip() for line in _lines(path)), labels, used
+            path, (line.split('\t')[0].strip() for line in _lines(path)), labels, images
         ),
         linked={
             name: os.path.join(root, name) for name in (*layout.parts, *layout.classes)
         },
         has_boxes=False,
-        notes=notes + layout.notes,
+        remarks=tuple(reading.notes),
     )
 
 
@@ -290,39 +263,6 @@ def _lines(path: str) -> list[str]:
     return [line for _, line in read_lines(path)]
 
 
-def _with_area(annotation: VOCAnnotation, notes: Counter[str]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for name, (x1, y1, x2, y2), _ in annotation.objects:
-        if x2 > x1 and y2 > y1:
-            counts[name] += 1
-        else:
-            notes['boxes without area not counted'] += 1
-    return counts
-
-
 def _voc_line(name: str) -> str:
     # The suffix keeps the data set from taking one off the name itself.
     return name if without_suffix(name) == name else f'{name}.xml'
-
-
-def _folders(path: str) -> list[str]:
-    return sorted(
-        name
-        for name in os.listdir(path)
-        if not is_junk(name) and os.path.isdir(os.path.join(path, name))
-    )
-
-
-def _files(root: str, folder: str) -> list[str]:
-    """List all files under a folder relative to the root; links are followed once."""
-    start = os.path.join(root, folder)
-    seen = {os.path.realpath(start)}
-    found = []
-    for path, folders, files in os.walk(start, followlinks=True):
-        real = {name: os.path.realpath(os.path.join(path, name)) for name in folders}
-        folders[:] = [n for n in sorted(real) if not is_junk(n) and real[n] not in seen]
-        seen.update(real[name] for name in folders)
-        inner = os.path.relpath(path, start).replace(os.sep, '/')
-        prefix = folder if inner == '.' else f'{folder}/{inner}'
-        found += [f'{prefix}/{file}' for file in files if not is_junk(file)]
-    return sorted(found)

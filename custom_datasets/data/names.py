@@ -96,13 +96,18 @@ def require_class_map(class_map: Mapping[str, str], classes: Sequence[str]) -> N
             )
 
 
+class EmptyListError(UserError):
+    """A list without a line that isn't blank."""
+
+
 def read_lines(path: str) -> list[tuple[int, str]]:
     """Read the lines that are not blank, with their numbers, counted from 1.
 
     Spaces at both ends, a byte order mark and line ends of any system go.
 
     Raises:
-        UserError: The file can't be read, is not UTF-8 or has no such line.
+        UserError: The file can't be read or is not UTF-8; EmptyListError where it
+            has no such line.
     """
     try:
         with open(path, encoding='utf-8-sig') as file:
@@ -113,7 +118,7 @@ def read_lines(path: str) -> list[tuple[int, str]]:
         raise UserError(f'{path}: not text in UTF-8; save it as such') from error
     lines = [(number, line) for number, line in lines if line]
     if not lines:
-        raise UserError(f'{path}: the list is empty')
+        raise EmptyListError(f'{path}: the list is empty')
     return lines
 
 

@@ -1,12 +1,14 @@
 """What every reader of a format returns, and what several of them need."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from custom_datasets.data.images import image_size
-from custom_datasets.data.names import read_lines
+from custom_datasets.data.images import image_size, without_suffix
+from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import holds_labels
+from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import Box, ImageRecord
 from custom_datasets.data.tree import Score, Tree, shown, split_of
 from custom_datasets.errors import UserError
@@ -59,6 +61,10 @@ class Reading:
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def report(self, problems: Iterable[Problem]) -> None:
+        """Note what is refused; what is tolerated leaves nothing out."""
+        self.problems += [str(problem) for problem in refused(problems)]
 
     def note(self, files: Sequence[str], what: str) -> None:
         """Note something about files, if there are any."""
@@ -150,11 +156,39 @@ def _by_value(name: str) -> tuple[int, int, str]:
 _TRAINVAL = 'trainval'
 
 
+def missing_image(file: str) -> Problem:
+    """Return the problem of an annotation file that is about no image."""
+    return Problem('missing-image', f'there is no image {_stem(file)}.*', file)
+
+
+def unknown_line(
+    list_file: str, number: int, line: str, images: Sequence[str] = ()
+) -> Problem:
+    """Return the problem of a line that names no image, or one of several."""
+    place = f'line {number}: {line}'
+    if not images:
+        return Problem('missing-image', f'{place}: no such image', list_file)
+    text = f'{place}: there are {" and ".join(images)}; give the suffix'
+    return Problem('ambiguous-image', text, list_file)
+
+
+def ambiguous_image(file: str, images: Sequence[str]) -> Problem:
+    """Return the problem of an annotation file that may be about several images."""
+    text = f'it may belong to {" and ".join(images)}; rename one of them'
+    return Problem('ambiguous-image', text, file)
+
+
+def taken_image(file: str, owner: str) -> Problem:
+    """Return the problem of an annotation file whose image is that of another."""
+    return Problem('taken-image', f'its image belongs to {owner} already', file)
+
+
 def pair(
     tree: Tree,
     files: Iterable[str],
     claims: Mapping[str, str | None],
     reading: Reading,
+    listed: Collection[str] = (),
 ) -> dict[str, str]:
     """Find the image of each annotation file, by its name and then by claims.
 
@@ -165,6 +199,7 @@ def pair(
             decides between several images, and where no image has the file's
             name, unless that image has a file of its own.
         reading: Gets a problem for each file without an image.
+        listed: File names of images in lists, which decide before claims do.
 
     Returns:
         The image of each file that has one; no image is there twice.
@@ -173,18 +208,18 @@ def pair(
     rest = []
     for file in files:
         folder, _, name = file.rpartition('/')
-        found = tree.candidates(os.path.splitext(name)[0], folder)
-        best = [pair for pair in found if pair[0] == found[0][0]]
+        scored = tree.candidates(os.path.splitext(name)[0], folder)
+        best = [image for score, image in scored if score == scored[0][0]]
         claim = _base((claims.get(file) or '').replace('\\', '/'))
-        if len(best) > 1:
-            best = [pair for pair in best if _base(pair[1]) == claim] or best
+        for names in (listed, (claim,)):
+            if len(best) > 1:
+                best = [image for image in best if _base(image) in names] or best
         if not best:
             rest.append(file)
         elif len(best) > 1:
-            images = ' and '.join(image for _, image in best)
-            reading.problems.append(f'{file}: it may belong to {images}')
+            reading.report([ambiguous_image(file, sorted(best))])
         else:
-            score, image = best[0]
+            score, image = scored[0][0], best[0]
             if image in taken and taken[image][0] >= score:
                 rest.append(file)
                 continue
@@ -193,16 +228,24 @@ def pair(
             taken[image] = score, file
     pairs = {file: image for image, (_, file) in taken.items()}
     for file in rest:
-        try:
-            image = tree.find_image(claims.get(file) or '', file.rpartition('/')[0])
-        except UserError:
-            image = ''
-        if image and image not in taken:
+        folder, _, name = file.rpartition('/')
+        image = _likeliest(tree, claims.get(file), folder)
+        image = image or _likeliest(tree, os.path.splitext(name)[0], folder)
+        if not image:
+            reading.report([missing_image(file)])
+        elif image in taken:
+            reading.report([taken_image(file, taken[image][1])])
+        else:
             taken[image] = (0, False, False), file
             pairs[file] = image
-        else:
-            reading.problems.append(f'{file}: there is no image of that name')
     return pairs
+
+
+def _likeliest(tree: Tree, claim: str | None, near: str) -> str:
+    try:
+        return tree.find_image(claim or '', near)
+    except UserError:
+        return ''
 
 
 @dataclass
@@ -238,20 +281,48 @@ class Lists:
             files['train'] = trainval
         return cls(files)
 
-    def read(self, tree: Tree, reading: Reading) -> dict[str, list[str]]:
-        """Return the images of each part, in order and each once."""
+    def all_files(self) -> list[str]:
+        """Return the lists of all parts."""
+        return [file for files in self.files.values() for file in files]
+
+    def file_names(self, tree: Tree) -> set[str]:
+        """Return the last part of each line: file names, where lists have them."""
+        names = set()
+        for file in self.all_files():
+            with suppress(UserError):  # Whoever reads the list says so.
+                names |= {_base(line) for _, line in read_lines(tree.path(file))}
+        return names
+
+    def read(
+        self,
+        tree: Tree,
+        reading: Reading,
+        by_name: Mapping[str, str | None] | None = None,
+    ) -> dict[str, list[str]]:
+        """Return the images of each part, in order and each once.
+
+        ``by_name`` has images by the name of their annotation file, which a list may
+        give instead; None where a problem says that the file has none.
+        """
         return {
             split: list(
                 dict.fromkeys(
-                    image for file in files for image in read_list(tree, file, reading)
+                    image
+                    for file in files
+                    for image in read_list(tree, file, reading, by_name)
                 )
             )
             for split, files in self.files.items()
         }
 
 
-def read_list(tree: Tree, file: str, reading: Reading) -> list[str]:
-    """Return the images that a list names, one a line, by name or by path.
+def read_list(
+    tree: Tree,
+    file: str,
+    reading: Reading,
+    by_name: Mapping[str, str | None] | None = None,
+) -> list[str]:
+    """Return the images that a list names, one per line, by name or by path.
 
     A 1, 0 or -1 behind a name, as VOC's lists of one class have it, is passed
     over.
@@ -260,24 +331,33 @@ def read_list(tree: Tree, file: str, reading: Reading) -> list[str]:
     if '/imagesets/' in f'/{near.lower()}/':
         near = near[: f'/{near.lower()}/'.index('/imagesets/')].rstrip('/')
     images = []
+    named = by_name or {}
     try:
         lines = read_lines(tree.path(file))
-    except UserError as error:
+    except EmptyListError as error:
         reading.notes.append(str(error))
+        return []
+    except UserError as error:
+        reading.problems.append(str(error))
         return []
     for number, line in lines:
         name, _, flag = line.rpartition(' ')
-        try:
-            images.append(tree.find_image(line, near))
-        except UserError as error:
-            try:
-                if flag not in ('1', '0', '-1'):
-                    raise error
-                images.append(tree.find_image(name.strip(), near))
-            except UserError:
-                reading.problems.append(f'{file}, line {number}: {error}')
+        names = [line, name.strip()] if flag in ('1', '0', '-1') else [line]
+        image = next(filter(None, (_likeliest(tree, n, near) for n in names)), '')
+        stem = _base(without_suffix(line))
+        image = image or named.get(stem) or ''
+        if image:
+            images.append(image)
+        elif stem not in named:
+            scored = tree.candidates(line, near)
+            best = [image for score, image in scored if score == scored[0][0]]
+            reading.report([unknown_line(file, number, line, best)])
     return images
 
 
 def _base(file: str) -> str:
     return file.rpartition('/')[2]
+
+
+def _stem(file: str) -> str:
+    return os.path.splitext(_base(file))[0]

@@ -21,10 +21,9 @@ from custom_datasets.data.images import without_suffix
 from custom_datasets.data.likeness import content_groups, source_groups
 from custom_datasets.data.lists import (
     SplitSource,
-    find_voc_folders,
     link_folders,
-    read_class_folders,
-    read_voc_folder,
+    split_class_folders,
+    split_voc_folder,
     write_lists,
 )
 from custom_datasets.data.names import nearest_class
@@ -36,6 +35,7 @@ from custom_datasets.data.origins import (
 )
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
+from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.errors import UserError
 
 
@@ -233,9 +233,9 @@ def read_source(
         raise UserError(f'{source}: no such folder or COCO JSON')
     folders = find_voc_folders(source)
     if folders:
-        return read_voc_folder(source, folders, classes)
+        return split_voc_folder(source, folders, classes)
     coco = find_coco_json(source)
-    return read_coco_split(coco, images) if coco else read_class_folders(source)
+    return read_coco_split(coco, images) if coco else split_class_folders(source)
 
 
 def _without_classes(data: SplitSource, ignored: Collection[str]) -> SplitSource:
@@ -338,6 +338,7 @@ def _notes(
     data: SplitSource, groups: Mapping[str, str], copies: Sequence[str]
 ) -> list[str]:
     notes = [f'{count} {what}' for what, count in data.notes.items() if count]
+    notes += data.remarks
     shared = shared_groups({n: g for n, g in groups.items() if n in data.labels})
     if shared:
         sizes = [len(items) for items in shared.values()]

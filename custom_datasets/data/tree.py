@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from custom_datasets.data.images import IMAGE_SUFFIXES, image_size, without_suffix
@@ -93,6 +93,24 @@ def plain(folders: list[str]) -> list[str]:
     return [f for f in folders if f and f.casefold() not in _ROLES]
 
 
+def walk(root: str) -> Iterator[str]:
+    """Yield all files below, relative to the root; links are followed once."""
+    seen = {os.path.realpath(root)}
+    folders = ['']
+    while folders:
+        folder = folders.pop()
+        for name in _listed(os.path.join(root, folder)):
+            if is_junk(name):
+                continue
+            file = f'{folder}/{name}' if folder else name
+            path = os.path.join(root, file)
+            if not os.path.isdir(path):
+                yield file
+            elif (real := os.path.realpath(path)) not in seen:
+                seen.add(real)
+                folders.append(file)
+
+
 def common(a: list[str], b: list[str]) -> int:
     """Count the last items in which two lists agree."""
     count = 0
@@ -136,6 +154,7 @@ class Tree:
     Args:
         root: The folder. Links in it are followed, junk is passed over.
         name: What messages call it; the folder itself by default.
+        descend: Whether to leave it for its only folder.
 
     Attributes:
         name: What messages call it.
@@ -147,13 +166,17 @@ class Tree:
         UserError: It can't be listed.
     """
 
-    def __init__(self, root: str, name: str | None = None) -> None:
+    def __init__(
+        self, root: str, name: str | None = None, descend: bool = True
+    ) -> None:
         """List the folder."""
         self.name = name or root
         if not os.path.isdir(root):
             raise UserError(f'{self.name}: no such folder')
-        self.root = _descend(os.path.normpath(root))
-        self.files = tuple(sorted(_walk(self.root)))
+        self.root = os.path.normpath(root)
+        if descend:
+            self.root = _descend(self.root)
+        self.files = tuple(sorted(walk(self.root)))
         self.images = tuple(filter(_is_image, self.files))
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
@@ -261,6 +284,66 @@ class Tree:
         return best[0]
 
 
+class FileIndex:
+    """Finds files by a name without their suffix; lists each folder once.
+
+    Args:
+        root: The folder that names are relative to.
+        suffixes: Those that files may have, in lower case.
+    """
+
+    def __init__(self, root: str, suffixes: Collection[str]) -> None:
+        """Read nothing yet."""
+        self.root = os.path.join(root, '')
+        self._suffixes = suffixes
+        self._folders: dict[str, dict[str, list[str]]] = {}
+        self._below: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> list[str]:
+        """Return the files of a name, or else those below, as in WIDER FACE.
+
+        Where the name's own folder has none, folders inside it may.
+        """
+        folder, slash, stem = name.rpartition('/')
+        files = self._list(folder).get(stem)
+        if files:
+            return [f'{self.root}{folder}{slash}{file}' for file in files]
+        if folder not in self._below:
+            below: dict[str, list[str]] = {}
+            for file in self._walk(folder):
+                inner = os.path.splitext(file.rpartition('/')[2])[0]
+                below.setdefault(inner, []).append(f'{self.root}{folder}{slash}{file}')
+            self._below[folder] = below
+        return self._below[folder].get(stem, [])
+
+    def stems(self, folder: str = '') -> list[str]:
+        """Return the names, without a suffix, of the files in a folder."""
+        return list(self._list(folder))
+
+    def names(self) -> list[str]:
+        """Return the names, without a suffix, of all files, each once."""
+        names = (os.path.splitext(file)[0] for file in self._walk(''))
+        return list(dict.fromkeys(names))
+
+    def _list(self, folder: str) -> dict[str, list[str]]:
+        if folder not in self._folders:
+            stems: dict[str, list[str]] = {}
+            path = os.path.join(self.root, folder) or '.'
+            for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
+                stem, suffix = os.path.splitext(name)
+                if suffix.lower() in self._suffixes:
+                    stems.setdefault(stem, []).append(name)
+            self._folders[folder] = stems
+        return self._folders[folder]
+
+    def _walk(self, folder: str) -> list[str]:
+        path = os.path.join(self.root, folder) or '.'
+        files = walk(path) if os.path.isdir(path) else ()
+        return sorted(
+            file for file in files if file.lower().endswith(tuple(self._suffixes))
+        )
+
+
 def _descend(root: str) -> str:
     while True:
         names = [name for name in _listed(root) if not is_junk(name)]
@@ -282,23 +365,6 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except OSError as error:
         raise UserError(f'{folder}: cannot be listed ({error.strerror})') from error
-
-
-def _walk(root: str) -> Iterator[str]:
-    seen = {os.path.realpath(root)}
-    folders = ['']
-    while folders:
-        folder = folders.pop()
-        for name in _listed(os.path.join(root, folder)):
-            if is_junk(name):
-                continue
-            file = f'{folder}/{name}' if folder else name
-            path = os.path.join(root, file)
-            if not os.path.isdir(path):
-                yield file
-            elif (real := os.path.realpath(path)) not in seen:
-                seen.add(real)
-                folders.append(file)
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

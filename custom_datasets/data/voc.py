@@ -1,83 +1,101 @@
-"""Reading one Pascal VOC annotation: a file in, plain data out.
+"""Pascal VOC: one XML file per image, lists of names in ``ImageSets/Main``.
 
-The format is that of the VOC devkit (VOC2012 development kit, section 8):
-one ``<object>`` for each box, whose ``<bndbox>`` holds ``xmin``, ``ymin``,
-``xmax`` and ``ymax``. Numbers may be float and children in any order.
+The format is that of the VOC devkit (VOC2012 development kit, section 8): one
+``<object>`` for each box, whose ``<bndbox>`` holds ``xmin``, ``ymin``, ``xmax`` and
+``ymax``. Numbers may be float and children in any order.
 """
 
 import math
 import os
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from sys import intern
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
-from custom_datasets.data.images import image_size
-from custom_datasets.data.numbers import as_number, from_zero_based, to_zero_based
+from custom_datasets.data.images import IMAGE_SUFFIXES, without_suffix
+from custom_datasets.data.names import fold_class, read_lines
+from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
-    CLASS_LIST,
-    UNLISTED,
-    WHOLE,
-    Lists,
-    Reading,
-    Source,
-    first_pixel,
-    group_by_split,
-    order_classes,
-    pair,
+    ambiguous_image,
+    missing_image,
+    taken_image,
+    unknown_line,
 )
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
-from custom_datasets.data.tree import Tree, place_of
+from custom_datasets.data.tree import FileIndex
 from custom_datasets.errors import UserError
-from custom_datasets.files import write_text
 
-VOCObject = tuple[str, Box, bool]
-"""An object as the file has it: its class, its box (``xmin, ymin, xmax,
-ymax`` in pixels, in the file's own base) and whether it is difficult, so that
-it counts in neither training nor evaluation."""
+IMAGES = 'JPEGImages'
 
 _TRUE = ('1', 'true', 'yes')
+_ROOT = re.compile(r'<(\w+:)?annotation[\s>/]')
+_HEAD = 4096
 
 
-class VOCAnnotation(NamedTuple):
-    """One file.
+class VOCFile(NamedTuple):
+    """What one XML file holds.
 
     Attributes:
-        filename: What ``<filename>`` claims, or None.
+        boxes: In the file's order and base, neither clipped nor put in order.
         size: Width and height in pixels, or None where absent or not positive.
-        objects: In the file's order.
+        filename: What ``<filename>`` claims, or None.
+        broken: What can't be read, with the object's place or None for all of the
+            file. What the file holds besides is incomplete then.
+        stray: Text between the elements, where none belongs.
     """
 
-    filename: str | None
-    size: tuple[int, int] | None
-    objects: tuple[VOCObject, ...]
+    boxes: tuple[BoxRecord, ...] = ()
+    size: tuple[int, int] | None = None
+    filename: str | None = None
+    broken: tuple[tuple[str, int | None], ...] = ()
+    stray: tuple[str, ...] = ()
+
+    def problems(self, file: str) -> list[Problem]:
+        """Return what is wrong with the file, which is called ``file``."""
+        return [
+            *(Problem('broken-annotation', text, file, n) for text, n in self.broken),
+            *(
+                Problem('stray-text', f'text between the elements: {t[:60]!r}', file)
+                for t in self.stray
+            ),
+        ]
 
 
-def parse_voc_xml(path: str) -> VOCAnnotation:
-    """Read a VOC XML file; namespaces are ignored.
+def read_voc_file(path: str, strays: bool = False) -> VOCFile:
+    """Read an XML file; namespaces are ignored.
 
-    Raises:
-        UserError: The file is not XML, its root is not ``<annotation>``, or an
-            object lacks its name or a finite number for each side of its box.
-            The message has all of the file's problems but not its path.
+    ``strays`` has text between the elements looked for, which takes a third longer.
     """
-    return _annotation(_root(path))
-
-
-def inspect_voc_xml(path: str) -> tuple[VOCAnnotation, tuple[str, ...]]:
-    """Read a VOC XML file, and the text that stands where none belongs.
-
-    Returns:
-        The annotation, and each stray text: between elements, not in one.
-
-    Raises:
-        UserError: As :func:`parse_voc_xml` does.
-    """
-    root = _root(path)
-    texts = [e.text for e in root.iter() if len(e)] + [e.tail for e in root.iter()]
-    stray = tuple(text.strip() for text in texts if text and not text.isspace())
-    return _annotation(root), stray
+    try:
+        with open(path, 'rb') as file:
+            root = ET.fromstring(file.read())
+    except OSError as error:
+        return VOCFile(broken=((f'cannot be read ({error.strerror})', None),))
+    except (ET.ParseError, LookupError, ValueError) as error:
+        return VOCFile(broken=((f'broken XML ({error})', None),))
+    if '}' in root.tag:
+        for element in root.iter():
+            element.tag = element.tag.rpartition('}')[2]
+    if root.tag != 'annotation':
+        text = f'its root is <{root.tag}>, not <annotation> as in Pascal VOC'
+        return VOCFile(broken=((text, None),))
+    boxes, broken = [], []
+    for index, element in enumerate(root.findall('object')):
+        try:
+            boxes.append(_read_object(element, index))
+        except UserError as error:
+            broken.append((str(error), index))
+    return VOCFile(
+        tuple(boxes),
+        _read_size(root.find('size')),
+        root.findtext('filename', '').strip() or None,
+        tuple(broken),
+        _stray_texts(root) if strays else (),
+    )
 
 
 def clip_box(
@@ -111,38 +129,205 @@ def clip_box(
     return ((x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None), True
 
 
-def _root(path: str) -> ET.Element:
+class VOCFolder:
+    """The images and the XML files of a folder, found by their common name.
+
+    A name is a path without a suffix in both folders. A file that isn't there may be
+    in a folder inside; suffixes are in any case.
+
+    Args:
+        images: Folder of the images.
+        annotations: Folder of the XML files.
+    """
+
+    def __init__(self, images: str, annotations: str) -> None:
+        """Read nothing yet."""
+        self.images = FileIndex(images, IMAGE_SUFFIXES)
+        self.annotations = FileIndex(annotations, ('.xml',))
+
+    def listed_files(self, path: str) -> list[str]:
+        """Return the XML files of the images that a list names.
+
+        Raises:
+            UserError: The list can't be read or is empty.
+        """
+        names = dict.fromkeys(without_suffix(line) for _, line in read_lines(path))
+        return [file for name in names for file in self.annotations.find(name)]
+
+    def read_list(
+        self, path: str, read: Callable[[str], VOCFile] = read_voc_file
+    ) -> tuple[list[ImageRecord], list[Problem]]:
+        """Read the images that a list names, one per line, in its order.
+
+        An image without an XML file is a ``no-annotation``, and for the caller to
+        judge.
+
+        Args:
+            path: The list; names may have a suffix.
+            read: Reads an XML file.
+
+        Raises:
+            UserError: The list can't be read or is empty.
+        """
+        lines = read_lines(path)
+        problems = listed_twice(path, [line for _, line in lines])
+        names = {without_suffix(line): (number, line) for number, line in lines}
+        owners: dict[str, str] = {}
+        records = []
+        for name, (number, line) in names.items():
+            record, found = self._read(name, line, read, owners)
+            if record.annotation is None:
+                if record.image is None:
+                    images = self.images.find(name)
+                    found = [unknown_line(path, number, line, images)]
+                else:
+                    found.append(unannotated(record.image))
+            records.append(record)
+            problems += found
+        return records, problems
+
+    def read_all(self) -> tuple[list[ImageRecord], list[Problem], list[str]]:
+        """Read the images that have an XML file.
+
+        Returns:
+            The images, called as a list has to call them; what is wrong; and the
+            XML files that are no annotations and of no image.
+        """
+        records: dict[str, ImageRecord] = {}
+        problems: list[Problem] = []
+        foreign: list[str] = []
+        owners: dict[str, str] = {}
+        names: dict[str, None] = {}
+        for name in self.annotations.names():
+            short = self._list_name(name)
+            file, other = (self.annotations.find(n)[0] for n in (name, short))
+            if short != name and file not in self.annotations.find(short):
+                problems.append(taken_image(file, other))
+            names[short] = None
+        for name in names:
+            record, found = self._read(name, '', read_voc_file, owners)
+            file = str(record.annotation)
+            if record.image is None and not looks_like_voc(file):
+                foreign.append(file)
+                continue
+            records[name] = record
+            problems += found
+        return list(records.values()), problems, foreign
+
+    def _list_name(self, name: str) -> str:
+        """Leave out folders of the XML file's path that the image isn't in."""
+        short = name
+        while not self.images.find(short) and '/' in short:
+            short = short.partition('/')[2]
+        return short if self.images.find(short) else name
+
+    def _read(
+        self,
+        name: str,
+        line: str,
+        read: Callable[[str], VOCFile],
+        owners: dict[str, str],
+    ) -> tuple[ImageRecord, list[Problem]]:
+        file, *others = self.annotations.find(name) or ['']
+        problems = [taken_image(other, file) for other in others]
+        xml = read(file) if file else VOCFile()
+        image, problem = self._find_image(name, line, file, xml.filename)
+        owner = owners.setdefault(image, file) if image and file else file
+        if owner != file:
+            image, problem = None, taken_image(file, owner)
+        if problem:
+            problems.append(problem)
+        if xml.broken or xml.stray:
+            problems += xml.problems(file)
+        record = ImageRecord(
+            name, image, file or None, xml.boxes, None, xml.size, xml.filename
+        )
+        return record, problems
+
+    def _find_image(
+        self, name: str, line: str, file: str, claim: str | None
+    ) -> tuple[str | None, Problem | None]:
+        images = self.images.find(name)
+        if len(images) == 1:
+            return images[0], None
+        claimed = (claim or '').replace('\\', '/').rpartition('/')[2]
+        images = images or self.images.find(without_suffix(name))
+        if not images and claimed:
+            folder, slash, _ = name.rpartition('/')
+            other = f'{folder}{slash}{without_suffix(claimed)}'
+            images = self.images.find(other)
+            owner = next(iter(self.annotations.find(other)), None)
+            if images and owner:
+                return None, taken_image(file, owner)
+        for wanted in (line, name, claimed):
+            base = wanted.rpartition('/')[2]
+            named = [image for image in images if image.rpartition('/')[2] == base]
+            images = named or images
+        if len(images) == 1:
+            return images[0], None
+        at = file or f'{self.images.root}{name}.*'
+        problem = ambiguous_image(at, images) if images else missing_image(at)
+        return None, problem
+
+
+def fold_classes(
+    records: Iterable[ImageRecord], class_map: Mapping[str, str], kept: Collection[str]
+) -> list[ImageRecord]:
+    """Call each box by the class that its name stands for; see ``fold_class``."""
+    return [
+        replace(
+            record,
+            boxes=tuple(
+                replace(box, name=fold_class(box.name, class_map, kept))
+                for box in record.boxes
+            ),
+        )
+        for record in records
+    ]
+
+
+def listed_twice(path: str, lines: Iterable[str]) -> list[Problem]:
+    """Return a problem for each name that a list has more than once."""
+    counts = Counter(map(without_suffix, lines))
+    return [
+        Problem('listed-twice', f'{name} is listed {count} times', path)
+        for name, count in counts.items()
+        if count > 1
+    ]
+
+
+def find_voc_folders(root: str) -> tuple[str, str] | None:
+    """Return the folders of images and of XML files, or None where it has none."""
+    folders: dict[str, str] = {}
+    for name in sorted(os.listdir(root)):
+        if os.path.isdir(os.path.join(root, name)):
+            folders.setdefault(name.lower(), name)
+    images = folders.get(IMAGES.lower()) or folders.get('images')
+    annotations = folders.get('annotations')
+    if not images or not annotations:
+        return None
+    index = FileIndex(os.path.join(root, annotations), ('.xml',))
+    return (images, annotations) if index.names() else None
+
+
+def unannotated(image: str) -> Problem:
+    """Return the problem of a listed image without an XML file."""
+    return Problem('no-annotation', 'listed, but has no XML file', image)
+
+
+def looks_like_voc(path: str) -> bool:
+    """Say whether a file begins as an annotation does, whatever follows."""
     try:
-        root = ET.parse(path).getroot()
-    except OSError as error:
-        raise UserError(f'cannot be read ({error.strerror})') from error
-    except (ET.ParseError, LookupError, ValueError) as error:
-        raise UserError(f'broken XML ({error})') from error
-    if '}' in root.tag:
-        for element in root.iter():
-            element.tag = element.tag.rpartition('}')[2]
-    if root.tag != 'annotation':
-        raise UserError(f'its root is <{root.tag}>, not <annotation> as in Pascal VOC')
-    return root
+        with open(path, 'rb') as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    is_wide = head.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    text = head.decode('utf-16' if is_wide else 'latin-1', errors='ignore')
+    return bool(_ROOT.search(text))
 
 
-def _annotation(root: ET.Element) -> VOCAnnotation:
-    objects, problems = [], []
-    for index, element in enumerate(root.findall('object')):
-        try:
-            objects.append(_parse_object(element))
-        except UserError as error:
-            problems.append(f'object {index}: {error}')
-    if problems:
-        raise UserError('; '.join(problems))
-    return VOCAnnotation(
-        root.findtext('filename', '').strip() or None,
-        _parse_size(root.find('size')),
-        tuple(objects),
-    )
-
-
-def _parse_object(element: ET.Element) -> VOCObject:
+def _read_object(element: ET.Element, index: int) -> BoxRecord:
     name = element.findtext('name', '').strip()
     if not name:
         raise UserError('no <name>')
@@ -159,10 +344,10 @@ def _parse_object(element: ET.Element) -> VOCObject:
         raise UserError(f'{name} has a <bndbox> without four finite numbers')
     difficult = element.findtext('difficult', '0')
     is_difficult = difficult != '0' and difficult.strip().casefold() in _TRUE
-    return name, (x1, y1, x2, y2), is_difficult
+    return BoxRecord(index, intern(name), (x1, y1, x2, y2), is_difficult)
 
 
-def _parse_size(size: ET.Element | None) -> tuple[int, int] | None:
+def _read_size(size: ET.Element | None) -> tuple[int, int] | None:
     if size is None:
         return None
     try:
@@ -173,145 +358,6 @@ def _parse_size(size: ET.Element | None) -> tuple[int, int] | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
-IMAGES = 'JPEGImages'
-
-_ROOT = re.compile(rb'<(\w+:)?annotation[\s>/]')
-_HEAD = 4096
-
-
-def find_voc(tree: Tree) -> list[str]:
-    """List the XML files that look like VOC's."""
-    return [file for file in tree.ending('.xml') if _is_voc(tree.path(file))]
-
-
-def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
-    """Read a folder; see :class:`~custom_datasets.data.reading.Source`.
-
-    Images that no XML file is about are left out, unless a list names them.
-    """
-    parsed: dict[str, VOCAnnotation | None] = {}
-    for file in tree.ending('.xml'):
-        try:
-            parsed[file] = parse_voc_xml(tree.path(file))
-        except UserError as error:
-            if _is_foreign(tree, file):
-                reading.notes.append(f'{file}: {error}; left out')
-                continue
-            parsed[file] = None
-            reading.problems.append(f'{file}: {error}')
-    claims = {
-        file: annotation and annotation.filename for file, annotation in parsed.items()
-    }
-    images = {
-        image: file for file, image in pair(tree, parsed, claims, reading).items()
-    }
-    boxes = [
-        (file, box)
-        for file, annotation in parsed.items()
-        for _, box, _ in (annotation.objects if annotation else ())
-    ]
-    base = first_pixel(boxes, counts_from, reading)
-
-    def record(image: str) -> ImageRecord:
-        file = images.get(image)
-        annotation = (file and parsed[file]) or VOCAnnotation(None, None, ())
-        return ImageRecord(
-            name=place_of(image)[1],
-            image=tree.path(image),
-            annotation=file and tree.path(file),
-            boxes=tuple(
-                BoxRecord(index, name, to_zero_based(box, base), difficult)
-                for index, (name, box, difficult) in enumerate(annotation.objects)
-            ),
-            size=annotation.size,
-            filename=annotation.filename,
-        )
-
-    lists = Lists.find(tree).read(tree, reading)
-    listed = {image for found in lists.values() for image in found}
-    broken = {image for image, file in images.items() if parsed[file] is None}
-    bare = [image for image in tree.images if image not in images]
-    reading.note(
-        [image for image in bare if image in listed],
-        'listed images have no XML file and come without boxes',
-    )
-    reading.note(
-        [image for image in bare if image not in listed],
-        'images without an XML file left out',
-    )
-    chosen: list[tuple[str | None, str]] = [
-        (split, image) for split, found in lists.items() for image in found
-    ]
-    chosen += [
-        (None if lists else place_of(image)[0], image)
-        for image in sorted(images)
-        if image not in listed
-    ]
-    names = [name for a in parsed.values() if a for name, _, _ in a.objects]
-    return Source(
-        format='voc',
-        root=tree.root,
-        classes=tuple(order_classes(tree, names, reading)),
-        splits=group_by_split(
-            (split, record(image)) for split, image in chosen if image not in broken
-        ),
-        counts_from=base,
-    )
-
-
-def write_voc(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
-    """Write ``Annotations`` and ``ImageSets`` beside the images.
-
-    Args:
-        source: What to write. Coordinates count from where the source's do,
-            and from 1 if it is of another format.
-        names: For each part the images' paths under ``JPEGImages``.
-        folder: Where ``JPEGImages`` is.
-    """
-    counts_from = 1 if source.counts_from is None else source.counts_from
-    for split, records in source.splits.items():
-        stems = [os.path.splitext(name)[0] for name in names[split]]
-        for record, name, stem in zip(records, names[split], stems, strict=True):
-            text = _xml(record, name, counts_from)
-            write_text(f'{folder}/Annotations/{stem}.xml', text)
-        if split not in (WHOLE, UNLISTED):
-            lines = ''.join(f'{stem}\n' for stem in stems)
-            write_text(f'{folder}/ImageSets/Main/{split}.txt', lines)
-    write_text(f'{folder}/{CLASS_LIST}', ''.join(f'{c}\n' for c in source.classes))
-
-
-def _xml(record: ImageRecord, name: str, counts_from: int) -> str:
-    width, height = record.size or image_size(str(record.image))
-    lines = [
-        '<annotation>',
-        f'  <filename>{escape(os.path.basename(name))}</filename>',
-        f'  <size><width>{width}</width><height>{height}</height></size>',
-        '  <segmented>0</segmented>',
-    ]
-    for box in record.boxes:
-        sides = map(as_number, from_zero_based(box.box, counts_from))
-        x1, y1, x2, y2 = sides
-        lines += [
-            '  <object>',
-            f'    <name>{escape(box.name)}</name>',
-            f'    <difficult>{int(box.difficult)}</difficult>',
-            f'    <bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>'
-            f'<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox>',
-            '  </object>',
-        ]
-    return '\n'.join([*lines, '</annotation>', ''])
-
-
-def _is_voc(path: str) -> bool:
-    try:
-        with open(path, 'rb') as file:
-            return bool(_ROOT.search(file.read(_HEAD)))
-    except OSError:
-        return False
-
-
-def _is_foreign(tree: Tree, file: str) -> bool:
-    """Say whether a file that can't be read is no annotation at all."""
-    folder, _, name = file.rpartition('/')
-    stem = os.path.splitext(name)[0]
-    return not _is_voc(tree.path(file)) and not tree.candidates(stem, folder)
+def _stray_texts(root: ET.Element) -> tuple[str, ...]:
+    texts = [e.text for e in root.iter() if len(e)] + [e.tail for e in root.iter()]
+    return tuple(text.strip() for text in texts if text and not text.isspace())

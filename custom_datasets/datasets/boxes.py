@@ -102,6 +102,8 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
         counts: Counter[str] = Counter()
         try:
             records, found = self.read_records(counts)
+        except ConfigError:
+            raise
         except UserError as error:
             raise AnnotationError(where, [str(error)]) from error
         problems = [str(problem) for problem in refused(found)]
@@ -133,8 +135,9 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
         """
         size = record.size or image_size(str(record.image))
         instances = []
+        labels = self._labels
         for box_record in record.boxes:
-            label = self._labels.get(box_record.name)
+            label = labels.get(box_record.name)
             if label is None:
                 if box_record.name in self.ignore_classes:
                     counts['boxes of ignored classes'] += 1
@@ -145,8 +148,10 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
             if box is None:
                 counts['boxes without area dropped'] += 1
                 continue
-            counts['boxes clipped'] += clipped
-            counts[self.difficult] += box_record.difficult
+            if clipped:
+                counts['boxes clipped'] += 1
+            if box_record.difficult:
+                counts[self.difficult] += 1
             instances.append(
                 {
                     'bbox': [*box],

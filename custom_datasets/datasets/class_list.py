@@ -9,12 +9,9 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from custom_datasets.data.names import (
-    UnknownClasses,
-    as_names,
-    read_classes,
-    read_lines,
-)
+from custom_datasets.data.folders import read_class_list
+from custom_datasets.data.names import UnknownClasses, as_names, read_classes
+from custom_datasets.data.problems import refused
 from custom_datasets.errors import AnnotationError, UserError
 
 
@@ -53,32 +50,34 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
         super().__init__(ann_file=ann_file, data_root=root, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the list.
-
-        Returns:
-            One dictionary an image: ``img_path`` and ``gt_label``.
-        """
+        """Read the list: ``img_path`` and ``gt_label`` per image."""
         where = f'{type(self).__name__} {self.ann_file}'
         if not self._metainfo.get('classes'):
             raise AnnotationError(where, ['no classes: state METAINFO or metainfo'])
         classes = read_classes(self._metainfo['classes'])
-        problems: list[str] = []
-        named = self._read_list(problems)
+        try:
+            records, found = read_class_list(
+                self.ann_file, self.data_root or '', self.ignore_classes
+            )
+        except UserError as error:
+            hint = 'set data_root, or run the converter that writes the split'
+            raise AnnotationError(where, [f'{error}; {hint}']) from error
+        problems = [str(problem) for problem in refused(found)]
         unknown = UnknownClasses(classes)
         data_list, ignored = [], 0
-        for path, (line, name) in named.items():
-            if name in classes:
-                if not os.path.isfile(path):
-                    problems.append(f'{path}: no such image')
-                data_list.append({'img_path': path, 'gt_label': classes.index(name)})
-            elif name in self.ignore_classes:
+        for line, record in records.items():
+            label = str(record.label)
+            if label in self.ignore_classes:
                 ignored += 1
+            elif label not in classes:
+                unknown.add(label, f'{self.ann_file}, line {line}')
             else:
-                unknown.add(name, f'{self.ann_file}, line {line}')
+                info = {'img_path': record.image, 'gt_label': classes.index(label)}
+                data_list.append(info)
         problems += unknown.problems()
-        counts = Counter(name for _, name in named.values())
+        counts = Counter(record.label for record in records.values())
         absent = [name for name in classes if not counts[name]]
-        if named and not self.test_mode:
+        if records and not self.test_mode:
             problems += [f'{self.ann_file}: no image of class {n}' for n in absent]
         if problems:
             raise AnnotationError(where, problems)
@@ -86,25 +85,3 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
         note = f'; {ignored} images of ignored classes' if ignored else ''
         print_log(f'{where}: {len(data_list)} images ({table}){note}', logger='current')
         return data_list
-
-    def _read_list(self, problems: list[str]) -> dict[str, tuple[int, str]]:
-        """Return the line number and the class by the image's path."""
-        try:
-            lines = read_lines(self.ann_file)
-        except UserError as error:
-            hint = 'set data_root, or run the converter that writes the split'
-            problems.append(f'{error}; {hint}')
-            return {}
-        named: dict[str, tuple[int, str]] = {}
-        for number, line in lines:
-            at = f'{self.ann_file}, line {number}'
-            path, _, name = (part.strip() for part in line.rpartition('\t'))
-            if not path:
-                problems.append(f'{at}: no tab and class behind the path')
-                continue
-            img_path = os.path.join(self.data_root or '', path)
-            if img_path in named:
-                first = named[img_path][0]
-                problems.append(f'{at}: {path} is in line {first} already')
-            named[img_path] = number, name
-        return named

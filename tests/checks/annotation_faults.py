@@ -116,7 +116,7 @@ def sides_exchanged(place):
 @fault('image-without-annotation')
 def image_without_annotation(place):
     place.xml.unlink()
-    return place.expect('no-annotation')
+    return place.expect('no-annotation', place.image)
 
 
 @fault('annotation-without-image')
@@ -157,7 +157,7 @@ def object_without_box(place):
     element = tree.find('object')
     element.remove(element.find('bndbox'))
     tree.write(place.xml)
-    return place.expect('broken-annotation')
+    return place.expect('broken-annotation', number=0)
 
 
 @fault('stray-text')

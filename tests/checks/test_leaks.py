@@ -18,7 +18,7 @@ from custom_datasets.data.likeness import (
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.data.scan import scan_images
-from custom_datasets.data.voc import parse_voc_xml
+from custom_datasets.data.voc import read_voc_file
 from custom_datasets.samples.voc import draw_bccd
 
 
@@ -273,10 +273,9 @@ def voc(root, split, names, images, suffix):
     records = []
     for name in names:
         xml = f'{root}/{folder}/{name}.xml'
-        read = parse_voc_xml(xml)
-        boxes = tuple(BoxRecord(i, *found) for i, found in enumerate(read.objects))
+        read = read_voc_file(xml)
         path = f'{root}/{images}/{name}{suffix}'
-        records.append(ImageRecord(name, path, xml, boxes, size=read.size))
+        records.append(ImageRecord(name, path, xml, read.boxes, size=read.size))
     return SplitRecords(split, (), tuple(records), one_based=True)
 
 

@@ -146,7 +146,7 @@ def test_everything_wrong_comes_in_one_error(root):
     assert [p.removeprefix(f'{root}/') for p in caught.value.problems] == [
         'annotations/maksssksksss3.xml: broken XML (no element found: line 1, '
         'column 0)',
-        'images/maksssksksss4.*: no such image',
+        'annotations/maksssksksss4.xml: there is no image maksssksksss4.*',
         "annotations/maksssksksss6.xml: unknown class 'Without Mask'; did you mean "
         "'without_mask'?",
         'no box of class visor',

@@ -3,7 +3,7 @@
 import pytest
 
 from custom_datasets.data.convert import read_source
-from custom_datasets.data.lists import read_class_folders
+from custom_datasets.data.lists import split_class_folders
 from custom_datasets.errors import UserError
 from tests.data.drawing import draw, write
 
@@ -61,7 +61,7 @@ def test_both_readers_take_the_same_images(tmp_path, layout):
     source = read_source(str(tmp_path / 'in'))
     assert {split: len(found) for split, found in source.splits.items()} == parts
     assert list(source.notes) == notes
-    split = read_class_folders(str(tmp_path / 'in'))
+    split = split_class_folders(str(tmp_path / 'in'))
     assert {
         split.images[name]: min(counts) for name, counts in split.labels.items()
     } == {
@@ -69,7 +69,7 @@ def test_both_readers_take_the_same_images(tmp_path, layout):
         for found in source.splits.values()
         for record in found
     }
-    assert [f'{count} {what}' for what, count in split.notes.items() if count] == notes
+    assert list(split.remarks) == notes
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_both_readers_take_the_same_images(tmp_path, layout):
 def test_class_folders_at_the_top_and_in_a_part_are_refused(tmp_path, parts, beside):
     for name in classes() + [name for part in parts for name in classes(part)]:
         draw(tmp_path / name)
-    for read in (read_source, read_class_folders):
+    for read in (read_source, split_class_folders):
         with pytest.raises(UserError) as error:
             read(str(tmp_path))
         assert str(error.value) == (

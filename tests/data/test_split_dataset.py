@@ -186,7 +186,7 @@ def test_nested_folders_and_other_files(classes):
     lines = [line for names in read(classes).values() for line in names]
     assert 'cat/night/far.JPG\tcat' in lines
     assert len(lines) == 31
-    assert '1 files that are no images left out' in report
+    assert '1 files in folders of classes are no images to read: cat/notes' in report
 
 
 def test_linked_folders_are_followed_once(tmp_path):
@@ -524,7 +524,7 @@ def test_everything_wrong_in_voc_comes_in_one_error(voc):
         split_dataset(str(voc), RATIOS)
     first, second = caught.value.problems
     assert 'train_0003.xml: broken XML' in first
-    assert 'train_0004.*: no such image' in second
+    assert 'train_0004.xml: there is no image train_0004.*' in second
     assert not (voc / 'ImageSets').exists()
 
 

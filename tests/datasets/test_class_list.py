@@ -78,11 +78,12 @@ def test_everything_wrong_comes_in_one_error(problems, tmp_path):
     )
     at = f'{tmp_path}/train.txt'
     assert problems(listed) == (
-        f'{at}, line 3: no tab and class behind the path',
-        f'{at}, line 4: a.png is in line 1 already',
-        f'{at}, line 5: no tab and class behind the path',
-        f'{tmp_path}/nothing.png: no such image',
-        f'{tmp_path}/crease: no such image',
+        f'{at}: line 2: {tmp_path}/nothing.png: no such image',
+        f'{at}: line 3: no tab and class behind the path',
+        f'{at}: line 4: a.png is in line 1 already',
+        f'{at}: line 5: no tab and class behind the path',
+        f'{at}: line 6: {tmp_path}/crease: no such image',
+        f"{at}, line 1: unknown class 'Crease'; did you mean 'crease'?",
         f'{at}: no image of class crease',
     )
     assert problems('a.png\tCrease\nb b.png\tinclusion') == (

@@ -125,7 +125,7 @@ def test_boxes_are_clipped_and_those_without_area_dropped(folder, log):
     assert [one['ignore_flag'] for one in instances] == [0, 0, 1]
     assert log[0].endswith(
         '3 boxes (cat 1, dog 2); '
-        '1 boxes clipped, 1 crowds, 3 boxes without area dropped'
+        '1 boxes clipped, 3 boxes without area dropped, 1 crowds'
     )
 
 

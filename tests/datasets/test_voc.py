@@ -225,9 +225,9 @@ def test_everything_wrong_comes_in_one_error(folder):
     starts = [
         f'{root}list.txt: good is listed 2 times',
         f'{root}Annotations/broken.xml: broken XML',
-        f'{root}JPEGImages/no_image.*: no such image',
-        f'{root}Annotations/no_xml.xml: no such file',
-        f'{root}Annotations/malformed.xml: object 0: cat has a <bndbox> with no number',
+        f'{root}Annotations/no_image.xml: there is no image no_image.*',
+        f'{root}JPEGImages/no_xml.png: listed, but has no XML file',
+        f'{root}Annotations/malformed.xml, object 0: cat has a <bndbox> with no number',
         f'{root}JPEGImages/unreadable.png: not a readable image',
         f"{root}Annotations/unknown.xml: unknown class 'cow'; known: cat, dog",
         f'{root}list.txt: no box of class dog',
@@ -307,7 +307,7 @@ def test_two_images_of_one_stem(folder):
     folder.add('a', BOTH, suffix='.png')
     folder.image('a.jpg')
     (problem,) = folder.problems('a\n')
-    assert problem.endswith('there are a.jpg and a.png; give the suffix in the list')
+    assert problem.endswith('JPEGImages/a.png; rename one of them')
     assert folder.load('a.png\n')[0]['img_path'].endswith('a.png')
     assert folder.load('a.jpg\n')[0]['img_path'].endswith('a.jpg')
     folder.xml('a', BOTH, filename='a.png')
@@ -344,7 +344,7 @@ def test_images_without_xml_in_test_mode_only(folder, log):
     assert dataset[1]['instances'] == []
     assert log[-1].endswith('; 1 images without XML, 1 images without objects')
     (problem,) = folder.problems('a\nb\n')
-    assert 'Annotations/b.xml: no such file' in problem
+    assert problem.endswith('JPEGImages/b.png: listed, but has no XML file')
 
 
 def test_filters_are_counted_and_spare_test_data(folder, log):

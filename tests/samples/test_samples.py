@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from custom_datasets.data.clean import clean_dataset
-from custom_datasets.data.voc import parse_voc_xml
+from custom_datasets.data.voc import read_voc_file
 from custom_datasets.datasets.age_gender import AgeGenderDataset
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.datasets.face_mask import FaceMaskDataset
@@ -88,17 +88,18 @@ def test_xml_is_true(tmp_path, draw, folders, classes):
     draw(tmp_path)
     seen = set()
     for path in sorted((tmp_path / folders[1]).iterdir()):
-        annotation = parse_voc_xml(str(path))
+        annotation = read_voc_file(str(path))
         image = cv2.imread(
             str(tmp_path / folders[0] / annotation.filename), cv2.IMREAD_UNCHANGED
         )
         assert image.shape[1::-1] == annotation.size
         assert image.shape[2] == (4 if folders[0] == 'images' else 3)
-        for name, (x1, y1, x2, y2), difficult in annotation.objects:
+        for box in annotation.boxes:
+            x1, y1, x2, y2 = box.box
             assert 1 <= x1 < x2 <= annotation.size[0]
             assert 1 <= y1 < y2 <= annotation.size[1]
-            assert not difficult
-            seen.add(name)
+            assert not box.difficult
+            seen.add(box.name)
     assert seen == set(classes.METAINFO['classes'])
 
 
@@ -173,8 +174,8 @@ def test_wider_face_has_the_real_layout(tmp_path):
             number, event = name.split('_')[:2]
             folder = tmp_path / f'WIDER_{part}'
             assert (folder / f'{number}--{event}/{name}.jpg').is_file()
-            found = parse_voc_xml(str(folder / f'Annotations/{name}.xml'))
-            assert [one[0] for one in found.objects] == ['face', 'face']
+            found = read_voc_file(str(folder / f'Annotations/{name}.xml'))
+            assert [box.name for box in found.boxes] == ['face', 'face']
 
 
 def test_waste_has_the_real_folders_and_repeats_to_clean(tmp_path):

@@ -1,0 +1,193 @@
+"""A folder with VOC's XML files in any layout: read, and written in VOC's own.
+
+``JPEGImages``, ``Annotations`` and ``ImageSets/Main/<part>.txt`` are written.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from xml.sax.saxutils import escape
+
+from custom_datasets.data.images import image_size
+from custom_datasets.data.names import read_lines
+from custom_datasets.data.numbers import as_number, from_zero_based, to_zero_based
+from custom_datasets.data.reading import (
+    CLASS_LIST,
+    UNLISTED,
+    WHOLE,
+    Lists,
+    Reading,
+    Source,
+    first_pixel,
+    group_by_split,
+    order_classes,
+    pair,
+)
+from custom_datasets.data.records import ImageRecord, has_area
+from custom_datasets.data.tree import Tree, place_of
+from custom_datasets.data.voc import (
+    VOCFile,
+    listed_twice,
+    looks_like_voc,
+    read_voc_file,
+    unannotated,
+)
+from custom_datasets.errors import UserError
+from custom_datasets.files import write_text
+
+
+def find_voc(tree: Tree) -> list[str]:
+    """List the XML files that look like VOC's."""
+    return [file for file in tree.ending('.xml') if looks_like_voc(tree.path(file))]
+
+
+def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
+    """Read a folder of any layout; see :class:`~custom_datasets.data.reading.Source`.
+
+    Images that no XML file is about are left out, unless a list names them.
+    """
+    parsed: dict[str, VOCFile] = {}
+    for file in tree.ending('.xml'):
+        xml = read_voc_file(tree.path(file))
+        if xml.broken and _is_foreign(tree, file):
+            reading.notes.append(f'{file}: {xml.broken[0][0]}; left out')
+            continue
+        reading.report(xml.problems(file))
+        parsed[file] = xml
+    lists = Lists.find(tree)
+    for file in lists.all_files():
+        with suppress(UserError):  # Its reader says so.
+            lines = read_lines(tree.path(file))
+            reading.report(listed_twice(file, (line for _, line in lines)))
+    claims = {file: xml.filename for file, xml in parsed.items()}
+    pairs = pair(tree, parsed, claims, reading, lists.file_names(tree))
+    images = {image: file for file, image in pairs.items()}
+    boxes = [(file, box.box) for file, xml in parsed.items() for box in xml.boxes]
+    base = first_pixel(boxes, counts_from, reading)
+    empty = 0
+
+    def record(image: str) -> ImageRecord:
+        nonlocal empty
+        file = images.get(image)
+        xml = parsed[file] if file else VOCFile()
+        kept = [box for box in xml.boxes if has_area(box.box)]
+        empty += len(xml.boxes) - len(kept)
+        return ImageRecord(
+            name=place_of(image)[1],
+            image=tree.path(image),
+            annotation=file and tree.path(file),
+            boxes=tuple(replace(b, box=to_zero_based(b.box, base)) for b in kept),
+            size=xml.size,
+            filename=xml.filename,
+        )
+
+    stems = Counter(place_of(file)[1].rpartition('/')[2] for file in parsed)
+    by_name = {
+        stem: pairs.get(file)
+        for file in parsed
+        if stems[stem := place_of(file)[1].rpartition('/')[2]] == 1
+    }
+    listed = lists.read(tree, reading, by_name)
+    chosen = _choose(tree, images, listed, reading)
+    broken = {image for image, file in images.items() if parsed[file].broken}
+    source = Source(
+        format='voc',
+        root=tree.root,
+        classes=tuple(
+            order_classes(
+                tree, (b.name for xml in parsed.values() for b in xml.boxes), reading
+            )
+        ),
+        splits=group_by_split(
+            (split, record(image)) for split, image in chosen if image not in broken
+        ),
+        counts_from=base,
+    )
+    if empty:
+        reading.notes.append(f'{empty} boxes without area dropped')
+    return source
+
+
+def write_voc(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
+    """Write ``Annotations`` and ``ImageSets`` beside the images.
+
+    Args:
+        source: What to write. Coordinates count from where the source's do,
+            and from 1 if it is of another format.
+        names: For each part the images' paths under ``JPEGImages``.
+        folder: Where ``JPEGImages`` is.
+    """
+    counts_from = 1 if source.counts_from is None else source.counts_from
+    for split, records in source.splits.items():
+        stems = [os.path.splitext(name)[0] for name in names[split]]
+        for record, name, stem in zip(records, names[split], stems, strict=True):
+            text = _to_xml(record, name, counts_from)
+            write_text(f'{folder}/Annotations/{stem}.xml', text)
+        if split not in (WHOLE, UNLISTED):
+            lines = ''.join(f'{stem}\n' for stem in stems)
+            write_text(f'{folder}/ImageSets/Main/{split}.txt', lines)
+    write_text(f'{folder}/{CLASS_LIST}', ''.join(f'{c}\n' for c in source.classes))
+
+
+def _choose(
+    tree: Tree,
+    annotated: Collection[str],
+    lists: Mapping[str, Sequence[str]],
+    reading: Reading,
+) -> list[tuple[str | None, str]]:
+    """Give each image to its part; one to train on needs an XML file."""
+    listed = {image for images in lists.values() for image in images}
+    bare = [image for image in tree.images if image not in annotated]
+    untrained = {image for image in lists.get('train', ()) if image not in annotated}
+    reading.report(map(unannotated, sorted(untrained)))
+    reading.note(
+        [image for image in bare if image in listed and image not in untrained],
+        'listed images have no XML file and come without boxes',
+    )
+    reading.note(
+        [image for image in bare if image not in listed],
+        'images without an XML file left out',
+    )
+    chosen: list[tuple[str | None, str]] = [
+        (split, image)
+        for split, images in lists.items()
+        for image in images
+        if image not in untrained
+    ]
+    chosen += [
+        (None if lists else place_of(image)[0], image)
+        for image in sorted(annotated)
+        if image not in listed
+    ]
+    return chosen
+
+
+def _to_xml(record: ImageRecord, name: str, counts_from: int) -> str:
+    width, height = record.size or image_size(str(record.image))
+    lines = [
+        '<annotation>',
+        f'  <filename>{escape(os.path.basename(name))}</filename>',
+        f'  <size><width>{width}</width><height>{height}</height></size>',
+        '  <segmented>0</segmented>',
+    ]
+    for box in record.boxes:
+        sides = map(as_number, from_zero_based(box.box, counts_from))
+        x1, y1, x2, y2 = sides
+        lines += [
+            '  <object>',
+            f'    <name>{escape(box.name)}</name>',
+            f'    <difficult>{int(box.difficult)}</difficult>',
+            f'    <bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>'
+            f'<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox>',
+            '  </object>',
+        ]
+    return '\n'.join([*lines, '</annotation>', ''])
+
+
+def _is_foreign(tree: Tree, file: str) -> bool:
+    """Say whether a file that can't be read is no annotation at all."""
+    folder, _, name = file.rpartition('/')
+    stem = os.path.splitext(name)[0]
+    return not looks_like_voc(tree.path(file)) and not tree.candidates(stem, folder)

@@ -1,0 +1,354 @@
+"""One table of odd class folders and lists: every command answers alike.
+
+A row says what all commands answer, and which of them, by its purpose, does not:
+``split.py`` reads no list and goes by folders, only a config knows classes, and only a
+conversion can give an image another name.
+"""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from custom_datasets.checks.check import check_annotations
+from custom_datasets.checks.reading import read_sources
+from custom_datasets.data import split as split_module
+from custom_datasets.data.config_sources import find_sources
+from custom_datasets.data.convert import convert
+from custom_datasets.data.image_facts import read_image_facts
+from custom_datasets.data.split import split_dataset
+from custom_datasets.datasets.class_list import ClassListDataset
+from custom_datasets.errors import AnnotationError, UserError
+from tests.data.drawing import write
+
+CLASSES = ('cat', 'dog')
+PARTS = {'train': range(4), 'val': (4, 5), 'test': (6, 7)}
+RATIOS = {'train': 1, 'val': 1, 'test': 1}
+COMMANDS = ('train', 'test', 'check', 'split', 'convert')
+LISTING = ('train', 'test', 'check', 'convert')
+RNG = np.random.default_rng(0)
+
+
+def draw(path):
+    """Draw an image that no other is like."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = RNG.integers(0, 256, (6, 8, 3), np.uint8)
+    cv2.imwrite(str(path), cv2.resize(pixels, (64, 48), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.fixture(scope='module')
+def clean(tmp_path_factory):
+    """Eight images of each of two classes, and three lists."""
+    root = tmp_path_factory.mktemp('clean') / 'pets'
+    for part, numbers in PARTS.items():
+        names = [f'{label}/{number}.png' for number in numbers for label in CLASSES]
+        for name in names:
+            draw(root / name)
+        lines = (f'{name}\t{name.partition("/")[0]}\n' for name in names)
+        write(root / f'{part}.txt', ''.join(lines))
+    return root
+
+
+@pytest.fixture
+def root(clean, tmp_path):
+    return Path(shutil.copytree(clean, tmp_path / 'pets'))
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Read images here: worker processes take longer to start than these tests."""
+
+    def scan(paths):
+        return {path: read_image_facts(path) for path in paths}
+
+    monkeypatch.setattr(split_module, 'scan_images', scan)
+
+
+def load(root, list_file='train.txt', classes=CLASSES, **options):
+    return ClassListDataset(
+        list_file,
+        data_root=str(root),
+        classes=classes,
+        serialize_data=False,
+        **options,
+    )
+
+
+def check(root):
+    dataset = {
+        'type': 'ClassListDataset',
+        'data_root': str(root),
+        'ann_file': 'train.txt',
+        'metainfo': {'classes': CLASSES},
+    }
+    imports = {'imports': ['custom_datasets.datasets.class_list']}
+    cfg = {'custom_imports': imports, 'train_dataloader': {'dataset': dataset}}
+    sources, unknown = find_sources(Config({**cfg, 'default_scope': 'mmpretrain'}))
+    assert not unknown
+    splits, findings = read_sources(sources)
+    return [*findings, *check_annotations(splits, {})]
+
+
+def answers(root, out):
+    """Return what each command refuses, and what it says besides."""
+    refused, said = {}, {}
+
+    def ask(command, run):
+        problems = ()
+        said[command] = ''
+        try:
+            said[command] = str(run())
+        except AnnotationError as error:
+            problems = error.problems
+        except UserError as error:
+            problems = (str(error),)
+        refused[command] = tuple(text.replace(f'{root}/', '') for text in problems)
+
+    ask('train', lambda: load(root))
+    ask('test', lambda: load(root, test_mode=True))
+    findings = [f for f in check(root) if f.severity == 'error']
+    refused['check'] = tuple(
+        f'{f.file}: {f.message}'.replace(f'{root}/', '') for f in findings
+    )
+    ask('split', lambda: split_dataset(str(root), RATIOS, out=str(out / 'lists')))
+    ask('convert', lambda: convert(str(root), str(out / 'made')))
+    return refused, said
+
+
+def edit(old, new, name='train.txt'):
+    def change(root):
+        text = (root / name).read_text()
+        assert old in text
+        write(root / name, text.replace(old, new, 1))
+
+    return change
+
+
+def image(name):
+    return lambda root: draw(root / name)
+
+
+def both(*changes):
+    return lambda root: [change(root) for change in changes]
+
+
+def move(old, new):
+    return lambda root: (root / old).rename(root / new)
+
+
+def copy(old, new):
+    return lambda root: shutil.copy(root / old, root / new)
+
+
+def remove(name):
+    return lambda root: (root / name).unlink()
+
+
+def put_bytes(name, content):
+    return lambda root: (root / name).write_bytes(content)
+
+
+def only(commands, *problems):
+    return dict.fromkeys(commands, problems)
+
+
+FIRST = 'cat/0.png\tcat\n'
+UNLISTABLE = r"'cat/0\tx.png': no list can hold this name; rename it"
+HINT = 'set data_root, or run the converter that writes the split'
+
+# What is changed; what each command refuses; what a command says besides.
+ROWS = {
+    'nothing': (both(), {}, {}),
+    'tab in a listed name': (
+        both(move('cat/0.png', 'cat/0\tx.png'), edit('cat/0.png', 'cat/0\tx.png')),
+        only(LISTING, 'train.txt: line 1: more than one tab')
+        | only(['split'], UNLISTABLE),
+        {},
+    ),
+    'tab in a name that is in no list': (
+        both(move('cat/0.png', 'cat/0\tx.png'), edit(FIRST, '')),
+        only(['split'], UNLISTABLE),
+        {'convert': '1 images renamed'},
+    ),
+    'label that is no class': (
+        edit(FIRST, 'cat/0.png\tcow\n'),
+        only(
+            ['train', 'test'], "train.txt, line 1: unknown class 'cow'; known: cat, dog"
+        )
+        | only(['check'], "train.txt: unknown class 'cow'; known: cat, dog")
+        | only(
+            ['convert'],
+            'train.txt: line 1: cat/0.png is in the folder of cat, not of cow',
+        ),
+        {},
+    ),
+    'label of another class than its folder': (
+        edit(FIRST, 'cat/0.png\tdog\n'),
+        only(
+            ['convert'],
+            'train.txt: line 1: cat/0.png is in the folder of cat, not of dog',
+        ),
+        {},
+    ),
+    'path twice': (
+        edit(FIRST, FIRST + FIRST),
+        only(LISTING, 'train.txt: line 2: cat/0.png is in line 1 already'),
+        {},
+    ),
+    'path twice with two classes': (
+        edit(FIRST, f'{FIRST}cat/0.png\tdog\n'),
+        only(LISTING, 'train.txt: line 2: cat/0.png is in line 1 already'),
+        {},
+    ),
+    'path in two lists': (
+        edit('cat/4.png\tcat\n', FIRST, 'val.txt'),
+        only(['convert'], 'val.txt: line 1: cat/0.png is in train.txt already'),
+        {},
+    ),
+    'no such image': (
+        remove('cat/0.png'),
+        only(LISTING, 'train.txt: line 1: cat/0.png: no such image'),
+        {},
+    ),
+    'image in no folder of a class': (
+        both(move('cat/0.png', 'top.png'), edit('cat/0.png', 'top.png')),
+        only(['convert'], 'train.txt: line 1: top.png is in no folder of a class'),
+        {'split': '1 images that are in no folder of a class left out: top.png'},
+    ),
+    'line without a tab': (
+        edit(FIRST, 'cat/0.png cat\n'),
+        only(LISTING, 'train.txt: line 1: no tab and class behind the path'),
+        {},
+    ),
+    'line without a class': (
+        edit(FIRST, 'cat/0.png\t\n'),
+        only(LISTING, 'train.txt: line 1: no tab and class behind the path'),
+        {},
+    ),
+    'empty list': (
+        put_bytes('train.txt', b' \n'),
+        only(['train', 'test'], f'train.txt: the list is empty; {HINT}')
+        | only(['check'], 'train.txt: the list is empty'),
+        {'convert': 'lists not read (val.txt, test.txt)'},
+    ),
+    'list in another encoding': (
+        put_bytes('train.txt', 'Größe.png\tcat\n'.encode('latin-1')),
+        only(
+            ['train', 'test'], f'train.txt: not text in UTF-8; save it as such; {HINT}'
+        )
+        | only(['check', 'convert'], 'train.txt: not text in UTF-8; save it as such'),
+        {},
+    ),
+    'list of another system': (
+        put_bytes(
+            'train.txt',
+            '\ufeffcat/0.png \t cat\r\n\r\ndog/0.png\tdog\r\n'.encode(),
+        ),
+        {},
+        {'convert': '6 images that no list names are in no part'},
+    ),
+    'image in two folders of classes': (
+        copy('cat/0.png', 'dog/8.png'),
+        {},
+        {'split': '2 images belong together, in 1 groups of at most 2'},
+    ),
+    'class without an image': (
+        lambda root: (root / 'bird').mkdir(),
+        {},
+        dict.fromkeys(
+            ('split', 'convert'), '1 folders of classes without an image left out: bird'
+        ),
+    ),
+    'folder in the folder of a class': (
+        both(
+            lambda root: (root / 'cat/night').mkdir(),
+            move('cat/0.png', 'cat/night/0.png'),
+            edit('cat/0.png', 'cat/night/0.png'),
+        ),
+        {},
+        {},
+    ),
+    'suffix in capitals': (
+        both(move('cat/0.png', 'cat/0.PNG'), edit('cat/0.png', 'cat/0.PNG')),
+        {},
+        {},
+    ),
+    'part without classes beside them': (
+        image('Test/0.png'),
+        {},
+        dict.fromkeys(('split', 'convert'), '1 images in Test left out'),
+    ),
+    'part with classes beside them': (
+        image('train/cat/9.png'),
+        only(
+            ['split', 'convert'],
+            '{root}: has class folders (cat, dog) beside train, which holds class '
+            'folders too; move one of them away',
+        ),
+        {},
+    ),
+    'hidden files': (
+        both(image('cat/.0.png'), image('cat/.trash/1.png'), image('.x/1.png')),
+        {},
+        {},
+    ),
+    'files that are no images': (
+        put_bytes('cat/notes.txt', b'hello'),
+        {},
+        dict.fromkeys(
+            ('split', 'convert'),
+            '1 files in folders of classes are no images to read: cat/notes.txt',
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize('row', ROWS)
+def test_every_command_gives_the_same_answer(row, root, tmp_path):
+    change, problems, sentences = ROWS[row]
+    change(root)
+    refused, said = answers(root, tmp_path)
+    assert refused == {
+        command: tuple(
+            text.replace('{root}', str(root)) for text in problems.get(command, ())
+        )
+        for command in COMMANDS
+    }
+    for command, sentence in sentences.items():
+        assert sentence in said[command]
+    assert (tmp_path / 'made').exists() is not bool(refused['convert'])
+    if not refused['split']:
+        for part in RATIOS:
+            load(tmp_path / 'lists', f'{part}.txt')
+    if not refused['convert']:
+        lists = sorted(path.name for path in (tmp_path / 'made').glob('[atuv]*.txt'))
+        assert lists[0] in ('all.txt', 'test.txt')
+        for name in lists:
+            load(tmp_path / 'made', name, test_mode=True)
+        split_dataset(str(tmp_path / 'made'), RATIOS, out=str(tmp_path / 'again'))
+
+
+def test_skip_broken_leaves_out_what_is_refused(root, tmp_path):
+    edit(FIRST, 'cat/0.png cat\ncat/0.png\tdog\n')(root)
+    report = convert(str(root), str(tmp_path / 'made'), skip_broken=True)
+    assert report.count('left out: ') == 2
+    listed = (tmp_path / 'made/train.txt').read_text().split()
+    assert listed[::2] == [
+        *(f'train/cat/{number}.png' for number in (1, 2, 3)),
+        *(f'train/dog/{number}.png' for number in (0, 1, 2, 3)),
+    ]
+
+
+def test_classes_that_are_numbers_go_by_their_value(tmp_path):
+    for name in ('9', '10', '2'):
+        for number in range(3):
+            draw(tmp_path / f'in/{name}/{number}.png')
+    convert(str(tmp_path / 'in'), str(tmp_path / 'made'))
+    classes = (tmp_path / 'made/classes.txt').read_text().split()
+    assert classes == ['2', '9', '10']
+    split_dataset(str(tmp_path / 'in'), RATIOS)
+    dataset = load(tmp_path / 'in', classes=classes)
+    assert sorted(dataset.get_gt_labels()) == [0, 1, 2]

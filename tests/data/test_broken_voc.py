@@ -1,0 +1,485 @@
+"""One table of odd VOC folders: every command gives the same answer to each.
+
+A row says what all commands answer, and which of them, by its purpose, does not: only
+training needs each image annotated, ``split.py`` reads no list, and only a config
+knows classes. What is converted is split, checked and loaded again.
+"""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from custom_datasets.checks.check import check_annotations
+from custom_datasets.checks.reading import read_sources
+from custom_datasets.data import split as split_module
+from custom_datasets.data.config_sources import find_sources
+from custom_datasets.data.convert import convert
+from custom_datasets.data.image_facts import read_image_facts
+from custom_datasets.data.split import split_dataset
+from custom_datasets.datasets import boxes as boxes_module
+from custom_datasets.datasets.voc import VOCFolderDataset
+from custom_datasets.errors import AnnotationError
+from tests.data.drawing import SIZE, voc_xml, write
+
+NAMES = 'abcdefghijkl'
+CLASSES = ('cat', 'dog')
+OBJECTS = [('cat', (1, 1, 10, 10)), ('dog', (5, 5, 30, 20))]
+RATIOS = {'train': 1, 'val': 1, 'test': 1}
+LIST = 'ImageSets/Main/train.txt'
+COMMANDS = ('train', 'test', 'check', 'split', 'convert')
+
+
+@pytest.fixture(scope='module')
+def clean(tmp_path_factory):
+    """Twelve images that no other is like, eight of them to train on."""
+    root = tmp_path_factory.mktemp('clean') / 'voc'
+    rng = np.random.default_rng(0)
+    for name in NAMES:
+        pixels = rng.integers(0, 256, (6, 8, 3), np.uint8)
+        image = cv2.resize(pixels, (64, 48), interpolation=cv2.INTER_CUBIC)
+        (root / 'JPEGImages').mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / f'JPEGImages/{name}.png'), image)
+        write(root / f'Annotations/{name}.xml', voc_xml(OBJECTS))
+    for part, names in (('train', NAMES[:8]), ('val', 'ij'), ('test', 'kl')):
+        write(root / f'ImageSets/Main/{part}.txt', '\n'.join(names) + '\n')
+    return root
+
+
+@pytest.fixture
+def root(clean, tmp_path):
+    return Path(shutil.copytree(clean, tmp_path / 'voc'))
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Read images here: worker processes take longer to start than these tests."""
+
+    def scan(paths):
+        return {path: read_image_facts(path) for path in paths}
+
+    monkeypatch.setattr(split_module, 'scan_images', scan)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        boxes_module, 'print_log', lambda text, logger: lines.append(text)
+    )
+    return lines
+
+
+def load(root, list_file=LIST, **options):
+    classes = {'classes': CLASSES}
+    root = str(root)
+    return VOCFolderDataset(
+        list_file, data_root=root, metainfo=classes, serialize_data=False, **options
+    )
+
+
+def check(root):
+    dataset = {
+        'type': 'VOCFolderDataset',
+        'data_root': str(root),
+        'ann_file': LIST,
+        'metainfo': {'classes': CLASSES},
+    }
+    imports = {'imports': ['custom_datasets.datasets.voc']}
+    cfg = {'custom_imports': imports, 'train_dataloader': {'dataset': dataset}}
+    sources, unknown = find_sources(Config(cfg))
+    assert not unknown
+    splits, findings = read_sources(sources)
+    sizes = {i.image: i.size or SIZE for split in splits for i in split.images}
+    return [*findings, *check_annotations(splits, sizes)]
+
+
+def place(finding):
+    at = '' if finding.object is None else f', object {finding.object}'
+    return f'{finding.file}{at}: {finding.message}'
+
+
+def answers(root, out, log):
+    """Return what each command refuses, and what it says besides."""
+    refused, said = {}, {}
+
+    def ask(command, run):
+        try:
+            said[command] = run()
+            refused[command] = ()
+        except AnnotationError as error:
+            refused[command] = tuple(
+                problem.replace(f'{root}/', '') for problem in error.problems
+            )
+            said[command] = ''
+
+    def logged(**options):
+        load(root, **options)
+        return log[-1]
+
+    ask('train', logged)
+    ask('test', lambda: logged(test_mode=True))
+    findings = check(root)
+    refused['check'] = tuple(
+        place(f).replace(f'{root}/', '') for f in findings if f.severity == 'error'
+    )
+    said['check'] = ' '.join(f'{f.severity} {f.code}' for f in findings)
+    ask('split', lambda: split_dataset(str(root), RATIOS, out=str(out / 'lists')))
+    ask('convert', lambda: convert(str(root), str(out / 'made')))
+    return refused, said
+
+
+def move(old, new):
+    def change(root):
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        (root / old).rename(root / new)
+
+    return change
+
+
+def remove(*names):
+    return lambda root: [(root / name).unlink() for name in names]
+
+
+def put(name, text):
+    return lambda root: write(root / name, text)
+
+
+def put_bytes(name, content):
+    return lambda root: (root / name).write_bytes(content)
+
+
+def copy(old, new):
+    return lambda root: shutil.copy(root / old, root / new)
+
+
+def xml(*objects, **more):
+    return put('Annotations/a.xml', voc_xml([*objects, *OBJECTS], **more))
+
+
+def edit(old, new, name='Annotations/a.xml'):
+    def change(root):
+        text = (root / name).read_text()
+        assert old in text
+        write(root / name, text.replace(old, new, 1))
+
+    return change
+
+
+def both(*changes):
+    return lambda root: [change(root) for change in changes]
+
+
+def everyone(*problems):
+    return dict.fromkeys(COMMANDS, problems)
+
+
+def all_but(command, *problems):
+    return {**everyone(*problems), command: ()}
+
+
+def only(commands, *problems):
+    return dict.fromkeys(commands, problems)
+
+
+WIDE = '<?xml version="1.0" encoding="utf-16"?>' + voc_xml(OBJECTS)
+TWINS = copy('JPEGImages/a.png', 'JPEGImages/a.bmp')
+AMBIGUOUS = (
+    'Annotations/a.xml: it may belong to JPEGImages/a.bmp and JPEGImages/a.png; '
+    'rename one of them'
+)
+A = 'Annotations/a.xml'
+LISTING = ('train', 'test', 'check', 'convert')
+CONFIGURED = ('train', 'test', 'check')
+
+# What is changed; what each command refuses; what a command says besides.
+ROWS = {
+    'nothing': (both(), {}, {'train': 'all clean', 'check': ''}),
+    'suffix in capitals': (move(A, 'Annotations/a.XML'), {}, {}),
+    'XML in a sub-folder': (move(A, 'Annotations/deep/a.xml'), {}, {}),
+    'XML two folders down': (move(A, 'Annotations/very/deep/a.xml'), {}, {}),
+    'image in a sub-folder': (move('JPEGImages/a.png', 'JPEGImages/x/a.png'), {}, {}),
+    'both in folders of other names': (
+        both(
+            move('JPEGImages/a.png', 'JPEGImages/x/a.png'),
+            move(A, 'Annotations/y/a.xml'),
+        ),
+        {},
+        {},
+    ),
+    'two images of a name': (TWINS, everyone(AMBIGUOUS), {}),
+    'two images of a name, and <filename> names one': (
+        both(TWINS, xml(filename='a.png')),
+        {},
+        {},
+    ),
+    'two images of a name, and the list names one': (
+        both(TWINS, edit('a\n', 'a.png\n', LIST)),
+        only(['split'], AMBIGUOUS),
+        {},
+    ),
+    'two images of a name, and <filename> names a third': (
+        both(
+            TWINS,
+            remove('Annotations/b.xml'),
+            xml(filename='b.png'),
+            edit('b\n', '', LIST),
+        ),
+        everyone(AMBIGUOUS),
+        {},
+    ),
+    'listed, and not annotated': (
+        remove(A),
+        only(
+            ['train', 'check', 'convert'],
+            'JPEGImages/a.png: listed, but has no XML file',
+        ),
+        {'test': '1 images without XML', 'split': '1 images without XML left out'},
+    ),
+    'to be tested on, and not annotated': (
+        remove('Annotations/k.xml'),
+        {},
+        {
+            'convert': '1 listed images have no XML file and come without boxes',
+            'split': '1 images without XML left out',
+        },
+    ),
+    'listed, and nowhere': (
+        edit('a\n', 'a\nnowhere\n', LIST),
+        only(LISTING, f'{LIST}: line 2: nowhere: no such image'),
+        {},
+    ),
+    'annotated, and no image': (
+        remove('JPEGImages/a.png'),
+        everyone(f'{A}: there is no image a.*'),
+        {},
+    ),
+    'inverted box': (
+        xml(('cat', (10, 10, 5, 20))),
+        {},
+        {
+            'train': '1 boxes without area dropped',
+            'test': '1 boxes without area dropped',
+            'check': 'warning inverted-box',
+            'split': '1 boxes without area not counted',
+            'convert': '1 boxes without area dropped',
+        },
+    ),
+    'box of no width': (
+        xml(('cat', (10, 10, 10, 20))),
+        {},
+        {
+            'train': '1 boxes without area dropped',
+            'test': '1 boxes without area dropped',
+            'check': 'warning zero-area-box',
+            'split': '1 boxes without area not counted',
+            'convert': '1 boxes without area dropped',
+        },
+    ),
+    'box that goes beyond the image': (
+        xml(('cat', (40, 40, 99, 45))),
+        {},
+        {'train': '1 boxes clipped', 'check': 'warning clipped-box'},
+    ),
+    'NaN': (
+        xml(('cat', (1, 'nan', 5, 5))),
+        everyone(f'{A}, object 0: cat has a <bndbox> without four finite numbers'),
+        {},
+    ),
+    'no number': (
+        xml(('cat', (1, '1,5', 5, 5))),
+        everyone(
+            f'{A}, object 0: cat has a <bndbox> with no number (could not convert '
+            "string to float: '1,5')"
+        ),
+        {},
+    ),
+    'no <bndbox>': (
+        edit('<object>', '<object><name>dog</name></object><object>'),
+        everyone(f'{A}, object 0: dog has no <bndbox>'),
+        {},
+    ),
+    'no <name>': (
+        edit('<name>dog</name>', ''),
+        everyone(f'{A}, object 1: no <name>'),
+        {},
+    ),
+    'two broken objects': (
+        both(edit('<name>cat</name>', ''), edit('<name>dog</name>', '<name> </name>')),
+        everyone(f'{A}, object 0: no <name>', f'{A}, object 1: no <name>'),
+        {},
+    ),
+    'another root': (
+        put(A, '<annotations/>'),
+        everyone(f'{A}: its root is <annotations>, not <annotation> as in Pascal VOC'),
+        {},
+    ),
+    'another kind of XML beside them': (
+        put('Annotations/readme.xml', '<readme/>'),
+        {},
+        {
+            'split': '1 XML files that are no annotations left out',
+            'convert': 'readme.xml: its root is <readme>, not <annotation>',
+        },
+    ),
+    'broken XML': (
+        put(A, '<annotation>'),
+        everyone(f'{A}: broken XML (no element found: line 1, column 12)'),
+        {},
+    ),
+    'empty XML': (
+        put(A, ''),
+        everyone(f'{A}: broken XML (no element found: line 1, column 0)'),
+        {},
+    ),
+    'UTF-16': (put_bytes(A, WIDE.encode('utf-16')), {}, {}),
+    'namespace': (edit('<annotation>', '<annotation xmlns="http://voc">'), {}, {}),
+    'stray text': (edit('<object>', 'oh <object>'), {}, {'check': 'note stray-text'}),
+    'the name of another image': (
+        xml(filename='b.png'),
+        {},
+        {'check': 'warning wrong-filename'},
+    ),
+    'an image of another name': (
+        both(
+            move('JPEGImages/a.png', 'JPEGImages/other.png'), xml(filename='other.png')
+        ),
+        {},
+        {},
+    ),
+    'an image that has an XML file of its own': (
+        both(remove('JPEGImages/a.png'), xml(filename='b.png')),
+        everyone(f'{A}: its image belongs to Annotations/b.xml already'),
+        {},
+    ),
+    'two XML files that name one image': (
+        both(
+            move('JPEGImages/a.png', 'JPEGImages/other.png'),
+            remove('JPEGImages/b.png'),
+            xml(filename='other.png'),
+            put('Annotations/b.xml', voc_xml(OBJECTS, filename='other.png')),
+        ),
+        everyone(f'Annotations/b.xml: its image belongs to {A} already'),
+        {},
+    ),
+    'two XML files of one image': (
+        both(
+            move(A, 'Annotations/x/a.xml'), put('Annotations/y/a.xml', voc_xml(OBJECTS))
+        ),
+        everyone(
+            'Annotations/y/a.xml: its image belongs to Annotations/x/a.xml already'
+        ),
+        {},
+    ),
+    'unknown class': (
+        both(*(edit('dog', 'cow', f'Annotations/{name}.xml') for name in 'abc')),
+        only(
+            ['train', 'test'],
+            f"{A}: unknown class 'cow'; known: cat, dog (3 times, also in "
+            'Annotations/b.xml; Annotations/c.xml)',
+        )
+        | only(
+            ['check'],
+            *(
+                f"{file}, object 1: unknown class 'cow'; known: cat, dog"
+                for file in (A, 'Annotations/b.xml', 'Annotations/c.xml')
+            ),
+        ),
+        {'split': 'cow', 'convert': 'cow'},
+    ),
+    'listed twice': (
+        edit('a\n', 'a\na.png\n', LIST),
+        only(LISTING, f'{LIST}: a is listed 2 times'),
+        {},
+    ),
+    'empty list': (
+        put(LIST, ' \n'),
+        only(
+            ['train', 'test'],
+            f'{LIST}: the list is empty; set data_root, or run the converter that '
+            'writes the split',
+        )
+        | only(['check'], f'{LIST}: the list is empty'),
+        {'convert': f'{LIST}: the list is empty'},
+    ),
+    'list in another encoding': (
+        put_bytes(LIST, 'Größe\n'.encode('latin-1')),
+        only(
+            ['train', 'test'],
+            f'{LIST}: not text in UTF-8; save it as such; set data_root, or run the '
+            'converter that writes the split',
+        )
+        | only(['check', 'convert'], f'{LIST}: not text in UTF-8; save it as such'),
+        {},
+    ),
+    'list of another system': (
+        put_bytes(LIST, b'\xef\xbb\xbfa\r\n\r\nb \r\nc\r\nd.png\r\ne.xml\r\nf\r\n'),
+        {},
+        {},
+    ),
+    'no size': (xml(size=None), {}, {}),
+    'size of another image': (xml(size=(640, 480)), {}, {}),
+    'difficult in words': (
+        edit('<difficult>0', '<difficult>true'),
+        {},
+        {'train': '1 difficult boxes'},
+    ),
+}
+
+
+@pytest.mark.parametrize('row', ROWS)
+def test_every_command_gives_the_same_answer(row, root, tmp_path, log):
+    change, problems, sentences = ROWS[row]
+    change(root)
+    refused, said = answers(root, tmp_path, log)
+    assert refused == {command: problems.get(command, ()) for command in COMMANDS}
+    for command, sentence in sentences.items():
+        assert sentence in said[command]
+    assert (tmp_path / 'made').exists() is not bool(refused['convert'])
+    assert (tmp_path / 'lists').exists() is not bool(refused['split'])
+    if not refused['split']:
+        for part in RATIOS:
+            if not refused['train']:
+                load(tmp_path / 'lists', f'ImageSets/Main/{part}.txt')
+    if not refused['convert'] and not refused['train']:
+        made = load(tmp_path / 'made')
+        assert boxes_of(made) == boxes_of(load(root))
+        assert not [f for f in check(tmp_path / 'made') if f.severity == 'error']
+        split_dataset(str(tmp_path / 'made'), RATIOS, overwrite=True)
+
+
+def boxes_of(dataset):
+    """Count classes and boxes; where an image was renamed they are the same."""
+    return Counter(
+        (box['bbox_label'], *box['bbox'], box['ignore_flag'])
+        for info in dataset
+        for box in info['instances']
+    )
+
+
+def test_skip_broken_leaves_out_what_is_refused(root, tmp_path):
+    put(A, '<annotation>')(root)
+    remove('JPEGImages/b.png', 'Annotations/c.xml')(root)
+    report = convert(str(root), str(tmp_path / 'made'), skip_broken=True)
+    assert report.count('left out: ') == 3
+    assert [info['img_id'] for info in load(tmp_path / 'made')] == [*'defgh']
+
+
+def test_unlisted_images_are_of_no_part_where_lists_exist(tmp_path):
+    for name in ('train/a', 'train/b', 'test/c'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f'{name}.png'), np.zeros((48, 64, 3), np.uint8))
+        write(tmp_path / f'{name}.xml', voc_xml(OBJECTS))
+    from custom_datasets.data.convert import read_source
+
+    def parts():
+        splits = read_source(str(tmp_path)).splits
+        return {split: [r.name for r in found] for split, found in splits.items()}
+
+    assert parts() == {'train': ['a', 'b'], 'test': ['c']}
+    write(tmp_path / LIST, 'train/a\n')
+    assert parts() == {'train': ['a'], 'unlisted': ['c', 'b']}

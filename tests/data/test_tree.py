@@ -1,0 +1,48 @@
+import pytest
+
+from custom_datasets.data.images import IMAGE_SUFFIXES
+from custom_datasets.data.tree import FileIndex
+
+
+@pytest.fixture
+def index(tmp_path):
+    def make(*names):
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        index = FileIndex(str(tmp_path), IMAGE_SUFFIXES)
+        return lambda name: [f.removeprefix(f'{tmp_path}/') for f in index.find(name)]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['a.jpg', 'a.JPG', 'a.png', 'a.Jpeg', 'a.bmp', 'a.TIF', 'a.webp', 'a.PPM', 'a.gif'],
+)
+def test_finds_any_suffix(index, name):
+    assert index(name, 'a.txt', 'ab.jpg')('a') == [name]
+
+
+def test_finds_odd_names_and_nothing(index):
+    find = index('x/y/a.png', 'Größe 1.v2.png', 'b.png', 'b.jpg', 'c.txt', '._b.png')
+    assert find('x/y/a') == ['x/y/a.png']
+    assert find('Größe 1.v2') == ['Größe 1.v2.png']
+    assert find('b') == ['b.jpg', 'b.png']
+    assert find('c') == find('no/folder/a') == find('') == []
+
+
+def test_a_sub_folder_may_have_what_the_folder_has_not(index):
+    find = index('x/a.png', 'y/a.png', 'y/b.JPG', 'y/z/c.png', 'd.png', 'x/d.png')
+    assert find('a') == ['x/a.png', 'y/a.png']
+    assert find('b') == ['y/b.JPG']
+    assert find('c') == find('y/c') == ['y/z/c.png']
+    assert find('d') == ['d.png']
+
+
+def test_relative_and_empty_roots(tmp_path, monkeypatch):
+    (tmp_path / 'a.png').touch()
+    monkeypatch.chdir(tmp_path)
+    assert FileIndex('', IMAGE_SUFFIXES).find('a') == ['a.png']
+    assert FileIndex('.', IMAGE_SUFFIXES).find('a') == ['./a.png']
+    assert FileIndex('', IMAGE_SUFFIXES).names() == ['a']
