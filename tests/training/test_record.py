@@ -21,7 +21,7 @@ from custom_datasets.training.record import (
     write_or_warn,
     write_run,
 )
-from tests.runs.contents import content
+from tests.training.contents import content
 
 
 def test_what_is_written_is_read_again(tmp_path):

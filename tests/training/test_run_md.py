@@ -5,7 +5,7 @@ import os
 import pytest
 
 from custom_datasets.training.run_md import duration, neighbours, run_page
-from tests.runs.contents import GIT, SESSION, SPLIT, content
+from tests.training.contents import GIT, SESSION, SPLIT, content
 
 
 def rows(page):
