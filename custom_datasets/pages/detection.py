@@ -49,7 +49,7 @@ _IN_CHARTS = 12  # Classes, those with most objects.
 _IN_MATRIX = 20
 _IN_LEGEND = 20
 _SPLIT_CLASSES = 6  # Up to so many classes, errors have a column for each.
-_PAIRS = {True: 10, False: 30}  # Beside a matrix, and instead of one.
+_PAIRS, _PAIRS_ALONE = 10, 30  # Frequent errors beside a matrix, and without one.
 _SIDE, _CROP_SIDE = 720, 300
 _LEAST_CROP = 120
 _PLAIN_FALSE = 10  # False boxes on an image that are not faded.
@@ -163,75 +163,46 @@ def _class_code(report: DetectionReport) -> str:
 
 def _curves(
     report: DetectionReport, styles: Mapping[str, str], shown: Sequence[int]
-) -> list[tuple[str, str, Markup]]:
-    """Return the charts with their titles and what they say."""
+) -> dict[str, Markup]:
     curves = report['curves']
     scores, overall = curves['thresholds'], curves['overall']
-    names = [report['classes'][index] for index in shown]
-    of_classes = [curves['per_class'][index] for index in shown]
-    chosen = [report['thresholds']['per_class'][index] for index in shown]
-    some = len(shown) < len(report['classes'])
-    most = f'The {len(shown)} classes with most objects. ' if some else ''
-    precision_recall = lines(
-        [
-            Line(name, styles[name], _points(c['pr']['recall'], c['pr']['precision']))
-            for name, c in zip(names, of_classes, strict=True)
-        ],
-        Axis('recall'),
-        Axis('precision'),
-        'Precision by recall, a curve for each class',
-    )
-    f1 = lines(
-        [
-            Line('all', 'soft dashed', _points(scores, overall['f1'])),
-            *(
-                Line(name, styles[name], _points(scores, c['f1']))
-                for name, c in zip(names, of_classes, strict=True)
-            ),
-        ],
-        Axis('threshold'),
-        Axis('F1'),
-        'F1 by threshold, a curve for each class',
-        [
-            Dot(
-                f'{name}: {decimal(point["threshold"])}',
-                styles[name],
-                point['threshold'],
-                point['f1']['value'],
-            )
-            for name, point in zip(names, chosen, strict=True)
-            if point['f1']['value'] is not None
-        ],
-    )
-    both = lines(
-        [
-            Line('recall', 'soft dashed', _points(scores, overall['recall'])),
-            Line('precision', '', _points(scores, overall['precision'])),
-        ],
-        Axis('threshold'),
-        Axis('share'),
-        'Precision and recall by threshold',
-    )
-    return [
-        (
-            'Precision and recall',
-            f'{most}The area under a curve is area-AP50 of its class: the further it '
-            'reaches to the top right, the better.',
-            precision_recall,
-        ),
-        (
-            'F1 by threshold',
-            'Dots: the thresholds that were chosen. A flat top means that the choice '
-            'does not matter much; the dashed line is all classes together.',
-            f1,
-        ),
-        (
-            'Precision and recall by threshold',
-            'All classes together. Solid: precision, of the boxes shown. Dashed: '
-            'recall, of the objects.',
-            both,
-        ),
+    points = report['thresholds']['per_class']
+    classes = [(report['classes'][i], curves['per_class'][i], points[i]) for i in shown]
+    precision_recall = [
+        Line(name, styles[name], _points(c['pr']['recall'], c['pr']['precision']))
+        for name, c, _ in classes
     ]
+    f1 = [Line('all', 'soft dashed', _points(scores, overall['f1']))]
+    f1 += [Line(name, styles[name], _points(scores, c['f1'])) for name, c, _ in classes]
+    chosen = [
+        Dot(
+            f'{name}: {decimal(point["threshold"])}',
+            styles[name],
+            point['threshold'],
+            point['f1']['value'],
+        )
+        for name, _, point in classes
+        if point['f1']['value'] is not None
+    ]
+    rates = [
+        Line('recall', 'soft dashed', _points(scores, overall['recall'])),
+        Line('precision', '', _points(scores, overall['precision'])),
+    ]
+    threshold = Axis('threshold')
+    return {
+        'precision_recall': lines(
+            precision_recall,
+            Axis('recall'),
+            Axis('precision'),
+            'Precision by recall, a curve for each class',
+        ),
+        'f1': lines(
+            f1, threshold, Axis('F1'), 'F1 by threshold, a curve for each class', chosen
+        ),
+        'rates': lines(
+            rates, threshold, Axis('share'), 'Precision and recall by threshold'
+        ),
+    }
 
 
 def _points(
@@ -274,7 +245,7 @@ def _confusion(confusion: Confusion) -> dict[str, Any]:
         'matrix': matrix if fits else [],
         'pairs': [
             (annotated[i], predicted[j], f'{-count:,}')
-            for count, i, j in sorted(wrong)[: _PAIRS[fits]]
+            for count, i, j in sorted(wrong)[: _PAIRS if fits else _PAIRS_ALONE]
         ],
     }
 

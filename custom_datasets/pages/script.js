@@ -37,6 +37,7 @@
     current = (index + pictures.length) % pictures.length;
     const picture = pictures[current].cloneNode(true);
     picture.removeAttribute('tabindex');
+    picture.querySelector('image')?.removeAttribute('id');
     const { width, height } = pictures[current].viewBox.baseVal;
     picture.style.setProperty('--ratio', width / height);
     const caption = document.createElement('p');
