@@ -1,6 +1,10 @@
 """The shipped leaf configs, and how a test runs one in seconds."""
 
+import copy
+import functools
 from pathlib import Path
+
+from mmengine.config import Config
 
 from custom_datasets.config import LOADERS
 
@@ -11,6 +15,16 @@ LEAVES = sorted(
 CLASSIFIERS = [leaf for leaf in LEAVES if 'cls_runtime.py' in leaf.read_text()]
 DETECTORS = [leaf for leaf in LEAVES if leaf not in CLASSIFIERS]
 SAMPLE = next(leaf for leaf in LEAVES if leaf.parent.name == 'sample')
+
+
+def read_leaf(leaf: Path) -> Config:
+    """Read a leaf, once in a run of the tests, and return a copy."""
+    return copy.deepcopy(_read(leaf))
+
+
+@functools.cache
+def _read(leaf: Path) -> Config:
+    return Config.fromfile(leaf)
 
 
 def small_run(leaf: Path, data_root: Path, size: int = 96) -> list[str]:

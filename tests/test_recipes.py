@@ -1,21 +1,22 @@
-"""``loss``, ``sampling`` and ``mix``: what they set, refuse, and do to a step."""
+"""``loss``, ``mix``, ``sampling``, ``augment``: what they set, refuse, and do."""
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 from mmpretrain.structures import DataSample
 
+from custom_datasets import recipes
 from custom_datasets.errors import ConfigError
-from custom_datasets.recipes import LOSSES, MIXES
+from custom_datasets.recipes import GROUPS, LOSSES, MIXES
 from custom_datasets.settings import apply_settings
-from tests.leaves import LEAVES, SAMPLE
+from custom_datasets.training.augment import OneOfEachGroup
+from tests.leaves import LEAVES, SAMPLE, read_leaf
 
 CLASSIFIER = next(leaf for leaf in LEAVES if leaf.parent.name == 'waste')
 
 
 def applied(leaf, **settings):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     cfg.merge_from_dict(settings)
     apply_settings(cfg)
     once = cfg.to_dict()
@@ -26,7 +27,7 @@ def applied(leaf, **settings):
 
 def test_nothing_asked_nothing_changed():
     for leaf in (CLASSIFIER, SAMPLE):
-        assert applied(leaf).to_dict() == Config.fromfile(leaf).to_dict()
+        assert applied(leaf).to_dict() == read_leaf(leaf).to_dict()
 
 
 @pytest.mark.parametrize('mix', [None, *MIXES])
@@ -66,7 +67,7 @@ def test_sampling_of_a_classifier():
 @pytest.mark.parametrize('leaf', [CLASSIFIER, SAMPLE])
 def test_repeat_factor_wraps_the_training_set_only(leaf):
     cfg = applied(leaf, sampling='repeat-factor')
-    plain = Config.fromfile(leaf)
+    plain = read_leaf(leaf)
     assert cfg.train_dataloader.dataset.type == 'RepeatFactorDataset'
     assert cfg.train_dataloader.dataset.dataset == plain.train_dataloader.dataset
     assert cfg.val_dataloader == plain.val_dataloader
@@ -91,8 +92,63 @@ def test_repeat_factor_wraps_the_training_set_only(leaf):
             {'loss': 'class-weighted', 'sampling': 'class-balanced'},
             'both together',
         ),
+        (
+            CLASSIFIER,
+            {'augment': 'blurr'},
+            'augment=blurr: no such group; it can be',
+        ),
+        (
+            CLASSIFIER,
+            {'augment': True},
+            'augment=True: needs names of groups:',
+        ),
+        (CLASSIFIER, {'augment': [['blur']]}, 'needs names of groups:'),
+        (
+            CLASSIFIER,
+            {'augment': ['blur', 'colour']},
+            'colour tells the classes',
+        ),
+        (SAMPLE, {'augment': ['blur']}, 'augment=blur is for classification, and the'),
     ],
 )
 def test_what_cannot_be_is_said(leaf, settings, said):
     with pytest.raises(ConfigError, match=said.replace('(', r'\(')):
         applied(leaf, **settings)
+
+
+def test_groups_stand_behind_all_else_but_the_packing():
+    before = applied(CLASSIFIER).train_dataloader.dataset.pipeline
+    cfg = applied(CLASSIFIER, augment=['blur', 'light'])
+    steps = cfg.train_dataloader.dataset.pipeline
+    assert steps[:-2] == before[:-1] and steps[-1] == before[-1]
+    assert steps[-2] == {
+        'type': 'OneOfEachGroup',
+        'groups': [GROUPS['blur'], GROUPS['light']],
+    }
+    assert isinstance(TRANSFORMS.build(steps[-2]), OneOfEachGroup)
+    plain = applied(CLASSIFIER)
+    assert cfg.val_dataloader == plain.val_dataloader
+
+
+def test_one_name_and_a_wrapped_data_set():
+    cfg = applied(CLASSIFIER, augment='noise', sampling='repeat-factor')
+    inner = cfg.train_dataloader.dataset.dataset
+    assert inner.pipeline[-2]['groups'] == [GROUPS['noise']]
+
+
+def test_a_group_that_stands_twice_is_applied_once():
+    cfg = applied(CLASSIFIER, augment=['blur', 'light', 'blur'])
+    step = cfg.train_dataloader.dataset.pipeline[-2]
+    assert step['groups'] == [GROUPS['blur'], GROUPS['light']]
+
+
+def test_colour_where_it_is_no_class():
+    cfg = applied(CLASSIFIER, augment='colour', colour_is_class=False)
+    step = cfg.train_dataloader.dataset.pipeline[-2]
+    assert step['groups'] == [GROUPS['colour']]
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(recipes, 'find_spec', lambda name: None)
+    with pytest.raises(ConfigError, match=r'pip install -e "\.\[albumentations\]"$'):
+        applied(CLASSIFIER, augment='blur')

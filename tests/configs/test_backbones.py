@@ -3,14 +3,13 @@
 import pytest
 import torch
 import torchvision
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 
 from custom_datasets.checks.check import check_config
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from custom_datasets.settings import apply_settings
-from tests.leaves import LEAVES
+from tests.leaves import LEAVES, read_leaf
 
 NAMES = ('alexnet', 'densenet201', 'efficientnet-b0', 'resnet50', 'swin-tiny')
 BACKBONES = {
@@ -22,7 +21,7 @@ each_backbone = pytest.mark.parametrize('leaf', BACKBONES.values(), ids=BACKBONE
 
 
 def build(leaf, **overrides):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     init_default_scope('mmpretrain')
     cfg.merge_from_dict(overrides)
     apply_settings(cfg)
@@ -48,7 +47,7 @@ def test_published_weights_of_alexnet_are_taken(tmp_path):
     leaf = next(
         leaf for name, leaf in BACKBONES.items() if name.startswith('alexnet_1')
     )
-    assert Config.fromfile(leaf).model.backbone.init_cfg.checkpoint.endswith('/alexnet')
+    assert read_leaf(leaf).model.backbone.init_cfg.checkpoint.endswith('/alexnet')
     checkpoint = {'model.backbone.init_cfg.checkpoint': str(tmp_path / 'alexnet.pth')}
     _, model = build(leaf, **checkpoint)
     images = torch.randn(2, 3, 224, 224)

@@ -5,11 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from custom_datasets.settings import apply_settings
-from tests.leaves import LEAVES
+from tests.leaves import LEAVES, read_leaf
 from tools import check as tool
 
 # One of each folder, and of the two that faces take.
@@ -37,7 +36,7 @@ def check(leaf, options, tmp_path):
 
 
 def train_images(leaf, options):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     init_default_scope(cfg.default_scope)
     given = dict(option.split('=') for option in options)
     if 'classes' in given:

@@ -11,7 +11,7 @@ from torch import nn
 from custom_datasets.config import iter_datasets, iter_dicts
 from custom_datasets.settings import apply_settings, load_config
 from custom_datasets.training.hooks import head_class_counts
-from tests.leaves import CLASSIFIERS, DETECTORS, LEAVES, ROOT
+from tests.leaves import CLASSIFIERS, DETECTORS, LEAVES, ROOT, read_leaf
 
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 
@@ -44,7 +44,7 @@ WITHOUT_BATCH_NORM = ('alexnet', 'swin-tiny', 'faster-rcnn_vgg16', 'ssd300_vgg16
 
 
 def load(leaf, **overrides):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     init_default_scope(cfg.default_scope)
     cfg.merge_from_dict(overrides)
     apply_settings(cfg)
@@ -85,7 +85,7 @@ def test_all_named_leaves_are_there():
 @each_leaf
 def test_scope(leaf):
     scope = 'mmpretrain' if leaf in CLASSIFIERS else 'mmdet'
-    assert Config.fromfile(leaf).default_scope == scope
+    assert read_leaf(leaf).default_scope == scope
 
 
 @each_leaf
@@ -95,14 +95,14 @@ def test_has_at_most_30_lines(leaf):
 
 @each_leaf
 def test_survives_dump_and_reload(leaf, tmp_path):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     cfg.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
 
 
 @each_leaf
 def test_file_name_is_true(leaf):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     model, *middle, schedule, dataset = leaf.stem.split('_')
     assert cfg.model.type == MODEL_TYPES[model]
     gpus, batch, epochs = re.fullmatch(r'(\d+)xb(\d+)-(\d+)e', schedule).groups()
@@ -150,7 +150,7 @@ def test_from_scratch_downloads_and_freezes_nothing(leaf):
 
 @each_leaf
 def test_schedule_fits_small_data(leaf):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     warm_up = cfg.param_scheduler[0]
     assert warm_up.type == 'LinearLR'
     assert warm_up.by_epoch and warm_up.convert_to_iter_based

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import LinearLR, StepLR
 
-from tests.leaves import LEAVES
+from tests.leaves import LEAVES, read_leaf
 
 STEPPED = [leaf for leaf in LEAVES if leaf.stem.endswith('-24e_waste')]
 ITERATIONS = 10
@@ -34,7 +33,7 @@ def rates(cfg):
 @pytest.mark.parametrize('leaf', STEPPED, ids=lambda leaf: leaf.stem)
 @pytest.mark.parametrize('step', [7, 9, 11])
 def test_a_tenth_from_each_step_on(leaf, step):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     if step != 7:
         cfg.merge_from_dict({'param_scheduler.1.step_size': step})
     expected = [0.1 ** (epoch // step) for epoch in range(24)]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from mmcv.ops import RoIAlign
-from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS
@@ -12,7 +11,7 @@ from torch import nn
 
 from custom_datasets.data.names import read_classes
 from tests.configs.test_leaves import load
-from tests.leaves import ROOT
+from tests.leaves import ROOT, read_leaf
 
 FOLDER = ROOT / 'configs/tagger'
 LEAF = FOLDER / 'faster-rcnn_vgg16_c5_1xb1-24e_tagger.py'
@@ -33,7 +32,7 @@ def test_classes_come_from_a_file_of_22():
     for leaf in (LEAF, LIGHT):
         cfg = load(leaf)
         assert cfg.classes == cfg.test_dataloader.dataset.metainfo.classes == classes
-        assert Config.fromfile(leaf).num_classes == 22
+        assert read_leaf(leaf).num_classes == 22
         assert cfg.model.roi_head.bbox_head.num_classes == 22
 
 

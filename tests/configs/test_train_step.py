@@ -4,16 +4,15 @@ import json
 
 import pytest
 import torch
-from mmengine.config import Config
 
-from tests.leaves import LEAVES, small_run
+from tests.leaves import LEAVES, read_leaf, small_run
 from tools import test as test_tool
 from tools import train as train_tool
 
 
 @pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 def test_trains_and_tests(leaf, drawn, tmp_path):
-    cfg = Config.fromfile(leaf)
+    cfg = read_leaf(leaf)
     root, classes = drawn(leaf)
     options = ['--cfg-options', *small_run(leaf, root)]
     if classes:
