@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from custom_datasets.errors import ConfigError
-from custom_datasets.versions import package_folder
+from custom_datasets.versions import INSTALL, package_folder
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
@@ -24,6 +24,20 @@ _INNER = {
     'default_hooks': ('logger', 'checkpoint'),
 }
 _FOLD = re.compile(r'fold_(\d+)')
+
+
+def read_config(path: str) -> Config:
+    """Read a config; what it imports is not imported.
+
+    Raises:
+        ConfigError: It can't be read.
+    """
+    try:
+        return Config.fromfile(path, import_custom_modules=False)
+    except ImportError as error:
+        raise ConfigError(f'{path}: {error}; {INSTALL}') from error
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f'{path}: cannot be read ({error})') from error
 
 
 def require_sections(cfg: Mapping[str, Any]) -> None:
