@@ -12,10 +12,8 @@ from custom_datasets.data.tree import is_junk
 from custom_datasets.errors import UserError
 
 MAX_FILES = 1_000_000
-"""Files that a zip may have."""
-
 MAX_RATIO = 100
-"""Times its packed size that a zip, or a file in it, may be unpacked."""
+"""How many files a zip may have, and how many times its size it may unpack to."""
 
 _SMALL = 10 * 2**20
 _SPARE = 100 * 2**20
@@ -25,19 +23,15 @@ _CHUNK = 2**20
 def unpack(path: str, folder: str) -> None:
     """Unpack the regular files of a zip, and only those.
 
-    Args:
-        path: The zip.
-        folder: Where to; made here.
-
     Raises:
-        UserError: It is no zip, is damaged or encrypted, or has what no data
+        UserError: It is not a zip, is damaged or encrypted, or has what no data
             set needs: a path that leads out of it, a link, two files of one
-            name, or far more than it is packed from or fits on the disk.
-            Nothing was written then, unless it is damaged.
+            name, or far more than its size or the disk allows. Nothing was
+            written then, unless it is damaged.
     """
     if not zipfile.is_zipfile(path):
         raise UserError(
-            f'{path}: neither a folder nor a whole zip; give the folder that holds '
+            f'{path}: neither a folder nor a complete zip; give the folder that holds '
             'images and annotations'
         )
     try:
@@ -46,7 +40,10 @@ def unpack(path: str, folder: str) -> None:
             os.makedirs(folder, exist_ok=True)
             _require_space(path, folder, members)
             for name, member in members.items():
-                _unpack_file(archive, member, os.path.join(folder, name))
+                target = os.path.join(folder, name)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                with archive.open(member) as packed, open(target, 'wb') as file:
+                    shutil.copyfileobj(packed, file, _CHUNK)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise UserError(f'{path}: the zip is damaged ({error})') from error
 
@@ -55,7 +52,9 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
     """Return the files to unpack, by the path to give them."""
     infos = archive.infolist()
     if len(infos) > MAX_FILES:
-        raise UserError(f'{path}: has {len(infos)} files, more than {MAX_FILES}')
+        raise UserError(
+            f'{path}: has {len(infos)} files; at most {MAX_FILES} are unpacked'
+        )
     members: dict[str, zipfile.ZipInfo] = {}
     spelled: dict[str, str] = {}
     for info in infos:
@@ -67,7 +66,9 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise UserError(f'{path}: {info.filename!r} is a link or device')
         if info.flag_bits & 1:
-            raise UserError(f'{path}: is encrypted; unpack it and give the folder')
+            raise UserError(
+                f'{path}: is encrypted; unpack it yourself and give the folder'
+            )
         if name.endswith('/') or not parts or any(map(is_junk, parts)):
             continue
         name = '/'.join(parts)
@@ -83,7 +84,9 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
         above = key
         while above := above.rpartition('/')[0]:
             if above in spelled:
-                raise UserError(f'{path}: {spelled[above]!r} is a file and a folder')
+                raise UserError(
+                    f'{path}: {spelled[above]!r} is both a file and a folder'
+                )
     packed = sum(info.compress_size for info in members.values())
     if packed > os.path.getsize(path):
         raise UserError(f'{path}: its files overlap, as in a zip bomb')
@@ -92,7 +95,7 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
         if size > _SMALL and size > MAX_RATIO * small:
             raise UserError(
                 f'{path}: unpacks to more than {MAX_RATIO} times its size, as a zip '
-                'bomb does; if it is none, unpack it and give the folder'
+                'bomb does; if it is not one, unpack it yourself and give the folder'
             )
     return members
 
@@ -113,12 +116,6 @@ def _require_space(path: str, folder: str, members: dict[str, zipfile.ZipInfo]) 
     free = shutil.disk_usage(folder).free
     if needed + _SPARE > free:
         raise UserError(
-            f'{path}: needs {needed / 1e9:.1f} GB beside the destination, where '
+            f'{path}: needs {needed / 1e9:.1f} GB beside the destination, where only '
             f'{free / 1e9:.1f} GB are free'
         )
-
-
-def _unpack_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with archive.open(info) as source, open(path, 'wb') as target:
-        shutil.copyfileobj(source, target, _CHUNK)

@@ -54,21 +54,21 @@ def convert(
     and of byte-identical ones, are in one part.
 
     Args:
-        root: Folder of the raw data.
+        root: Folder of the raw data; ``images`` and ``annotations`` are in it.
         out: Folder to make.
-        classes: Class names in the order that numbers them.
-        images: Folder of the images, relative to ``root``.
-        annotations: The JSON file, relative to ``root``.
+        classes: Names in the order that numbers them.
+        images: Folder of the images.
+        annotations: The JSON file.
         one_based: Whether coordinates count pixels from 1.
-        seed: Another seed gives another split.
+        seed: Of the split.
         overwrite: Replace ``out`` if an earlier conversion made it.
 
     Returns:
         A table of crops in each part, and what was clipped or left out.
 
     Raises:
-        ConfigError: A class name is empty, stands twice or can't be a folder.
-        UserError: The JSON can't be read, ``out`` is there, holds the raw
+        ConfigError: A class name is empty, appears twice or can't be a folder.
+        UserError: The JSON can't be read, or ``out`` exists, holds the raw
             data or can't be written.
         AnnotationError: With everything that is wrong in the JSON or with the
             images.
@@ -134,8 +134,8 @@ def cut_square(image: Image, box: Box) -> Image:
 def crop_stems(names: Iterable[str]) -> dict[str, str]:
     """Give each image a stem for its crops, different even without case.
 
-    A stem is the file name without folders' separators and suffix; of equal
-    ones the second and later get a number.
+    A stem is the path without separators and suffix; of equal ones, all but the
+    first get a number.
     """
     stems: dict[str, str] = {}
     taken = set()
@@ -201,7 +201,7 @@ def _read_defects(
 def _require_folder_names(classes: Sequence[str]) -> None:
     bad = [name for name in classes if name in ('.', '..') or re.search(r'[/\t]', name)]
     if bad:
-        raise ConfigError(f'no names for folders, so no class names: {bad}')
+        raise ConfigError(f'classes that cannot be names of folders: {bad}')
 
 
 def _load(path: str) -> Image:
@@ -210,5 +210,7 @@ def _load(path: str) -> Image:
         raise UserError(f'{path}: cannot be decoded')
     height, width = image.shape[:2]
     if (width, height) != image_size(path):
-        raise UserError(f'{path}: is {width}x{height} pixels, unlike its header says')
+        raise UserError(
+            f'{path}: is {width}x{height} pixels, but its header says otherwise'
+        )
     return image  # type: ignore[return-value]

@@ -19,30 +19,15 @@ def write_split(
 ) -> str:
     """Write ``ImageSets/Main/{train,val,test}.txt``, 8:1:1.
 
-    See :func:`~custom_datasets.data.split.split_dataset`, which
-    does it. Images and annotations are only read.
-
-    Args:
-        root: Folder with ``images`` and ``annotations``.
-        classes: Names that the annotations may use, and must.
-        out: A folder to write to where ``root`` is read-only; it also gets
-            links to ``images`` and ``annotations``. Defaults to ``root``.
-        seed: Another seed gives another split.
-        overwrite: Replace other lists that are already there.
-
-    Returns:
-        A table of images and boxes in each part, and what was grouped or left
-        out.
-
-    Raises:
-        UserError: ``root`` has no annotations, different lists are there, or
-            the lists can't be written.
-        AnnotationError: With every broken file, missing image, unknown class
-            and class without a box.
+    See :func:`~custom_datasets.data.split.split_dataset`; here ``classes`` are the
+    names that the annotations may use, and must.
     """
     folder = os.path.join(root, 'annotations')
     if not os.path.isdir(folder):
-        raise UserError(f'{folder}: no such folder; give the one that images/ is in')
+        raise UserError(
+            f'{folder}: does not exist; give the folder that holds images and '
+            'annotations'
+        )
     return split_dataset(
         root, RATIOS, classes=classes, out=out, seed=seed, overwrite=overwrite
     )

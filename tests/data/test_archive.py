@@ -109,7 +109,7 @@ def test_links_and_devices(pack, tmp_path, kind, system):
         (('a.txt', './a.txt'), 'are one file'),
         (('Set/a.txt', 'set/A.txt'), 'are one file'),
         (('u\u0308.txt', '\u00fc.txt'), 'are one file'),
-        (('a', 'a/b.txt'), 'is a file and a folder'),
+        (('a', 'a/b.txt'), 'is both a file and a folder'),
     ],
 )
 @pytest.mark.filterwarnings('ignore:Duplicate name')
@@ -175,7 +175,7 @@ def test_more_than_the_disk_holds(pack, tmp_path, monkeypatch):
 def test_too_many_files(pack, tmp_path, monkeypatch):
     monkeypatch.setattr(archive, 'MAX_FILES', 2)
     path = pack(*((f'{i}.txt', b'') for i in range(3)))
-    refused(path, tmp_path, 'has 3 files, more than 2')
+    refused(path, tmp_path, 'has 3 files; at most 2')
 
 
 def test_encrypted(pack, tmp_path):
@@ -190,7 +190,7 @@ def test_encrypted(pack, tmp_path):
 def test_no_whole_zip(pack, tmp_path, size):
     path = pack(('a.txt', os.urandom(100)))
     path.write_bytes(path.read_bytes()[:size])
-    refused(path, tmp_path, 'neither a folder nor a whole zip')
+    refused(path, tmp_path, 'neither a folder nor a complete zip')
 
 
 def test_a_damaged_file(pack, tmp_path):

@@ -146,7 +146,7 @@ def test_no_source(tmp_path):
     with pytest.raises(UserError, match='no such folder or zip'):
         convert(str(tmp_path / 'gone'), str(tmp_path / 'out'))
     write(tmp_path / 'a.json', coco_json({}))
-    with pytest.raises(UserError, match='neither a folder nor a whole zip'):
+    with pytest.raises(UserError, match='neither a folder nor a complete zip'):
         convert(str(tmp_path / 'a.json'), str(tmp_path / 'out'))
     assert around(tmp_path) == ['a.json']
 

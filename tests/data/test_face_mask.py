@@ -172,7 +172,7 @@ def test_too_few_images_of_a_class(root):
 
 
 def test_no_annotations(tmp_path):
-    with pytest.raises(UserError, match='annotations: no such folder; give the one'):
+    with pytest.raises(UserError, match='annotations: does not exist; give the folder'):
         write_split(str(tmp_path), CLASSES)
     (tmp_path / 'annotations').mkdir()
     with pytest.raises(UserError, match='no images in its folders'):
@@ -193,4 +193,4 @@ def test_command(root, capsys, tmp_path):
     assert tool.main([str(root), '--out', str(tmp_path / 'file/out')]) == 1
     assert 'file/out' in capsys.readouterr().err
     assert tool.main([str(tmp_path / 'nowhere')]) == 1
-    assert 'nowhere/annotations: no such folder' in capsys.readouterr().err
+    assert 'nowhere/annotations: does not exist' in capsys.readouterr().err

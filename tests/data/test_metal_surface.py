@@ -277,7 +277,7 @@ def test_images_that_cannot_be_decoded_are_all_named(root, tmp_path):
 
 def test_an_image_that_is_decoded_in_another_size(metal_root, tmp_path, monkeypatch):
     monkeypatch.setattr(metal_surface, 'image_size', lambda path: (64, 96))
-    with pytest.raises(AnnotationError, match='is 96x64 pixels, unlike its header'):
+    with pytest.raises(AnnotationError, match='is 96x64 pixels, but its header'):
         convert(str(metal_root), str(tmp_path / 'out'), METAL_CLASSES)
     assert os.listdir(tmp_path) == []
 
