@@ -1,4 +1,4 @@
-"""Class names: reading a list of them, and finding the one that was meant."""
+"""Class names: read from a list, folded by a map, and the one that was meant."""
 
 import difflib
 import os
@@ -14,13 +14,9 @@ _MOST_SHOWN = 5
 
 
 def nearest_class(name: str, classes: Sequence[str]) -> str | None:
-    """Find the known class that ``name`` was most likely meant to be.
+    """Return the class that was most likely meant; None where nothing is close.
 
-    Case, spaces, hyphens and underscores are ignored first; what is left is
-    compared by :func:`difflib.get_close_matches`.
-
-    Returns:
-        One of ``classes``, or None where nothing is close.
+    Case, spaces, hyphens and underscores are ignored.
     """
     squeezed = {_squeeze(known): known for known in classes}
     match = difflib.get_close_matches(_squeeze(name), squeezed, n=1, cutoff=0.6)
@@ -28,14 +24,10 @@ def nearest_class(name: str, classes: Sequence[str]) -> str | None:
 
 
 class UnknownClasses:
-    """Collects objects of unknown classes into one problem a class.
-
-    Args:
-        classes: The known names.
-    """
+    """Collects objects of unknown classes into one problem per class."""
 
     def __init__(self, classes: Sequence[str]) -> None:
-        """Start with none."""
+        """Start with none; ``classes`` are the known ones."""
         self.classes = classes
         self._files: dict[str, dict[str, int]] = {}
 
@@ -69,11 +61,8 @@ def as_names(names: str | Sequence[str]) -> frozenset[str]:
 def fold_class(name: str, class_map: Mapping[str, str], kept: Collection[str]) -> str:
     """Return the class that a name in the data stands for.
 
-    Args:
-        name: As the file has it.
-        class_map: Class by name; :data:`ANY_NAME` stands for every name that is
-            neither in the map nor in ``kept``.
-        kept: Names that stay where the map doesn't name them.
+    :data:`ANY_NAME` in the map stands for every name that is neither in it nor in
+    ``kept``.
     """
     if name in class_map:
         return class_map[name]
@@ -81,17 +70,13 @@ def fold_class(name: str, class_map: Mapping[str, str], kept: Collection[str]) -
 
 
 def require_class_map(class_map: Mapping[str, str], classes: Sequence[str]) -> None:
-    """Raise where a map folds names into something that is no class.
-
-    Raises:
-        ConfigError: With the first such class, or it is no map.
-    """
+    """Raise a ConfigError where a map folds a name into something else."""
     if not isinstance(class_map, Mapping):
-        raise ConfigError(f'class_map: needs a dict of names, is {class_map!r}')
+        raise ConfigError(f'class_map: needs a dict of names, not {class_map!r}')
     for name, target in class_map.items():
         if target not in classes:
             raise ConfigError(
-                f'class_map: {name!r} becomes {target!r}, which is no class; known: '
+                f'class_map: {name!r} becomes {target!r}, which is not a class; known: '
                 f'{", ".join(classes)}'
             )
 
@@ -126,15 +111,15 @@ def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
     """Read class names in the order that numbers them.
 
     Args:
-        source: The names, or the path of a text file with one name a line.
+        source: The names, or the path of a text file with one name per line.
 
     Raises:
-        ConfigError: It is neither, the file is missing, a name is empty or stands
-            twice.
+        ConfigError: It is neither, the file is missing, or a name is empty or
+            appears twice.
     """
     if isinstance(source, str):
         if not os.path.isfile(source):
-            raise ConfigError(f'{source}: no such class list (one name a line)')
+            raise ConfigError(f'{source}: no such class list (one name per line)')
         try:
             names = [line for _, line in read_lines(source)]
         except UserError as error:
@@ -144,13 +129,13 @@ def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
     else:
         raise ConfigError(
             f'classes={source!r}: needs a list of names, or the path of a file with '
-            'one name a line'
+            'one name per line'
         )
     if not names or not all(name.strip() for name in names):
-        raise ConfigError(f'{source}: the class list is empty or has an empty name')
+        raise ConfigError(f'{source}: the class list is empty, or has an empty name')
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f'class list: {", ".join(twice)} stands there twice')
+        raise ConfigError(f'class list: {", ".join(twice)} appears twice')
     return tuple(names)
 
 

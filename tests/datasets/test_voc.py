@@ -197,7 +197,9 @@ def test_a_name_that_a_class_map_lacks_is_unknown(folder):
 
 def test_a_class_map_into_no_class_is_an_error(folder):
     folder.add('a', BOTH)
-    with pytest.raises(ConfigError, match="'wolf' becomes 'dogs', which is no class"):
+    with pytest.raises(
+        ConfigError, match="'wolf' becomes 'dogs', which is not a class"
+    ):
         folder.load(class_map={'wolf': 'dogs'})
 
 

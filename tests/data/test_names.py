@@ -101,7 +101,7 @@ def test_read_classes_from_names_and_from_a_file(tmp_path):
     [
         ([], 'empty'),
         (['a', ' '], 'empty name'),
-        (['a', 'b', 'a'], 'a stands there twice'),
+        (['a', 'b', 'a'], 'a appears twice'),
         ('no/such/file.txt', 'no such class list'),
         (1, '^classes=1: needs a list of names, or the path'),
         (True, 'needs a list of names'),
@@ -158,5 +158,7 @@ def test_a_map_may_exchange_two_names():
 
 def test_a_map_into_no_class_is_an_error():
     require_class_map({'cat': 'animal', '*': 'thing'}, ('animal', 'thing'))
-    with pytest.raises(ConfigError, match="'cat' becomes 'animl', which is no class"):
+    with pytest.raises(
+        ConfigError, match="'cat' becomes 'animl', which is not a class"
+    ):
         require_class_map({'dog': 'animal', 'cat': 'animl'}, ('animal',))
