@@ -4,6 +4,7 @@
 ymin, xmax, ymax]}]}}``; coordinates count pixels from 1 where none is 0.
 """
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -46,7 +47,7 @@ def parse_boxes_json(
     repeated = set()
     for key, entry in content.items():
         try:
-            image = find_image(key)
+            image = os.path.normpath(find_image(key))
         except UserError as error:
             problems.append(Problem('missing-image', str(error), path))
             continue

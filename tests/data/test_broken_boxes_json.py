@@ -57,6 +57,16 @@ ROWS = {
     'anno that is no list': Row(
         {'anno': None}, f'{FILE}: a.png: it has no list "anno"', boxes=1
     ),
+    'anno as a dictionary': Row(
+        {'anno': {'0': BOX}}, f'{FILE}: a.png: it has no list "anno"', boxes=1
+    ),
+    'an image under two keys': Row(
+        refused=f'{FILE}: ./a.png is listed again, as a.png',
+        boxes=1,
+        file=json.dumps(
+            {name: {'anno': [BOX]} for name in ('a.png', './a.png', 'b.png')}
+        ).encode(),
+    ),
     'a list of entries': Row(
         refused=f'{FILE}: not a JSON object keyed by file name', file=b'[]'
     ),
