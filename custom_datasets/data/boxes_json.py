@@ -10,7 +10,7 @@ from typing import Any
 
 from custom_datasets.data.images import FindImage, claimed_size
 from custom_datasets.data.numbers import finite_numbers, to_zero_based
-from custom_datasets.data.problems import Problem, refused
+from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     Reading,
     Source,
@@ -112,7 +112,7 @@ def read_metal_surface(
                 text = f'{record.name} is in {first.annotation} as well'
                 problems.append(Problem('listed-twice', text, file))
                 repeated.add(str(record.image))
-        reading.problems += map(str, refused(problems))
+        reading.report(problems)
     others = [image for image in tree.images if image not in records]
     for image in repeated:
         del records[image]

@@ -16,7 +16,7 @@ from custom_datasets.data.images import image_size, images_in
 from custom_datasets.data.lists import Listed, SplitSource, choose_listed
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import as_number, subtract
-from custom_datasets.data.problems import raise_refused, refused
+from custom_datasets.data.problems import TOLERATED, raise_refused
 from custom_datasets.data.reading import Reading, Source, group_by_split
 from custom_datasets.data.records import has_area
 from custom_datasets.data.tree import Tree, load_json, place_of, split_in, split_of
@@ -66,9 +66,8 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
         content = tree.load_json(file)
         coco, problems = parse_coco(file, content, find_image, needs_truth=False)
         files[file] = coco
-        failed = refused(problems)
-        reading.problems += map(str, failed)
-        reading.notes += [str(problem) for problem in problems if problem not in failed]
+        reading.report(problems)
+        reading.notes += [str(p) for p in problems if p.code in TOLERATED]
     groups = _groups(files.values())
     reading.note(sorted(groups), 'categories only group others and are left out')
     chosen = []

@@ -99,7 +99,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
         boxes: list[BoxRecord] = []
         if label:
             boxes, problems = _boxes(label, labels[label], names, size, digits[label])
-            reading.problems += map(str, problems)
+            reading.report(problems)
             if problems:
                 continue
         solid = tuple(box for box in boxes if has_area(box.box))
@@ -181,8 +181,7 @@ def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
             is_text = not isinstance(error, UnicodeError)
             text = 'broken YAML' if is_text else 'not text in UTF-8; save it as such'
             if b'names' in data:
-                problem = Problem('broken-annotation', text, file)
-                reading.problems.append(str(problem))
+                reading.report([Problem('broken-annotation', text, file)])
         else:
             if isinstance(config, dict) and 'names' in config:
                 configs[file] = config
@@ -266,8 +265,7 @@ def _read_labels(tree: Tree, reading: Reading) -> dict[str, list[Line]]:
         try:
             labels[file] = read_labels(tree.path(file))
         except UserError as error:
-            problem = Problem('broken-annotation', str(error), file)
-            reading.problems.append(str(problem))
+            reading.report([Problem('broken-annotation', str(error), file)])
     return labels
 
 
