@@ -212,27 +212,12 @@ class _Note:
         self._done: dict[str, str] = {}
         self._begun: Sequence[Step] = ()
         self._path = os.path.join(task.folder, NOTE)
-        trained = last_checkpoint(task.folder) is not None
         try:
             self._read()
-        except FileNotFoundError as error:
-            if trained:
-                raise UserError(
-                    f'{task.folder}: holds a training that this command did not '
-                    'start; give another --work-dir'
-                ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            if trained:
-                raise UserError(
-                    f'{self._path}: cannot be read ({error}); give another --work-dir'
-                ) from error
-        except _OtherTraining as error:
+        except UserError:
             # Where nothing came of it, a setting may just have been misspelt.
-            if trained:
-                raise UserError(
-                    f'{task.folder}: holds a training with other settings: {error}; '
-                    'give another --work-dir, or the settings of that training'
-                ) from error
+            if last_checkpoint(task.folder) is not None:
+                raise
 
     def missing(self) -> list[Step]:
         """List the steps that are not done, or whose file is gone."""
@@ -272,15 +257,29 @@ class _Note:
         return self._begun
 
     def _read(self) -> None:
-        with open(self._path, encoding='utf-8') as file:
-            saved = json.load(file)
-        changes = []
-        if saved['lists'] != self._task.lists:
-            changes.append('the lists of images have changed')
-        changes += _setting_changes(saved['settings'], self._task.settings)
-        checkpoint, done = saved['checkpoint'], dict(saved['done'])
+        task = self._task
+        try:
+            with open(self._path, encoding='utf-8') as file:
+                saved = json.load(file)
+            changes = _setting_changes(saved['settings'], task.settings)
+            if saved['lists'] != task.lists:
+                changes.insert(0, 'the lists of images have changed')
+            checkpoint, done = saved['checkpoint'], dict(saved['done'])
+        except FileNotFoundError as error:
+            raise UserError(
+                f'{task.folder}: holds a training that this command did not start; '
+                'give another --work-dir'
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f'{self._path}: cannot be read ({error}); give another --work-dir'
+            ) from error
         if changes:
-            raise _OtherTraining(_first(changes))
+            raise UserError(
+                f'{task.folder}: holds a training with other settings: '
+                f'{_first(changes)}; give another --work-dir, or the settings of that '
+                'training'
+            )
         self.checkpoint, self._done = checkpoint, done
 
     def _write(self) -> None:
@@ -291,10 +290,6 @@ class _Note:
             'done': self._done,
         }
         write_json(self._path, content)
-
-
-class _OtherTraining(Exception):
-    """The note is of another training; the message says what differs."""
 
 
 def _setting_changes(old: Settings, new: Settings) -> list[str]:
