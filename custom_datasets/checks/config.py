@@ -1,7 +1,6 @@
 """Checks of a config by itself: names, paths, classes, batch norm, evaluators."""
 
 import ast
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,9 +8,11 @@ from typing import Any
 from custom_datasets.checkpoints import checkpoint_classes
 from custom_datasets.checks.codes import find
 from custom_datasets.config import iter_dicts
+from custom_datasets.data.coco import read_coco_file
 from custom_datasets.data.config_sources import Source
 from custom_datasets.data.names import nearest_class
-from custom_datasets.data.problems import Finding
+from custom_datasets.data.problems import Finding, refused
+from custom_datasets.errors import UserError
 from custom_datasets.recipes import asks_from_scratch
 from custom_datasets.settings import SETTINGS
 
@@ -263,11 +264,12 @@ def _evaluator_problems(
     path = evaluator.get('ann_file')
     if isinstance(path, str):
         try:
-            with open(path, encoding='utf-8-sig') as file:
-                names = {str(item['name']) for item in json.load(file)['categories']}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            yield f'{path} cannot be read ({error})'
+            coco, problems = read_coco_file(path)
+        except UserError as error:
+            yield str(error)
             return
+        yield from map(str, refused(problems))
+        names = {name for _, name in coco.categories}
         missing = [name for name in classes if name not in names]
         if missing:
             yield f'{path} has no category {", ".join(missing)}'

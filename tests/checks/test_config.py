@@ -165,12 +165,13 @@ def test_batch_norm_of_one_image(backbone, scope, batch, is_found):
         ({'type': 'Accuracy', 'topk': '1'}, "topk='1' is neither a number"),
         ({'type': 'SingleLabelMetric', 'num_classes': 4}, 'num_classes=4, but'),
         ({'ann_file': '{}/val.json'}, 'val.json has no category WBC, Platelets'),
-        ({'ann_file': '{}/none.json'}, 'none.json cannot be read'),
+        ({'ann_file': '{}/none.json'}, 'none.json: No such file'),
         ({'type': 'CocoMetric'}, None),
     ],
 )
 def test_evaluators(tmp_path, settings, message):
-    content = {'categories': [{'id': 1, 'name': 'RBC'}]}
+    categories = [{'id': 1, 'name': 'RBC'}]
+    content = {'images': [], 'annotations': [], 'categories': categories}
     (tmp_path / 'val.json').write_text(json.dumps(content))
     if 'ann_file' in settings:
         settings = {'ann_file': settings['ann_file'].format(tmp_path)}
