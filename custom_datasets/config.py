@@ -70,16 +70,17 @@ def iter_dicts(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def base_files(path: str) -> list[str]:
-    """Return the files that a config in Python names in ``_base_``."""
+    """Return the files that a config in Python names in ``_base_``, and that exist."""
     named = assigned_value(path, '_base_') or []
     files = []
     for base in [named] if isinstance(named, str) else named:
         package, separator, inner = base.partition('::')
         if separator:
-            files.append(_upstream_file(package, inner))
+            paths = [os.path.join(folder, inner) for folder in _config_folders(package)]
+            files += paths
         else:
             files.append(os.path.join(os.path.dirname(path), base))
-    return files
+    return list(filter(os.path.isfile, files))
 
 
 def assigned_value(path: str, name: str) -> Any:
@@ -102,10 +103,8 @@ def assigned_value(path: str, name: str) -> Any:
 
 def is_upstream(path: str) -> bool:
     """Say whether a config is one that mmdet or mmpretrain ships."""
-    folders = filter(None, map(package_folder, ('mmdet', 'mmpretrain')))
-    return os.path.realpath(path).startswith(
-        tuple(os.path.join(os.path.realpath(folder), '') for folder in folders)
-    )
+    shipped = [folder for p in ('mmdet', 'mmpretrain') for folder in _config_folders(p)]
+    return any(os.path.abspath(path).startswith(f'{folder}/') for folder in shipped)
 
 
 def fold_folder(fold: int) -> str:
@@ -141,9 +140,10 @@ def _unwrap(dataset: Any) -> Iterator[dict[str, Any]]:
             yield from _unwrap(inner)
 
 
-def _upstream_file(package: str, path: str) -> str:
-    folder = package_folder(package) or package
-    shipped = os.path.join(folder, '.mim', 'configs', path)
-    if os.path.isfile(shipped):
-        return shipped
-    return os.path.join(os.path.dirname(folder), 'configs', path)
+def _config_folders(package: str) -> list[str]:
+    """Return where a package has its configs: in its wheel, and in its repository."""
+    folder = package_folder(package)
+    if folder is None:
+        return []
+    shipped = os.path.join(folder, '.mim', 'configs')
+    return [shipped, os.path.join(os.path.dirname(folder), 'configs')]

@@ -1,8 +1,9 @@
-"""``loss``, ``mix``, ``sampling``, ``augment``: what they set, refuse, and do."""
+"""Loss, mix, sampling, augment, from scratch: what they set, refuse, and do."""
 
 import pytest
 import torch
-from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
+from mmengine.config import Config
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope, init_default_scope
 from mmpretrain.structures import DataSample
 
 from custom_datasets import recipes
@@ -152,3 +153,68 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setattr(recipes, 'find_spec', lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install -e "\.\[albumentations\]"$'):
         applied(CLASSIFIER, augment='blur')
+
+
+@pytest.fixture
+def cfg():
+    """A frozen, pretrained detector."""
+    init_default_scope('mmdet')
+    backbone = {
+        'type': 'ResNet',
+        'depth': 50,
+        'frozen_stages': 1,
+        'norm_cfg': {'type': 'BN', 'requires_grad': False},
+        'init_cfg': {'type': 'Pretrained', 'checkpoint': 'x'},
+    }
+    head = {'type': 'RPNHead', 'init_cfg': {'type': 'Normal'}}
+    model = {'type': 'FasterRCNN', 'backbone': backbone, 'rpn_head': head}
+    return Config({'model': model})
+
+
+@pytest.mark.parametrize('wanted', ['no', 'False', 0, 1, []])
+def test_from_scratch_is_true_or_false(cfg, wanted):
+    cfg.from_scratch = wanted
+    with pytest.raises(ConfigError, match='it can be True or False'):
+        apply_settings(cfg)
+
+
+@pytest.mark.parametrize('wanted', [False, None])
+def test_what_is_not_from_scratch_stays(cfg, wanted):
+    cfg.from_scratch = wanted
+    before = cfg.to_dict()
+    apply_settings(cfg)
+    assert cfg.to_dict() == before
+
+
+def test_from_scratch_keeps_other_initialisation(cfg):
+    cfg.from_scratch = True
+    apply_settings(cfg)
+    backbone = cfg.model.backbone
+    assert backbone.init_cfg is None
+    assert backbone.frozen_stages == -1
+    assert backbone.norm_cfg.requires_grad is True
+    # Not in the config: ResNet's own default would be True.
+    assert backbone.norm_eval is False
+    assert cfg.model.rpn_head == {'type': 'RPNHead', 'init_cfg': {'type': 'Normal'}}
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'unfrozen'),
+    [('mmpretrain.EfficientNet', 0), ('mmpretrain.DenseNet', 0), ('mmdet.ResNet', -1)],
+)
+def test_from_scratch_freezes_nothing_however_stages_are_counted(
+    cfg, backbone, unfrozen
+):
+    cfg.model.backbone = {'type': backbone, 'frozen_stages': 1}
+    cfg.from_scratch = True
+    apply_settings(cfg)
+    apply_settings(cfg)
+    assert cfg.model.backbone.frozen_stages == unfrozen
+
+
+def test_from_scratch_drops_only_pretrained_from_a_list(cfg):
+    kaiming = {'type': 'Kaiming', 'layer': 'Conv2d'}
+    cfg.model.backbone.init_cfg = [kaiming, {'type': 'Pretrained', 'checkpoint': 'x'}]
+    cfg.from_scratch = True
+    apply_settings(cfg)
+    assert cfg.model.backbone.init_cfg == [kaiming]
