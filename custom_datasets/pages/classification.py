@@ -186,14 +186,14 @@ def _trio(row: ClassifiedImage, one: Explained) -> dict[str, Any]:
     """Return a mistake beside what speaks for the predicted and for the true class."""
     sure = (row['confidence'], row['probability'])
     texts = [
-        f'for {clipped(part.name, 30)}: {decimal(value)} sure'
+        f'for {clipped(part.name, 30)}: confidence {decimal(value)}'
         for part, value in zip(one.maps, sure, strict=True)
     ]
     return _explained(row, one, texts)
 
 
 def _pair(row: ClassifiedImage, one: Explained) -> dict[str, Any]:
-    text = f'for {clipped(row["true"], 30)}: {decimal(row["confidence"])} sure'
+    text = f'for {clipped(row["true"], 30)}: confidence {decimal(row["confidence"])}'
     return _explained(row, one, [text])
 
 
@@ -221,7 +221,7 @@ def _tile(row: ClassifiedImage) -> dict[str, Any]:
     name = clipped(row['true'], 40)
     if row['true'] != row['predicted']:
         name += f', taken for {clipped(row["predicted"], 40)}'
-    text = f'{name} · {decimal(row["confidence"])} sure'
+    text = f'{name} · confidence {decimal(row["confidence"])}'
     return {**row, 'picture': load_picture(row['path'], side=_SIDE), 'text': text}
 
 

@@ -152,10 +152,10 @@ def caveats(
             'little less on new images.'
         )
     if validation is None:
-        notes.append(f'There are no predictions of a validation set: {chosen}')
+        notes.append(f'There are no predictions on a validation set, {chosen}')
     elif shared == len(test.images):
         notes.append(
-            'All images of the test set are in the validation set too: '
+            'All images of the test set are in the validation set too, '
             f'{chosen} tools/dataset_converters/split.py splits off a test set of its '
             'own.'
         )

@@ -214,9 +214,9 @@ def _answers(thresholds: AnswerThresholds) -> str:
     if row['threshold'] == 0:
         return f'On validation {decimal(_GOAL)} are right without a threshold.'
     return (
-        f'To have {decimal(_GOAL)} of the answers right on validation, answer from a '
-        f'confidence of {threshold_text(row["threshold"])} on: on the test set that '
-        f'answers {with_interval(row["coverage"])} of the images, and '
+        f'To have {decimal(_GOAL)} of the answers right on validation, answer only at '
+        f'a confidence of at least {threshold_text(row["threshold"])}: on the test set '
+        f'this answers {with_interval(row["coverage"])} of the images, and '
         f'{with_interval(row["accuracy"])} of the answers are right.'
     )
 

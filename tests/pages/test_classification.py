@@ -120,7 +120,9 @@ def test_mistakes_are_shown_with_their_maps(report):
     page = page_of(report, explain(report))
     first = report['mistakes']['confident'][0]
     assert f'{first["true"]}, taken for {first["predicted"]}' in page.text
-    assert f'for {first["predicted"]}: {first["confidence"]:.3f} sure' in page.text
+    assert (
+        f'for {first["predicted"]}: confidence {first["confidence"]:.3f}' in page.text
+    )
     # Two mistakes with three pictures each, the other mistakes, twelve that are
     # least sure, and four classes with two pictures each.
     assert len(page.all('svg', 'picture')) == 2 * 3 + 22 + 12 + 4 * 2
@@ -150,11 +152,11 @@ def test_how_fine_the_maps_are_is_in_the_json(report):
 def test_of_more_mistakes_than_are_shown_all_are_counted(report):
     shown = len(report['mistakes']['confident'])
     assert report['mistakes']['count'] > shown
-    text = f'Of {report["mistakes"]["count"]} mistakes the surest are shown.'
+    text = f'Of {report["mistakes"]["count"]} mistakes the most confident are shown.'
     assert text in page_of(report).text
     fewer = plain(report)
     fewer['mistakes']['count'] = shown
-    assert 'the surest are shown' not in page_of(fewer).text
+    assert 'the most confident are shown' not in page_of(fewer).text
 
 
 def test_without_maps_the_page_says_why(report):

@@ -211,6 +211,9 @@ def test_hundreds_of_classes_stay_readable(tmp_path):
     page = page_of(content)
     assert 'Only the first classes are shown; report.json has all 300.' in page.text
     assert 'The most frequent errors; report.json has the whole matrix' in page.text
+    # Three tables of classes, the legend of the charts and two of images.
+    ranked = sum(name in ('worst', 'best') for name in page.sections())
+    assert len(page.all('i', 'swatch')) == 3 * 60 + 12 + 20 * ranked
     assert len(page.all('svg', 'lines')) == 3
     assert len(page.all('g', 'curve')) == 12 + (12 + 1) + 2
     assert_numbers_are_in(page, content)

@@ -78,7 +78,7 @@ def test_without_validation_it_is_said_that_the_test_set_chose(files, bccd_root)
     del files['validation']
     content = collect(files, bccd_root).content
     (note,) = content['notes']
-    assert note.startswith('There are no predictions of a validation set')
+    assert note.startswith('There are no predictions on a validation set')
     assert 'chosen on the test set itself' in note
     assert content['thresholds']['chosen_on'] == 'test'
     assert content['validation'] is None

@@ -193,7 +193,7 @@ def test_a_classifier_without_validation_is_told_nothing_was_chosen(metal, tmp_p
     assert metal.report(*given) == 0
     content = metal.content(tmp_path)
     assert content['notes'] == [
-        'There are no predictions of a validation set: so no temperature and no '
+        'There are no predictions on a validation set, so no temperature and no '
         'threshold is chosen.'
     ]
     assert 'on the test set itself' not in (tmp_path / 'report.html').read_text()
