@@ -1,4 +1,7 @@
-"""The data sets that a config names, and where each one's files are."""
+"""The data sets that a config names, and where the files of each are.
+
+Classes are looked up in source code, since importing mmdet takes ten seconds.
+"""
 
 import ast
 import importlib
@@ -13,6 +16,97 @@ from typing import Any, NamedTuple
 
 from custom_datasets.config import LOADERS, iter_datasets
 from custom_datasets.errors import ConfigError
+
+KINDS = {
+    'VOCFolderDataset': 'voc',
+    'XMLDataset': 'stock-voc',
+    'CocoDataset': 'coco',
+    'CocoFileDataset': 'coco-by-name',
+    'ClassListDataset': 'class-list',
+}
+"""How the data sets derived from a base class are stored. Classes of ``coco`` are
+numbered as in the file, those of ``coco-by-name`` as in the config."""
+
+COCO_KINDS = ('coco', 'coco-by-name')
+
+STOCK_CLASSES = 'CustomDataset'
+"""mmpretrain's own, of class folders."""
+
+_PATH = (str, os.PathLike), 'path'
+_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(('data_root', 'ann_file', 'img_subdir', 'ann_subdir'), _PATH),
+    'data_prefix': ((str, Mapping), 'path or dict of paths'),
+    'metainfo': ((Mapping,), 'dict'),
+    'metainfo.classes': ((str, list, tuple), 'list of names'),
+    'pipeline': ((list, tuple), 'list of transforms'),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set of a config.
+
+    Attributes:
+        split: ``train``, ``val`` or ``test``, after its loader.
+        kind: A value of :data:`KINDS`, or ``stock-classes``.
+        type: The class, as the config has it.
+        classes: Class names in the order that numbers them.
+        settings: Parameters: the config's, or else the class's defaults.
+        root: ``data_root``, normalised; ``.`` where it is empty.
+        ann_file: Path of the list or file of annotations.
+        test_mode: Whether an image needs no annotation.
+    """
+
+    split: str
+    kind: str
+    type: str
+    classes: tuple[str, ...]
+    settings: Mapping[str, Any]
+    root: str
+    ann_file: str
+    test_mode: bool
+
+
+class SourceProblem(NamedTuple):
+    """Why a data set can't be read: the part, a code of the checks, a sentence."""
+
+    split: str
+    code: str
+    message: str
+
+
+def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[SourceProblem]]:
+    """List the data sets of all loaders of a config, wrapped ones too.
+
+    Returns:
+        The data sets that can be read, and a problem for each other one.
+    """
+    sources, problems = [], []
+    modules = list((cfg.get('custom_imports') or {}).get('imports') or ())
+    scope = str(cfg.get('default_scope') or 'mmdet')
+    for loader in LOADERS:
+        split = loader.removesuffix('_dataloader')
+        for dataset in iter_datasets({loader: cfg.get(loader)}):
+            wrong = _wrong_settings(dataset)
+            if wrong:
+                problems += [
+                    SourceProblem(split, 'wrong-value', text) for text in wrong
+                ]
+                continue
+            try:
+                source = _source(split, dataset, modules, scope)
+            except ConfigError as error:
+                problems.append(SourceProblem(split, 'unknown-data-set', str(error)))
+                continue
+            if source:
+                sources.append(source)
+            else:
+                text = (
+                    f'{dataset["type"]}: its kind, or its place, cannot be checked; '
+                    f'known: {", ".join(KINDS)}'
+                )
+                problems.append(SourceProblem(split, 'unchecked-data-set', text))
+    return sources, problems
 
 
 @dataclass(frozen=True)
@@ -66,6 +160,51 @@ def read_declaration(name: str, modules: Sequence[str], scope: str) -> Declarati
             if metainfo is None:
                 metainfo = getattr(_imported(base_module), node.name).METAINFO
     return Declaration(tuple(lineage), dict(metainfo or {}), defaults, module)
+
+
+def _source(
+    split: str, dataset: Mapping[str, Any], modules: Sequence[str], scope: str
+) -> Source | None:
+    name = type_name(dataset.get('type'))
+    declared = read_declaration(name, modules, scope)
+    stored = next((KINDS[base] for base in declared.lineage if base in KINDS), None)
+    if name == STOCK_CLASSES:  # Those derived from it have rules of their own.
+        stored = 'stock-classes'
+    if stored is None or '://' in str(dataset.get('data_root')):
+        return None
+    metainfo = {**declared.metainfo, **(dataset.get('metainfo') or {})}
+    classes = metainfo.get('classes') or ()
+    settings = {**declared.defaults, **dataset}
+    root = os.path.normpath(settings.get('data_root') or '.')
+    return Source(
+        split=split,
+        kind=stored,
+        type=name,
+        classes=(classes,) if isinstance(classes, str) else tuple(classes),
+        settings=settings,
+        root=root,
+        ann_file=os.path.join(root, settings.get('ann_file') or ''),
+        test_mode=bool(settings.get('test_mode')),
+    )
+
+
+def _wrong_settings(dataset: Mapping[str, Any]) -> list[str]:
+    kind = type_name(dataset.get('type'))
+    metainfo = dataset.get('metainfo')
+    classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
+    values = {**dataset, 'metainfo.classes': classes}
+    wrong = [
+        f'{kind}: {name}={values[name]!r} is not a {what}'
+        for name, (types, what) in _TYPES.items()
+        if values.get(name) is not None and not isinstance(values[name], types)
+    ]
+    if not wrong:
+        wrong = [
+            f'{kind}: pipeline.{index}={step!r} is not a dict'
+            for index, step in enumerate(dataset.get('pipeline') or ())
+            if not isinstance(step, Mapping)
+        ]
+    return wrong
 
 
 def _registered(name: str, modules: Sequence[str], scope: str) -> Declaration:
@@ -220,140 +359,3 @@ def _imported(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ConfigError(f'{module}: {error}') from error
-
-
-KINDS = {
-    'VOCFolderDataset': 'voc',
-    'XMLDataset': 'stock-voc',
-    'CocoDataset': 'coco',
-    'CocoFileDataset': 'coco-by-name',
-    'ClassListDataset': 'class-list',
-}
-"""How the data sets derived from a base class are stored. Classes of ``coco`` are
-numbered as the file lists them, those of ``coco-by-name`` as the config does."""
-
-COCO_KINDS = ('coco', 'coco-by-name')
-
-STOCK_CLASSES = 'CustomDataset'
-"""mmpretrain's own, of class folders."""
-
-_PATH = (str, os.PathLike), 'path'
-_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    **dict.fromkeys(('data_root', 'ann_file', 'img_subdir', 'ann_subdir'), _PATH),
-    'data_prefix': ((str, Mapping), 'path or dict of paths'),
-    'metainfo': ((Mapping,), 'dict'),
-    'metainfo.classes': ((str, list, tuple), 'list of names'),
-    'pipeline': ((list, tuple), 'list of transforms'),
-}
-
-
-@dataclass(frozen=True)
-class Source:
-    """One data set of a config.
-
-    Attributes:
-        split: ``train``, ``val`` or ``test``, after its loader.
-        kind: A value of :data:`KINDS`, or ``stock-classes``.
-        type: The class, as the config has it.
-        classes: Class names in the order that numbers them.
-        settings: Parameters: the config's, or else the class's defaults.
-        root: ``data_root``, normalised; ``.`` where it is empty.
-        ann_file: Path of the list or file of annotations.
-        test_mode: Whether an image may lack its annotation.
-    """
-
-    split: str
-    kind: str
-    type: str
-    classes: tuple[str, ...]
-    settings: Mapping[str, Any]
-    root: str
-    ann_file: str
-    test_mode: bool
-
-
-class SourceProblem(NamedTuple):
-    """Why a data set can't be read: the part, a code of the checks, a sentence."""
-
-    split: str
-    code: str
-    message: str
-
-
-def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[SourceProblem]]:
-    """List the data sets of all loaders of a config, wrapped ones too.
-
-    Returns:
-        The data sets that can be read, and a problem for each other one.
-    """
-    sources, problems = [], []
-    modules = list((cfg.get('custom_imports') or {}).get('imports') or ())
-    scope = str(cfg.get('default_scope') or 'mmdet')
-    for loader in LOADERS:
-        split = loader.removesuffix('_dataloader')
-        for dataset in iter_datasets({loader: cfg.get(loader)}):
-            wrong = _wrong_settings(dataset)
-            if wrong:
-                problems += [
-                    SourceProblem(split, 'wrong-value', text) for text in wrong
-                ]
-                continue
-            try:
-                source = _source(split, dataset, modules, scope)
-            except ConfigError as error:
-                problems.append(SourceProblem(split, 'unknown-data-set', str(error)))
-                continue
-            if source:
-                sources.append(source)
-            else:
-                text = (
-                    f'{dataset["type"]}: its kind, or its place, cannot be checked; '
-                    f'known: {", ".join(KINDS)}'
-                )
-                problems.append(SourceProblem(split, 'unchecked-data-set', text))
-    return sources, problems
-
-
-def _source(
-    split: str, dataset: Mapping[str, Any], modules: Sequence[str], scope: str
-) -> Source | None:
-    name = type_name(dataset.get('type'))
-    declared = read_declaration(name, modules, scope)
-    stored = next((KINDS[base] for base in declared.lineage if base in KINDS), None)
-    if name == STOCK_CLASSES:  # Those derived from it have rules of their own.
-        stored = 'stock-classes'
-    if stored is None or '://' in str(dataset.get('data_root')):
-        return None
-    metainfo = {**declared.metainfo, **(dataset.get('metainfo') or {})}
-    classes = metainfo.get('classes') or ()
-    settings = {**declared.defaults, **dataset}
-    root = os.path.normpath(settings.get('data_root') or '.')
-    return Source(
-        split=split,
-        kind=stored,
-        type=name,
-        classes=(classes,) if isinstance(classes, str) else tuple(classes),
-        settings=settings,
-        root=root,
-        ann_file=os.path.join(root, settings.get('ann_file') or ''),
-        test_mode=bool(settings.get('test_mode')),
-    )
-
-
-def _wrong_settings(dataset: Mapping[str, Any]) -> list[str]:
-    kind = type_name(dataset.get('type'))
-    metainfo = dataset.get('metainfo')
-    classes = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
-    values = {**dataset, 'metainfo.classes': classes}
-    wrong = [
-        f'{kind}: {name}={values[name]!r} is not a {what}'
-        for name, (types, what) in _TYPES.items()
-        if values.get(name) is not None and not isinstance(values[name], types)
-    ]
-    if not wrong:
-        wrong = [
-            f'{kind}: pipeline.{index}={step!r} is not a dict'
-            for index, step in enumerate(dataset.get('pipeline') or ())
-            if not isinstance(step, Mapping)
-        ]
-    return wrong

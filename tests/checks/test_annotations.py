@@ -70,6 +70,12 @@ def test_boxes_that_count_pixels_from_zero():
     ]
 
 
+def test_boxes_that_count_from_one_include_both_of_their_sides():
+    small = [('a', (10, 10, 19, 19)), ('a', (10, 10, 19, 20))]
+    assert boxes_in(*small) == [('overlapping-objects', 'warning', 1)]
+    assert not boxes_in(*small, one_based=False)
+
+
 def test_without_a_size_only_the_box_itself_is_judged():
     found = boxes_in(('a', (5, 5, 500, 50)), ('a', (5, 5, 5, 9)), size=None)
     assert found == [('zero-area-box', 'warning', 1)]
@@ -132,12 +138,21 @@ def test_a_test_set_without_annotations_is_one_note():
         (['patches_{}'] * 9 + ['rolled-in_scale_{}'], ['rolled-in_scale_9.xml']),
         (['rolled-in_scale_{}'] * 9, []),
         (['IMG_{}'] * 9 + ['rolled-in_scale_{}'], []),
+        (['patches_{}'] * 7 + ['IMG_{}'] * 2 + ['rolled-in_scale_{}'], []),
     ],
 )
 def test_a_label_unlike_the_file_name(names, expected):
     images = [image(name.format(i), 'patches') for i, name in enumerate(names)]
     part = split(*images, classes=('patches', 'rolled_in_scale'))
     assert [finding.file for finding in check_file_names([part])] == expected
+
+
+def test_of_two_classes_the_longer_one_names_a_file():
+    images = [image(f'rust_{number}', 'rust') for number in range(9)]
+    part = split(
+        *images, image('rust-deep_1', 'rust_deep'), classes=('rust', 'rust_deep')
+    )
+    assert not check_file_names([part])
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def test_a_picture_that_shows_the_same(known, tmp_path, mirrored, what):
     image = jpeg(cv2.imread(paths[4]), 40)
     path = add(facts, tmp_path, image[:, ::-1].copy() if mirrored else image)
     boxes = dict(size=(160, 120), boxes=(BoxRecord(0, 'a', (1, 1, 20, 20)),))
-    train, val = part('train', paths, **boxes), part('val', [path], **boxes)
+    turned = {**boxes, 'boxes': (BoxRecord(0, 'a', (140, 1, 159, 20)),)}
+    train = part('train', paths, **boxes)
+    val = part('val', [path], **(turned if mirrored else boxes))
     [finding] = check_leaks([train, val], facts)
     assert (finding.code, finding.severity) == ('near-identical-images', 'warning')
     assert (finding.split, finding.file) == ('val', path)
