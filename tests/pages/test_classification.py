@@ -120,9 +120,8 @@ def test_mistakes_are_shown_with_their_maps(report):
     page = page_of(report, explain(report))
     first = report['mistakes']['confident'][0]
     assert f'{first["true"]}, taken for {first["predicted"]}' in page.text
-    assert (
-        f'for {first["predicted"]}: confidence {first["confidence"]:.3f}' in page.text
-    )
+    for name, share in (('predicted', 'confidence'), ('true', 'probability')):
+        assert f'for {first[name]}: confidence {first[share]:.3f}' in page.text
     # Two mistakes with three pictures each, the other mistakes, twelve that are
     # least sure, and four classes with two pictures each.
     assert len(page.all('svg', 'picture')) == 2 * 3 + 22 + 12 + 4 * 2

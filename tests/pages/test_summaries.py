@@ -136,6 +136,14 @@ def test_summary_of_a_classifier_that_is_too_sure():
     assert 'To have 0.980 of the answers right on validation' in text
 
 
+def test_a_calibration_error_may_be_chance():
+    report = classification_report(draw(200, 4, 1), resamples=20)
+    chance = report['calibration']['before']['chance']['high']
+    text = ' '.join(classification_summary(report))
+    assert f'a calibrated classifier shows up to {chance:.3f}.' in text
+    assert 'by more than chance' not in text
+
+
 def test_a_class_that_is_never_predicted():
     test = results([0, 1], [[0.9, 0.1], [0.8, 0.2]])
     text = ' '.join(classification_summary(classification_report(test, resamples=2)))
