@@ -16,9 +16,9 @@ from custom_datasets.data.images import image_size, images_in
 from custom_datasets.data.lists import Listed, SplitSource, choose_listed
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import as_number, subtract
-from custom_datasets.data.problems import TOLERATED, raise_refused
+from custom_datasets.data.problems import TOLERATED, Problem, raise_refused
 from custom_datasets.data.reading import Reading, Source, group_by_split
-from custom_datasets.data.records import has_area
+from custom_datasets.data.records import ImageRecord, has_area
 from custom_datasets.data.tree import Tree, load_json, place_of, split_in, split_of
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
@@ -56,44 +56,10 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
             UserError(f'{tree.name}: no JSON file with images and categories'),
         )
     reading.notes += [f'{error}; left out' for error in broken]
-    files = {}
-    for file, split in parts.items():
-        near = file.rpartition('/')[0]
-
-        def find_image(name: str, near: str = near, split: str | None = split) -> str:
-            return tree.find_image(name, near, split)
-
-        content = tree.load_json(file)
-        coco, problems = parse_coco(file, content, find_image, needs_truth=False)
-        files[file] = coco
-        reading.report(problems)
-        reading.notes += [str(p) for p in problems if p.code in TOLERATED]
+    files = {file: _read_part(tree, file, parts[file], reading) for file in parts}
     groups = _groups(files.values())
     reading.note(sorted(groups), 'categories only group others and are left out')
-    chosen = []
-    empty = 0
-    owners: dict[tuple[str | None, str], str] = {}
-    for file, coco in files.items():
-        for record in coco.images:
-            if record.image is None or record.name in coco.broken:
-                continue
-            name = place_of(record.image)[1]
-            owner = owners.setdefault((parts[file], record.image), file)
-            if owner != file:
-                reading.problems.append(f'{file}: {name} is in {owner} as well')
-            solid = tuple(box for box in record.boxes if has_area(box.box))
-            empty += len(record.boxes) - len(solid)
-            record = replace(
-                record,
-                name=name,
-                image=tree.path(record.image),
-                annotation=tree.path(file),
-                boxes=solid,
-                filename=record.name,
-            )
-            chosen.append((parts[file], record))
-    if empty:
-        reading.notes.append(f'{empty} boxes without area dropped')
+    chosen = _placed(tree, parts, files, reading)
     named = {record.image for coco in files.values() for record in coco.images}
     others = [image for image in tree.images if image not in named]
     reading.note(others, 'images that no JSON file names left out')
@@ -119,6 +85,56 @@ def _parts(tree: Tree) -> dict[str, str | None]:
         folder = next(filter(None, map(split_of, reversed(folders))), None)
         parts[file] = split_in(stem) or folder or (stem if len(files) > 1 else None)
     return parts
+
+
+def _read_part(tree: Tree, file: str, split: str | None, reading: Reading) -> CocoFile:
+    near = file.rpartition('/')[0]
+    coco, problems = parse_coco(
+        file,
+        tree.load_json(file),
+        lambda name: tree.find_image(name, near, split),
+        needs_truth=False,
+    )
+    reading.report(problems)
+    reading.notes += [str(p) for p in problems if p.code in TOLERATED]
+    return coco
+
+
+def _placed(
+    tree: Tree,
+    parts: Mapping[str, str | None],
+    files: Mapping[str, CocoFile],
+    reading: Reading,
+) -> list[tuple[str | None, ImageRecord]]:
+    """Return the sound images, each in its part, called by their place."""
+    records: dict[tuple[str | None, str], ImageRecord] = {}
+    repeated = set()
+    empty = 0
+    for file, coco in files.items():
+        for record in coco.images:
+            if record.image is None or record.name in coco.broken:
+                continue
+            place = parts[file], record.image
+            name = place_of(record.image)[1]
+            if place in records:
+                first = str(records[place].annotation).removeprefix(tree.path(''))
+                text = f'{name} is in {first} as well'
+                reading.report([Problem('listed-twice', text, file)])
+                repeated.add(place)
+                continue
+            solid = tuple(box for box in record.boxes if has_area(box.box))
+            empty += len(record.boxes) - len(solid)
+            records[place] = replace(
+                record,
+                name=name,
+                image=tree.path(record.image),
+                annotation=tree.path(file),
+                boxes=solid,
+                filename=record.name,
+            )
+    if empty:
+        reading.notes.append(f'{empty} boxes without area dropped')
+    return [(place[0], r) for place, r in records.items() if place not in repeated]
 
 
 def _has_boxes(content: Mapping[str, Any]) -> bool:

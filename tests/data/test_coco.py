@@ -146,6 +146,10 @@ def test_an_image_in_two_files_of_a_part(tmp_path):
         write(tmp_path / f'{name}.json', coco_json({'a.jpg': ANT}))
     with pytest.raises(AnnotationError, match=r'a is in instances_train\.json as well'):
         read_source(str(tmp_path))
+    write(tmp_path / 'other_train.json', coco_json({'b.jpg': ANT}))
+    draw(tmp_path / 'b.jpg')
+    source = read_source(str(tmp_path), skip_broken=True)
+    assert objects(source) == {'train': {'b': BOX}}
 
 
 def test_not_coco(tmp_path):

@@ -1,6 +1,4 @@
-"""Folders of classes and the metal-surface JSON."""
-
-import json
+"""Folders of classes."""
 
 import pytest
 
@@ -97,37 +95,3 @@ def test_numbers_are_in_order_of_their_value(tmp_path):
 def test_boxes_do_not_go_into_class_lists(voc, tmp_path):
     with pytest.raises(UserError, match='has boxes, so class lists are not for it'):
         convert(str(voc), str(tmp_path / 'out'), to='class-lists')
-
-
-def metal(root, entries):
-    for name in entries:
-        draw(root / 'images' / name)
-    data = {
-        name: {
-            'filename': name,
-            'width': 64,
-            'height': 48,
-            'anno': [{'label': label, 'bbox': box} for label, box in boxes],
-        }
-        for name, boxes in entries.items()
-    }
-    write(root / 'anno/annotation.json', json.dumps(data, indent='\t'))
-    return root
-
-
-def test_metal_surface(tmp_path):
-    root = metal(
-        tmp_path / 'metal',
-        {'b.jpg': [('rust', [1, 1, 64, 48]), ('dent', [5, 6, 5, 6])], 'a.jpg': []},
-    )
-    draw(root / 'images/c.jpg')
-    report = convert(str(root), str(tmp_path / 'out'))
-    source = read_source(str(tmp_path / 'out'))
-    assert objects(source) == {'all': {'a': [], 'b': [('rust', (0, 0, 64, 48))]}}
-    assert '1 boxes without area dropped' in report
-    assert '1 images that the JSON lacks left out: images/c.jpg' in report
-
-
-def test_zero_based_metal_surface(tmp_path):
-    root = metal(tmp_path / 'metal', {'a.jpg': [('rust', [0, 3, 5, 6])]})
-    assert objects(read_source(str(root)))['all']['a'] == [('rust', (0, 3, 5, 6))]

@@ -1,4 +1,7 @@
-"""One broken JSON of boxes after another: both its readers give the same answer."""
+"""The JSON of boxes: clean, and one broken file after another.
+
+Conversion and crops give the same answer to the same file.
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -9,7 +12,7 @@ import pytest
 from custom_datasets.data import defect_crops
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.errors import AnnotationError, UserError
-from tests.data.drawing import draw, objects
+from tests.data.drawing import draw, objects, write
 
 FILE = 'anno/annotation.json'
 NEEDS = 'needs "label" and "bbox" of four finite numbers'
@@ -134,3 +137,37 @@ def test_conversion_and_crops_answer_alike(plant, tmp_path, name):
         assert said.replace(f'{root}/', '').startswith(row.refused)
     if not whole:
         assert sum(read(root, skip_broken=True).values()) == row.boxes
+
+
+def metal(root, entries):
+    for name in entries:
+        draw(root / 'images' / name)
+    data = {
+        name: {
+            'filename': name,
+            'width': 64,
+            'height': 48,
+            'anno': [{'label': label, 'bbox': box} for label, box in boxes],
+        }
+        for name, boxes in entries.items()
+    }
+    write(root / 'anno/annotation.json', json.dumps(data, indent='\t'))
+    return root
+
+
+def test_metal_surface(tmp_path):
+    root = metal(
+        tmp_path / 'metal',
+        {'b.jpg': [('rust', [1, 1, 64, 48]), ('dent', [5, 6, 5, 6])], 'a.jpg': []},
+    )
+    draw(root / 'images/c.jpg')
+    report = convert(str(root), str(tmp_path / 'out'))
+    source = read_source(str(tmp_path / 'out'))
+    assert objects(source) == {'all': {'a': [], 'b': [('rust', (0, 0, 64, 48))]}}
+    assert '1 boxes without area dropped' in report
+    assert '1 images that the JSON lacks left out: images/c.jpg' in report
+
+
+def test_zero_based_metal_surface(tmp_path):
+    root = metal(tmp_path / 'metal', {'a.jpg': [('rust', [0, 3, 5, 6])]})
+    assert objects(read_source(str(root)))['all']['a'] == [('rust', (0, 3, 5, 6))]
