@@ -1,4 +1,4 @@
-"""Commands of the READMEs are accepted as they stand there."""
+"""What the READMEs and docs say works: commands are accepted, links lead on."""
 
 import importlib
 import re
@@ -13,13 +13,15 @@ from tests.leaves import ROOT
 PAGES = [
     ROOT / 'README.md',
     ROOT / 'CONTRIBUTING.md',
+    *sorted(ROOT.glob('docs/*.md')),
     *sorted(ROOT.glob('configs/*/README.md')),
 ]
 # Written by the command that stands above it.
 NEW = 'configs/blood_cells/'
 
-# A shell says what it would run, with its variables and braces filled in.
-LINE = r'^python tools/.*$|^[A-Z]+=(?:"[^"]*"|\S+)$'
+# A shell says what it would run, with the page's variables and braces filled in.
+VARIABLE = r'^[A-Z]+=(?:"[^"]*"|\S+)$'
+LINE = rf'^python tools/.*$|{VARIABLE}'
 TELL = """
 python() { printf '%s\\n' "$#" "$@"; }
 set -f
@@ -29,16 +31,19 @@ set -f
 def commands():
     for page in PAGES:
         text = page.read_text().replace('\\\n', ' ')
+        variables: list[str] = []
         for block in re.findall(r'^```bash\n(.*?)^```', text, re.M | re.S):
             lines = re.findall(LINE, block, re.M)
-            script = TELL + '\n'.join(lines)
+            script = TELL + '\n'.join([*variables, *lines])
+            variables += [line for line in lines if re.match(VARIABLE, line)]
             done = subprocess.run(
                 ['bash', '-c', script], check=True, capture_output=True, text=True
             )
             words = iter(done.stdout.splitlines())
             for count in words:
                 found = [next(words) for _ in range(int(count))]
-                yield f'{page.parent.name}: {" ".join(found)}', found
+                name = page.relative_to(ROOT)
+                yield f'{name}: {" ".join(found)}', found
 
 
 COMMANDS = dict(commands())
@@ -85,3 +90,24 @@ def test_a_checkpoint_is_where_training_leaves_it(words, found):
     assert int(found[2]) == Config.fromfile(leaf).train_cfg.max_epochs
     if not found[1].startswith('seed_'):
         assert leaf.stem == found[1]
+
+
+LINKS = [
+    (page, link)
+    for page in PAGES
+    for link in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', page.read_text())
+]
+
+
+def test_links_lead_somewhere():
+    assert len(LINKS) >= 20
+    broken = [
+        f'{p.relative_to(ROOT)}: {li}'
+        for p, li in LINKS
+        if not (p.parent / li).exists()
+    ]
+    assert not broken
+
+
+def test_a_newcomer_reads_one_page():
+    assert len(PAGES[0].read_text().splitlines()) <= 150
