@@ -63,7 +63,8 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     """
     file, config = next(iter(_find_configs(tree, reading).items()), ('', {}))
     names = _class_names(tree, file, config)
-    labels = _read_labels(tree, reading)
+    label_files = _find_labels(tree)
+    labels = _read_labels(tree, label_files, reading)
     if 'kpt_shape' in config:
         labels = {f: [(n, w[:5]) for n, w in lines] for f, lines in labels.items()}
         reading.notes.append(f'{file}: keypoints are left out')
@@ -71,8 +72,8 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
         [f for f, lines in labels.items() if any(is_polygon(w) for _, w in lines)],
         'files have polygons or turned boxes; the boxes around them are kept',
     )
-    found = _find_labels(tree)
-    files = {image: label for label, image in pair(tree, found, {}, reading).items()}
+    pairs = pair(tree, label_files, {}, reading)
+    files = {image: label for label, image in pairs.items()}
     splits = _find_splits(tree, file, config, reading)
     listed = {image for images in splits.values() for image in images}
     chosen: list[tuple[str | None, str]] = [
@@ -83,36 +84,13 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
         for image in tree.images
         if image not in listed
     ]
-    digits = dict(zip(labels, count_digits(labels.values()), strict=True))
-    records = {}
-    empty = 0
-    doubtful = _unpaired(tree, set(found) - set(files.values()))
-    for image in dict.fromkeys(image for _, image in chosen):
-        label = files.get(image)
-        if label not in labels if label else image in doubtful:
-            continue  # A problem says so.
-        try:
-            size = tree.image_size(image)
-        except UserError as error:
-            reading.problems.append(str(error))
-            continue
-        boxes: list[BoxRecord] = []
-        if label:
-            boxes, problems = _boxes(label, labels[label], names, size, digits[label])
-            reading.report(problems)
-            if problems:
-                continue
-        solid = tuple(box for box in boxes if has_area(box.box))
-        empty += len(boxes) - len(solid)
-        records[image] = ImageRecord(
-            name=place_of(image)[1],
-            image=tree.path(image),
-            annotation=label and tree.path(label),
-            boxes=solid,
-            size=size,
-        )
-    if empty:
-        reading.notes.append(f'{empty} boxes without area dropped')
+    doubtful = _unpaired(tree, set(label_files) - pairs.keys())
+    images = [
+        image
+        for image in dict.fromkeys(image for _, image in chosen)
+        if (files[image] in labels if image in files else image not in doubtful)
+    ]
+    records = _records(tree, images, files, labels, names, reading)
     reading.note(
         [image for image in records if image not in files],
         'images without a label file are taken to have no objects',
@@ -258,10 +236,12 @@ def _images(tree: Tree, near: str, entry: Any, reading: Reading) -> list[str]:
     return []
 
 
-def _read_labels(tree: Tree, reading: Reading) -> dict[str, list[Line]]:
-    """Return the lines of each label file that can be read."""
+def _read_labels(
+    tree: Tree, files: Sequence[str], reading: Reading
+) -> dict[str, list[Line]]:
+    """Return the lines of each file that can be read."""
     labels = {}
-    for file in _find_labels(tree):
+    for file in files:
         try:
             labels[file] = read_labels(tree.path(file))
         except UserError as error:
@@ -278,6 +258,45 @@ def _unpaired(tree: Tree, labels: set[str]) -> set[str]:
             posixpath.basename(label)[:-4], posixpath.dirname(label)
         )
     }
+
+
+def _records(
+    tree: Tree,
+    images: Sequence[str],
+    files: Mapping[str, str],
+    labels: Mapping[str, list[Line]],
+    names: Mapping[int, str],
+    reading: Reading,
+) -> dict[str, ImageRecord]:
+    """Return the record of each image that can be read, and so can its lines."""
+    digits = dict(zip(labels, count_digits(labels.values()), strict=True))
+    records = {}
+    empty = 0
+    for image in images:
+        label = files.get(image)
+        try:
+            size = tree.image_size(image)
+        except UserError as error:
+            reading.problems.append(str(error))
+            continue
+        boxes: list[BoxRecord] = []
+        if label:
+            boxes, problems = _boxes(label, labels[label], names, size, digits[label])
+            reading.report(problems)
+            if problems:
+                continue
+        solid = tuple(box for box in boxes if has_area(box.box))
+        empty += len(boxes) - len(solid)
+        records[image] = ImageRecord(
+            name=place_of(image)[1],
+            image=tree.path(image),
+            annotation=label and tree.path(label),
+            boxes=solid,
+            size=size,
+        )
+    if empty:
+        reading.notes.append(f'{empty} boxes without area dropped')
+    return records
 
 
 def _boxes(
