@@ -69,9 +69,11 @@ def place_dataset(cfg: Config, path: Any) -> None:
             new, old = (_unscoped(c[loader]['dataset']) for c in (cfg, inherited))
             base.merge_from_dict({loader: {'dataset': _changes(new, old)}})
         cfg[loader]['dataset'] = base[loader]['dataset']
-    if 'module' in cfg.model and 'tta_pipeline' in base:
-        # The stock test.py --tta was here, and took the pipeline that it found.
-        cfg.test_dataloader['dataset']['pipeline'] = base.tta_pipeline
+    if tta_pipeline := _own_tta_pipeline(cfg, inherited) or base.get('tta_pipeline'):
+        cfg.tta_pipeline = tta_pipeline
+        if 'module' in cfg.model:
+            # The stock test.py --tta was here, and took the pipeline that it found.
+            cfg.test_dataloader['dataset']['pipeline'] = tta_pipeline
     for evaluator in EVALUATORS:
         if not inherited or (
             _unscoped(cfg[evaluator]) == _unscoped(inherited[evaluator])
@@ -80,8 +82,6 @@ def place_dataset(cfg: Config, path: Any) -> None:
     for name in ('classes', 'image_scale', 'colour_is_class'):
         if name in base and cfg.get(name) is None:
             cfg[name] = base[name]
-    if 'tta_pipeline' in base:
-        cfg.tta_pipeline = base.tta_pipeline
     modules = dict.fromkeys([*_imports(cfg), *_imports(base)])
     cfg.custom_imports = {'imports': list(modules), 'allow_failed_imports': False}
     cfg.num_classes = base.num_classes
@@ -194,6 +194,17 @@ def _inherited_data(path: str | None) -> Config | None:
     return next((cfg for cfg in configs if 'train_dataloader' in cfg), None)
 
 
+def _own_tta_pipeline(cfg: Config, inherited: Config | None) -> Any:
+    """Return the leaf's; without one, the stock test.py writes its own to ``cfg``."""
+    leaf = read_config(cfg.filename) if inherited else {}
+    pipeline = _unscoped(leaf.get('tta_pipeline'))
+    return (
+        pipeline
+        if pipeline != _unscoped((inherited or {}).get('tta_pipeline'))
+        else None
+    )
+
+
 def _changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """Return what differs, as deep as both are dictionaries."""
     changes: dict[str, Any] = {}
@@ -211,7 +222,7 @@ def _unscoped(node: Any) -> Any:
     if isinstance(node, dict):
         return {k: _unscoped(value) for k, value in node.items() if k != '_scope_'}
     if isinstance(node, (list, tuple)):
-        return [_unscoped(value) for value in node]
+        return type(node)(_unscoped(value) for value in node)
     return node
 
 

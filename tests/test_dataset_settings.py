@@ -284,7 +284,10 @@ def test_what_the_leaf_and_the_command_line_change_of_a_data_set_stays(
     write_leaf, between
 ):
     text = WHOLE + (
-        'train_dataloader = dict(batch_size=3, dataset=dict(seg_map_suffix=".x"))\n'
+        "steps = [dict(type='Resize', scale=(8, 9))]\n"
+        'train_dataloader = dict(\n'
+        "    batch_size=3, dataset=dict(seg_map_suffix='.x', pipeline=steps)\n"
+        ')\n'
         "test_evaluator = dict(type='Own', _delete_=True)\n"
         "custom_imports = dict(imports=['mine'])\n"
     )
@@ -295,6 +298,9 @@ def test_what_the_leaf_and_the_command_line_change_of_a_data_set_stays(
     cfg = load_config(write_leaf(text), options)
     assert cfg.train_dataloader.batch_size == 3
     assert cfg.train_dataloader.dataset.seg_map_suffix == '.x'
+    assert cfg.train_dataloader.dataset.pipeline == [
+        {'type': 'Resize', 'scale': (8, 9)}
+    ]
     assert cfg.train_dataloader.dataset.type == 'BCCDDataset'
     assert cfg.val_dataloader.dataset.indices == 2
     assert cfg.test_evaluator == {'type': 'Own'}
@@ -330,14 +336,15 @@ def test_a_base_brings_its_own_settings(write_leaf):
     assert {d['type'] for d in iter_datasets(cfg)} == {'FaceMaskDataset'}
 
 
-def test_test_time_augmentation_is_that_of_the_base(write_leaf):
-    cfg = Config.fromfile(write_leaf(WHOLE))
+@pytest.mark.parametrize('own', [None, [{'type': 'Resize', 'scale': (8, 8)}]])
+def test_test_time_augmentation_is_that_of_the_leaf_or_of_the_base(write_leaf, own):
+    cfg = Config.fromfile(write_leaf(WHOLE + f'tta_pipeline = {own}\n' * bool(own)))
     # As the stock test.py does.
-    cfg.tta_pipeline = [{'type': 'Resize', 'scale': (1333, 800)}]
+    cfg.tta_pipeline = own or [{'type': 'Resize', 'scale': (1333, 800)}]
     cfg.model = {'type': 'DetTTAModel', 'module': cfg.model}
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     apply_data_settings(cfg)
-    expected = Config.fromfile(BCCD).tta_pipeline
+    expected = own or Config.fromfile(BCCD).tta_pipeline
     assert cfg.test_dataloader.dataset.pipeline == cfg.tta_pipeline == expected
 
 
