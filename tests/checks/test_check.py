@@ -119,6 +119,18 @@ def test_a_folder_that_does_not_exist(tmp_path):
     assert ('no-folder', str(tmp_path / 'none')) in {(f.code, f.file) for f in findings}
 
 
+def test_an_epoch_draws_repeated_images_as_often(clean):
+    dataset = load_config(str(SAMPLE)).train_dataloader.dataset
+    repeated = {'type': 'RepeatDataset', 'times': 3, 'dataset': dataset}
+    late = {'param_scheduler': [{'type': 'MultiStepLR', 'milestones': [999]}]}
+    totals = []
+    for changes in ({}, {'train_dataloader.dataset': repeated}):
+        findings = check(clean, images=False, settings={**late, **changes})
+        [finding] = [f for f in findings if f.code == 'scheduler-too-late']
+        totals.append(int(finding.message.split(' iterations')[0].rpartition(' ')[2]))
+    assert totals[1] == pytest.approx(3 * totals[0], rel=0.2)
+
+
 @pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 def test_nothing_is_wrong_with_a_shipped_leaf(leaf):
     cfg = load_config(str(leaf))
