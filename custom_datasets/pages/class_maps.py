@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
-from mmengine.runner import load_checkpoint
-from mmpretrain.registry import MODELS
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,6 +21,7 @@ from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification_report import ClassificationReport
 from custom_datasets.files import Image as Pixels
 from custom_datasets.predicting.config import quiet
+from custom_datasets.predicting.model import load_model
 
 Heat = NDArray[np.floating[Any]]
 
@@ -92,7 +91,8 @@ def draw_class_maps(
         return Explanations({}, 'There is no image to explain.')
     with quiet(), DefaultScope.overwrite_default_scope('mmpretrain'):
         try:
-            model = _build(cfg, checkpoint).to(device)
+            model = load_model(cfg, checkpoint, report['classes'], device)
+            model.requires_grad_(False)
             dataset = DATASETS.build(cfg.test_dataloader.dataset)
             return Explanations(_explain(model, dataset, wanted, report['classes']))
         except NoFeatureMap as error:
@@ -159,14 +159,6 @@ def _heat(logit: Tensor, features: Tensor) -> Heat:
     heat = heat / heat.max().clamp(min=torch.finfo(heat.dtype).tiny)
     array: Heat = heat.detach().float().cpu().numpy()
     return array
-
-
-def _build(cfg: Config, checkpoint: str) -> nn.Module:
-    settings = dict(cfg.model)
-    settings.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    model: nn.Module = MODELS.build(settings)
-    load_checkpoint(model, checkpoint, map_location='cpu')
-    return model.eval().requires_grad_(False)
 
 
 def _explain(

@@ -17,9 +17,8 @@ from torch import nn
 from custom_datasets.checkpoints import checkpoint_classes
 from custom_datasets.data.decode import decode
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.predicting.config import is_detection, quiet, read_settings
+from custom_datasets.predicting.config import is_detection, read_settings
 from custom_datasets.predicting.model import load_model, require_checkpoint
-from custom_datasets.settings import apply_settings
 
 Picture = str | os.PathLike[str] | NDArray[np.uint8]
 """A path, or ``(height, width, 3)`` in BGR as OpenCV reads it."""
@@ -70,8 +69,6 @@ def load_detector(
     cfg = read_settings(config, {**(options or {}), 'classes': classes})
     if not is_detection(cfg):
         raise ConfigError(f'{config}: is a classifier, but a detector is needed')
-    with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
-        apply_settings(cfg)
     return load_model(cfg, checkpoint, classes, device), classes
 
 

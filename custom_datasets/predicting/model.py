@@ -22,6 +22,7 @@ from custom_datasets.checkpoints import (
 )
 from custom_datasets.errors import UserError
 from custom_datasets.predicting.config import quiet
+from custom_datasets.settings import apply_settings
 
 
 class CheckpointFacts(NamedTuple):
@@ -59,28 +60,29 @@ def load_model(
     """Build a detector or classifier with its weights, for images outside data sets.
 
     Args:
-        cfg: What :func:`~custom_datasets.predicting.config.read_settings` returned,
-            with all overrides applied.
+        cfg: What :func:`~custom_datasets.predicting.config.read_settings` returned.
+            Its settings are carried out on a copy.
         path: The checkpoint.
         classes: Those of the config.
         device: ``cpu``, ``cuda:1`` or similar; without it a GPU, if there is one.
 
     Returns:
-        The model in ``eval`` mode, its config as ``cfg``.
+        The model in ``eval`` mode, the copy as its ``cfg``.
 
     Raises:
         UserError: The checkpoint is missing, or not of this model and classes.
     """
     require_checkpoint(path)
-    settings = dict(cfg.model)
-    if cfg.get('data_preprocessor'):
-        settings.setdefault('data_preprocessor', cfg.data_preprocessor)
+    ready = Config(cfg.to_dict(), filename=cfg.filename)
     with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model: nn.Module = MODELS.build(settings)
+        apply_settings(ready)
+        if ready.get('data_preprocessor'):
+            ready.model.setdefault('data_preprocessor', ready.data_preprocessor)
+        model: nn.Module = MODELS.build(ready.model)
         checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     require_fit(path, checkpoint, model, classes)
     model.load_state_dict(weights_of(checkpoint), strict=False)
-    model.cfg = cfg
+    model.cfg = ready
     return model.to(device or _best_device()).eval()
 
 

@@ -144,6 +144,7 @@ def settings(metal_crops, size):
         LEAF,
         {
             'data_root': str(metal_crops),
+            'classes': METAL_CLASSES,
             'test_dataloader.dataset.pipeline.1.scale': (size, size),
         },
     )
