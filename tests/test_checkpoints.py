@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from custom_datasets.checkpoints import checkpoint_classes
+from custom_datasets.checkpoints import checkpoint_classes, classes_of
 
 
 class Boom:
@@ -49,3 +49,11 @@ def test_a_zip_cut_inside_says_nothing(tmp_path):
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('archive/data.pkl', pickle.dumps({'a': [1, 2]})[:-4])
     assert checkpoint_classes(str(path)) == ()
+
+
+@pytest.mark.parametrize(
+    ('classes', 'expected'), [('RBC', ('RBC',)), (['a', 1], ('a', '1')), (3, None)]
+)
+def test_classes_are_one_name_or_several(classes, expected):
+    assert classes_of({'meta': {'dataset_meta': {'classes': classes}}}) == expected
+    assert classes_of({'meta': None}) is classes_of({}) is classes_of([]) is None

@@ -130,6 +130,16 @@ def test_anchors_begin_at_small_boxes(side, expected):
     assert anchor_scale(np.full(9, float(side))) == expected
 
 
+def test_both_detectors_get_the_same_smallest_anchor(bccd_root):
+    new = NewDataset('a', 'A.', ('x',), {'val': 'val', 'test': 'test'})
+    written = detection_files(new, read_source(str(bccd_root)))
+    retina = written['configs/a/retinanet_r50_fpn_1xb4-24e_a.py']
+    faster = written['configs/a/faster-rcnn_r50_fpn_1xb4-24e_a.py']
+    assert retina.count('# Anchors from 8 pixels on.') == 1 == faster.count('from 8 pi')
+    # Strides of 8 and 4 pixels.
+    assert 'octave_base_scale=1' in retina and 'scales=[2]' in faster
+
+
 @pytest.mark.parametrize(
     ('sides', 'expected'),
     [((20, 90), 64), ((96, 96), 64), ((97, 130), 128), ((500, 600), 128)],
