@@ -36,7 +36,7 @@ def test_missing_data_is_named(run, tmp_path):
     done = run('train.py', SAMPLE, '--cfg-options', f'data_root={tmp_path}/nowhere')
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
-    assert 'nowhere: no such folder' in done.stderr
+    assert 'nowhere: the folder does not exist' in done.stderr
 
 
 def test_a_wrong_class_count_stops_the_run(capfd, bccd_root, tmp_path):
