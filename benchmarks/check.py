@@ -4,7 +4,7 @@
 On drawn JPEGs of 640x480 with ten boxes each, or on BCCD where its folder is
 given. Prints one line of JSON: seconds of both runs, images a second, and the
 most memory that all processes of the first held at one time (resident sets as
-Linux tells them, pages that they share counted twice). Drawing is not counted.
+Linux reports them, shared pages counted twice). Drawing is not counted.
 """
 
 import argparse
