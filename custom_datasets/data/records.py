@@ -38,9 +38,10 @@ def iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     return share
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: there are many, and a frozen one takes four times as long to make.
+@dataclass(slots=True, unsafe_hash=True)
 class BoxRecord:
-    """One annotated object.
+    """One annotated object, which nobody changes.
 
     Attributes:
         index: Its place in the annotation file, counted from 0.
