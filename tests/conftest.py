@@ -1,6 +1,7 @@
 """Tiny data sets, drawn once for the whole run, and the folder of real ones."""
 
 import functools
+import gc
 import os
 import signal
 from pathlib import Path
@@ -30,6 +31,17 @@ def pytest_configure():
     if 'PYTEST_XDIST_WORKER' in os.environ:
         torch.set_num_threads(1)
         os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep the garbage collector off torch's and mmdet's objects, which all stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items):
