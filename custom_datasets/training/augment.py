@@ -10,15 +10,11 @@ from mmengine.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class OneOfEachGroup(BaseTransform):  # type: ignore[misc]
-    """Apply at most one transform of each group to an image.
+    """Apply one transform of each group to an image, each with the chance ``prob``.
 
     mmpretrain's own wrapper leaves the drawing to Albumentations, which ignores
-    NumPy's seed: without a seed of its own no run can be repeated, and with one each
-    epoch draws the same. Here each image is seeded from NumPy, so that seed, epoch
-    and rank decide, as for all other transforms.
-
-    A group has similar transforms, each a class of Albumentations (``type``) and its
-    arguments; ``prob`` is the chance that it is applied.
+    NumPy's seed: runs would not repeat, or all epochs would draw the same. Here each
+    image is seeded from NumPy, so that seed, epoch and rank decide.
     """
 
     def __init__(

@@ -21,9 +21,8 @@ Facts = dict[str, Any]
 class Fingerprint(TypedDict):
     """The images and annotations of a data set; None where ``why`` says so.
 
-    ``list`` is the annotation file below the data root; ``samples`` is what an
-    epoch draws from; ``objects`` counts those of each class, in classification
-    the images.
+    ``list`` is the annotation file relative to the data root, ``samples`` the length
+    of an epoch; in classification, ``objects`` counts the images of each class.
     """
 
     dataset: str
@@ -39,7 +38,7 @@ class Fingerprint(TypedDict):
 class Macs(TypedDict):
     """Multiply-adds of one image; None where ``why`` says what went wrong.
 
-    ``input_shape`` is (channels, height, width) as the model gets it, padded.
+    ``input_shape`` is (channels, height, width), after padding.
     """
 
     macs: int | None
@@ -48,12 +47,7 @@ class Macs(TypedDict):
 
 
 def training_facts(runner: Any) -> Facts:
-    """Describe a training that is about to begin, with loops and optimizer built.
-
-    Returns:
-        ``seed``, ``batch``, ``optimizer``, ``losses``, ``schedule``,
-        ``augmentations`` and ``model`` of a record.
-    """
+    """Describe a training that is about to begin, with loops and optimizer built."""
     cfg = runner.cfg
     model = bare_model(runner)
     wrapper = cfg.get('optim_wrapper') or {}
@@ -105,10 +99,7 @@ def checkpoint_hook(runner: Any) -> CheckpointHook | None:
 
 
 def main_metric(runner: Any, metrics: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the metric that tells the best epoch, and ``greater`` or ``less``.
-
-    It is the one that checkpoints are kept by (``save_best``), else the first.
-    """
+    """Return the metric of ``save_best``, or the first, and ``greater`` or ``less``."""
     hook = checkpoint_hook(runner)
     if hook is not None and hook.save_best:
         return str(hook.key_indicators[0]), str(hook.rules[0])
@@ -120,7 +111,7 @@ def main_metric(runner: Any, metrics: Mapping[str, Any]) -> tuple[str, str] | No
 
 
 def batch_size(loader: Any) -> int | None:
-    """Return how many images a loader puts together; None where it varies."""
+    """Return how many images a loader batches; None where the number varies."""
     size = getattr(loader, 'batch_size', None)
     if size is None:
         size = getattr(getattr(loader, 'batch_sampler', None), 'batch_size', None)
@@ -128,7 +119,7 @@ def batch_size(loader: Any) -> int | None:
 
 
 def count_images(batch: Any) -> int:
-    """Count the images of a batch as a loader yields it; 0 if it does not tell."""
+    """Count the images of a batch as a loader yields it; 0 if it is unknown."""
     inputs = batch.get('inputs') if isinstance(batch, Mapping) else None
     if isinstance(inputs, Mapping):
         return sum(len(each) for each in inputs.values())
@@ -148,7 +139,7 @@ def iter_samples(batch: Any) -> Iterator[Any]:
 
 
 def losses(model: nn.Module, cfg: Mapping[str, Any]) -> dict[str, str]:
-    """Name each loss module, with the settings that the config gives it."""
+    """Return the settings of each loss module by its name in the model."""
     texts: dict[str, str] = {}
     for name, module in model.named_modules():
         kind = type(module).__name__
@@ -174,7 +165,7 @@ def augmentations(cfg: Mapping[str, Any]) -> list[str]:
 
 
 def written(value: Any) -> str:
-    """Write a setting as a config would; what has a type, as a call."""
+    """Write a setting as a config would, and what has a type as a call."""
     if isinstance(value, Mapping):
         kind = value.get('type', 'dict')
         name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
@@ -189,10 +180,10 @@ def written(value: Any) -> str:
 
 
 def count_macs(model: nn.Module, sample: Mapping[str, Any]) -> Macs:
-    """Count the multiply-adds of convolutions and matrix products for one image.
+    """Count the multiply-adds of one image, which tables of detectors call FLOPs.
 
-    They are what tables of detectors call FLOPs. PyTorch counts what runs up to
-    the raw outputs (no non-maximum suppression).
+    PyTorch counts convolutions and matrix products up to the raw outputs, before
+    non-maximum suppression.
     """
     training = model.training
     model.eval()
@@ -214,11 +205,9 @@ def count_macs(model: nn.Module, sample: Mapping[str, Any]) -> Macs:
 def fingerprint(dataset: Any) -> Fingerprint:
     """Describe the images and annotations of a data set, or of a wrapper.
 
-    The hash covers the class names, and each image's path below the folder
-    that all images share, its size where that is known, its labels and boxes
-    (to 1/1000 of a pixel), whether they are to be ignored, and masks. So it
-    is the same wherever the data lie, in whatever order they are listed, and
-    however often a wrapper repeats them; pixels are not read.
+    The hash covers the class names and, for each image, its path below the folder
+    that all share, its size if known, labels, boxes (to 1/1000 of a pixel), ignore
+    flags and masks; not pixels, order, repetitions or where the data are.
     """
     metainfo = getattr(dataset, 'metainfo', None) or {}
     classes = metainfo.get('classes')
@@ -249,7 +238,6 @@ def fingerprint(dataset: Any) -> Fingerprint:
 
 
 def _optimizer(wrapper: Any, cfg: Mapping[str, Any]) -> Facts:
-    """Describe the optimizer; of several, the first."""
     several = getattr(wrapper, 'optim_wrappers', None)
     optimizer = (next(iter(several.values())) if several else wrapper).optimizer
     settings = {key: value for key, value in cfg.items() if key != 'optimizer'}
@@ -281,7 +269,6 @@ def _schedulers(cfg: Any) -> list[str]:
 
 
 def _pipeline(dataset: Any) -> Iterator[Any]:
-    """Yield the steps of the (first) data set inside, then those of wrappers."""
     if isinstance(dataset, Mapping):
         inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
         yield from _pipeline(inner)
@@ -300,7 +287,6 @@ def _at(tree: Any, name: str) -> Any:
 
 
 def _innermost(dataset: Any) -> Any:
-    """Return the (first) data set inside wrappers."""
     while True:
         inner = getattr(dataset, 'dataset', None)
         if inner is None:
@@ -355,7 +341,6 @@ def _digest(
 
 
 def _content(info: Mapping[str, Any]) -> list[Any]:
-    """Return an image's annotations in an order of their own."""
     if 'gt_label' in info:
         return [sorted(_labels(info))]
     objects = [

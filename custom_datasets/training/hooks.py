@@ -1,4 +1,4 @@
-"""Hooks that every run of this package has: what stops it, and its seeds."""
+"""Hooks that every run has: what stops it, and its seeds."""
 
 import os
 import random
@@ -27,11 +27,8 @@ class NonFiniteError(UserError):
 class ClassCountHook(Hook):  # type: ignore[misc]
     """Compare each head's ``num_classes`` with the data set's classes.
 
-    Every module with a ``num_classes`` is compared except region proposal heads,
-    which tell objects from background only, and backbones.
-
-    Raises:
-        ConfigError: Before the first iteration, if one differs.
+    Region proposal heads tell objects from background only, and are left out. Raises
+    a ConfigError before the first iteration.
     """
 
     def before_train(self, runner: Any) -> None:
@@ -51,8 +48,7 @@ class ClassCountHook(Hook):  # type: ignore[misc]
 class OneWriterLoggerHook(LoggerHook):  # type: ignore[misc]
     """Write a test's metrics from the first process only.
 
-    mmengine's hook writes the same JSON file from every process at once, which
-    now and then leaves it broken.
+    mmengine's hook writes the same JSON file from every process, which can break it.
     """
 
     def after_test_epoch(
@@ -67,9 +63,8 @@ class OneWriterLoggerHook(LoggerHook):  # type: ignore[misc]
 class EpochSeedHook(Hook):  # type: ignore[misc]
     """Seed Python, NumPy and PyTorch from seed, epoch and rank.
 
-    A run that is resumed at the start of an epoch then draws the same numbers
-    as one that was never interrupted, in loader workers too, since PyTorch
-    seeds these from its own generator.
+    So a resumed epoch draws what an uninterrupted run would have drawn, in loader
+    workers too: PyTorch seeds these from its own generator.
     """
 
     priority = 'VERY_HIGH'
@@ -85,18 +80,12 @@ class EpochSeedHook(Hook):  # type: ignore[misc]
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):  # type: ignore[misc]
-    """Look at every loss before its gradient is taken.
+    """Stop all processes with a NonFiniteError before a broken loss takes effect.
 
-    A total that is not finite, on any process, stops all of them, so that no
-    step is taken with it. Gradients that overflow under ``AmpOptimWrapper``
-    stop nothing, since it skips their step and scales down. Weights are checked
-    before each checkpoint: a broken one is not written, and so replaces no good
-    one. mmdet's ``CheckInvalidLossHook`` looks at one iteration in fifty, after
-    the step.
-
-    Raises:
-        NonFiniteError: With the batch's images, every loss, the learning rate
-            and what to try.
+    mmdet's ``CheckInvalidLossHook`` looks at one iteration in fifty, after the step.
+    Gradients that overflow under ``AmpOptimWrapper`` stop nothing: it skips their
+    step. Weights are checked before each checkpoint, so that a broken one does not
+    replace a good one.
     """
 
     def __init__(self) -> None:
@@ -104,7 +93,7 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
         self._batch: Any = None
 
     def before_train(self, runner: Any) -> None:
-        """Put the check where a model adds up its losses."""
+        """Put the check where the model adds up its losses."""
         model = bare_model(runner)
         parse: Parse = model.parse_losses  # type: ignore[assignment]
 
@@ -125,14 +114,14 @@ class FiniteLossHook(Hook):  # type: ignore[misc]
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Check the weights before a checkpoint that is saved by iteration."""
+        """Check the weights before a checkpoint saved by iteration."""
         saver = checkpoint_hook(runner)
         if saver and not saver.by_epoch:
             if self.every_n_train_iters(runner, saver.interval):
                 _require_finite_weights(runner)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Check the weights before a checkpoint that is saved by epoch."""
+        """Check the weights before a checkpoint saved by epoch."""
         _require_finite_weights(runner)
 
     def after_train(self, runner: Any) -> None:
@@ -196,7 +185,6 @@ def _require_classes(runner: Any, dataset: Any) -> None:
 
 
 def _require_finite_weights(runner: Any) -> None:
-    """Stop every process if the weights of one are not finite."""
     name = first_broken(bare_model(runner).state_dict())
     if _on_any(torch.tensor(name is not None)):
         raise NonFiniteError(
@@ -207,7 +195,6 @@ def _require_finite_weights(runner: Any) -> None:
 
 
 def _on_any(flag: torch.Tensor) -> bool:
-    """Tell whether a flag is set on any process."""
     number = flag.to(torch.float32)
     all_reduce(number, 'max')
     return bool(number > 0)

@@ -49,8 +49,8 @@ _CHATTER = (
 class ProgressHook(Hook):  # type: ignore[misc]
     """Show how far a training is: epoch, loss, rate, speed, time left, metric.
 
-    Only the first process does, and only on a terminal, where all else that
-    mmengine logs is left out except warnings and tables of metrics.
+    Only in the first process and on a terminal, where the rest of mmengine's log is
+    left out except for warnings and tables of metrics.
     """
 
     # After the hooks that log, save and choose the best.
@@ -85,7 +85,7 @@ class ProgressHook(Hook):  # type: ignore[misc]
             self._line.show(self._describe(runner, batch_idx + 1))
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Let tables through."""
+        """Let tables of metrics through."""
         if self._line:
             self._line.tables = True
 
@@ -157,11 +157,11 @@ class ProgressHook(Hook):  # type: ignore[misc]
 
 
 class LiveLine:
-    """One line that changes; all that is printed meanwhile goes above it.
+    """One line that changes; everything printed meanwhile goes above it.
 
-    What the logger writes to the terminal is left out except for warnings and,
-    while ``tables`` is set, messages of several lines; its files get everything.
-    What pycocotools prints is left out, since mmdet's table has it.
+    Of what the logger writes to the terminal, only warnings are shown and, while
+    ``tables`` is set, messages of several lines. What pycocotools prints is left out,
+    since mmdet's table has it.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -216,12 +216,7 @@ def can_show_a_line() -> bool:
 
 
 class Pace:
-    """Times the steps of a training.
-
-    Call :meth:`start` before the first step of an epoch, :meth:`data_came` when
-    a batch has been loaded, and :meth:`step_done` after its step. ``clock``
-    returns seconds.
-    """
+    """Times the steps of a training; ``clock`` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """Begin without steps."""
@@ -233,7 +228,7 @@ class Pace:
         self._steps = 0
 
     def start(self) -> None:
-        """Leave out the time since the last step."""
+        """Leave out the time since the last step, as before the first of an epoch."""
         self._last = self._clock()
 
     def data_came(self) -> None:
@@ -241,7 +236,7 @@ class Pace:
         self._waited += self._clock() - self._last
 
     def step_done(self, images: int) -> None:
-        """Count a step of so many images."""
+        """Count a step of this many images."""
         now = self._clock()
         seconds = now - self._last
         self._last = now
@@ -258,7 +253,7 @@ class Pace:
 
     @property
     def steps(self) -> int:
-        """How many steps there were."""
+        """Number of steps."""
         return self._steps
 
     @property
@@ -268,13 +263,11 @@ class Pace:
 
     @property
     def seconds(self) -> float:
-        """What all steps took together."""
+        """Time that all steps took."""
         return self._took
 
 
 class _WithoutChatter(io.TextIOBase):
-    """Passes whole lines on, except those of :data:`_CHATTER`."""
-
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._begun = ''

@@ -1,6 +1,6 @@
 """The record that a run leaves: ``run.json``, and ``run.md`` for people.
 
-``format`` says whether a version can read it. What could not be had is None.
+``format`` decides whether a version can read it. What is unknown is None.
 """
 
 import json
@@ -22,7 +22,7 @@ FORMAT = 1
 
 
 class Entry(TypedDict):
-    """What a record says of an epoch, or of what led to a validation.
+    """A record's entry for an epoch, or for the iterations before a validation.
 
     ``epoch`` is None where the run counts iterations.
     """
@@ -56,12 +56,12 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        """The work directory's own name."""
+        """Name of the work directory."""
         return os.path.basename(os.path.abspath(self.folder))
 
     @property
     def config_file(self) -> str:
-        """Path of the config with which it ran, everything inherited written out."""
+        """Path of the config with which it ran, with all bases merged."""
         return os.path.join(self.folder, self.content['config']['dumped'])
 
     @property
@@ -78,13 +78,9 @@ Points = list[tuple[float, float]]
 class Curves:
     """What a run logged, one value per epoch or validation.
 
-    Attributes:
-        step: What the first number of a point counts: ``epoch`` or ``iteration``.
-        loss: The total training loss, a mean over the epoch.
-        rate: The learning rate at its end.
-        metrics: Each metric of the validations, by its name.
-        metric: The one that the best checkpoint is chosen by, if any.
-        best: Its value there.
+    The first number of a point is the ``step``; ``loss`` is the mean over an epoch and
+    ``rate`` that at its end. ``best`` is a point of ``metric``, by which the best
+    checkpoint is chosen.
     """
 
     step: str
@@ -103,13 +99,9 @@ def has_run(folder: str) -> bool:
 def read_run(folder: str, whole: bool = False) -> RunRecord:
     """Read the record in a run's work directory.
 
-    Args:
-        folder: The work directory.
-        whole: Refuse a record of which ``run.md`` can't be written, as one of
-            another version may be: ask for that before adding to a record.
-
-    Raises:
-        UserError: There is none, it is damaged, or another version wrote it.
+    ``whole`` also refuses a record that ``run.md`` can't be written from, as one of
+    another version may be: set it before adding to a record. Raises a UserError where
+    the record is missing, damaged, or of another version.
     """
     path = os.path.join(folder, JSON_NAME)
     try:
@@ -141,11 +133,7 @@ def read_run(folder: str, whole: bool = False) -> RunRecord:
 
 
 def read_curves(folder: str) -> Curves:
-    """Read the curves of the run in a work directory.
-
-    Raises:
-        UserError: See :func:`read_run`.
-    """
+    """Read the curves of the run in a work directory; raises as :func:`read_run`."""
     return curves_of(read_run(folder).content)
 
 
@@ -188,10 +176,7 @@ def counts_epochs(content: Mapping[str, Any]) -> bool:
 def best_of(
     entries: Sequence[Entry], metric: str, rule: str, checkpoint: str | None = None
 ) -> Best | None:
-    """Describe the first epoch in which a metric is best; None without any value.
-
-    ``checkpoint`` is the file that was kept of it.
-    """
+    """Describe the first epoch in which a metric is best; None without any value."""
     sign = 1 if rule == 'greater' else -1
     values = [
         (sign * metrics[metric], -index)
@@ -213,11 +198,7 @@ def best_of(
 
 
 def write_run(record: RunRecord) -> None:
-    """Write both files, whole or not at all.
-
-    Raises:
-        UserError: They can't be written.
-    """
+    """Write both files, whole or not at all; raises a UserError where that fails."""
     files = {
         JSON_NAME: json_bytes(record.content),
         PAGE_NAME: run_page(
@@ -228,7 +209,7 @@ def write_run(record: RunRecord) -> None:
 
 
 def write_or_warn(record: RunRecord, logger: logging.Logger) -> None:
-    """Write both files; where they can't be, warn, since the run matters more."""
+    """Write both files, or warn where that fails: the run matters more."""
     try:
         write_run(record)
     except Exception as error:  # A night's training must not end with its record.
@@ -237,11 +218,7 @@ def write_or_warn(record: RunRecord, logger: logging.Logger) -> None:
 
 
 def set_aside(folder: str, into: str) -> None:
-    """Move the record in ``folder``, if any, to the folder ``into``.
-
-    Raises:
-        OSError: It can't be moved.
-    """
+    """Move the record in ``folder``, if any, to ``into``; raises an OSError."""
     for name in (JSON_NAME, PAGE_NAME):
         path = os.path.join(folder, name)
         if os.path.isfile(path):
@@ -250,10 +227,7 @@ def set_aside(folder: str, into: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return numbers, texts, lists and dictionaries that JSON can hold.
-
-    Tensors and arrays become lists; what is not a finite number becomes None.
-    """
+    """Return what JSON can hold: arrays as lists, NaN and infinity as None."""
     if hasattr(value, 'tolist'):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -268,7 +242,6 @@ def plain(value: Any) -> Any:
 
 
 def _damage(record: RunRecord, whole: bool) -> str | None:
-    """Say what would stop a reader: something that is missing or of another type."""
     try:
         ', '.join([record.content['status'], record.config_file, *record.classes])
         curves_of(record.content, by_epoch=False)
@@ -283,5 +256,5 @@ def _damage(record: RunRecord, whole: bool) -> str | None:
 
 
 def _refuse(constant: str) -> None:
-    """Refuse what Python reads and JSON does not know."""
+    """Refuse NaN and infinity, which Python reads although JSON has none."""
     raise ValueError(f'{constant} is not JSON')

@@ -56,9 +56,8 @@ Content = dict[str, Any]
 class RunRecordHook(Hook):  # type: ignore[misc]
     """Write ``run.json`` and ``run.md`` into the work directory.
 
-    From the first process: at the start, after each epoch and each validation, and
-    at the end, however that comes. A record that can't be written gets a warning,
-    and the run goes on.
+    The first process does so at the start, after each epoch and each validation, and
+    at the end, however that comes. A record that can't be written is only warned of.
     """
 
     # After the checkpoints are saved.
@@ -94,7 +93,7 @@ class RunRecordHook(Hook):  # type: ignore[misc]
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Time the step, and look at the memory now and then."""
+        """Time the step, and measure the memory now and then."""
         self._pace.step_done(count_images(data_batch) * runner.world_size)
         often = self.every_n_train_iters(runner, _MEMORY_INTERVAL)
         # Loader workers may be gone once the epoch is over.
@@ -139,10 +138,7 @@ class RunRecordHook(Hook):  # type: ignore[misc]
         self._end(runner, 'finished', 'a hook ended it early' if early else None)
 
     def on_error(self, runner: Any, error: BaseException) -> None:
-        """Close the record of a run that failed or was interrupted.
-
-        :class:`custom_datasets.training.runner.PluginRunner` calls it.
-        """
+        """Close the record of a run that failed or was interrupted."""
         if isinstance(error, KeyboardInterrupt):
             self._end(runner, 'stopped', 'interrupted (Ctrl-C)')
             return
@@ -239,7 +235,6 @@ class RecordTestHook(Hook):  # type: ignore[misc]
 
 
 def _begin(runner: Any) -> Content:
-    """Describe a training that is about to begin, with what an earlier one did."""
     filename = runner.cfg.filename
     sets = {'train': runner.train_dataloader.dataset}
     if runner.val_loop:
@@ -311,7 +306,6 @@ def _past(runner: Any) -> Content:
 
 
 def _until(content: Content, iteration: int) -> Content:
-    """Return what a record says of the steps up to an iteration."""
     done = [entry for entry in content['epochs'] if entry['iteration'] <= iteration]
     validated = [entry for entry in done if entry['metrics']]
     best = content['best']
@@ -327,7 +321,6 @@ def _until(content: Content, iteration: int) -> Content:
 
 
 def _closed(session: Content) -> Content:
-    """Say of a session that was killed that it ended."""
     if session['status'] != 'running':
         return session
     return {**session, 'status': 'stopped', 'reason': 'ended without notice'}
@@ -354,7 +347,6 @@ def _session(runner: Any, data: Content) -> Content:
 
 
 def _kept_checkpoint(runner: Any, metric: str) -> str | None:
-    """Return the name of the file that was kept as the best by a metric."""
     info = runner.message_hub.runtime_info
     path = info.get('best_ckpt') or info.get(f'best_ckpt_{metric}')
     return os.path.basename(path) if path else None
@@ -370,7 +362,6 @@ def _checkpoints(runner: Any) -> list[str]:
 
 
 def _now() -> str:
-    """Return the time in UTC, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec='seconds')
 
 

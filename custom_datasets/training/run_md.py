@@ -13,28 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 def run_page(
     name: str, content: Mapping[str, Any], links: Sequence[tuple[str, str]] = ()
 ) -> str:
-    """Write the ``run.json`` of a run for people.
-
-    Args:
-        name: What the run is called.
-        content: Of ``run.json``.
-        links: See :func:`neighbours`.
-    """
+    """Return the content of ``run.json`` as Markdown; links are :func:`neighbours`."""
     template = _environment().get_template('run.md.jinja')
     page: str = template.render(name=name, run=content, links=links)
     return page
 
 
 def neighbours(folder: str, page: str) -> list[tuple[str, str]]:
-    """Return what lies beside a page of a run and belongs to it, to be linked.
-
-    Args:
-        folder: Where the page is.
-        page: Its file name, which is left out.
-
-    Returns:
-        What it is, and its path relative to the folder.
-    """
+    """Return title and relative path of the other pages in a folder, to be linked."""
     files = [(text, name) for name, text in _NEIGHBOURS.items() if name != page]
     paths = [(text, name) for text, name in files if (Path(folder) / name).is_file()]
     # No deeper: a page may be written to a home folder.
@@ -47,7 +33,7 @@ def neighbours(folder: str, page: str) -> list[tuple[str, str]]:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it."""
+    """Write seconds as people say them."""
     if seconds < 10:
         return f'{seconds:.1f} s'
     minutes, seconds = divmod(round(seconds), 60)

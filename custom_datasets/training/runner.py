@@ -1,4 +1,4 @@
-"""The runner of this package: mmengine's, without what ruins an evening.
+"""The runner of this package: mmengine's, with the checks and the record of a run.
 
 Configs name it by ``runner_type``, which the stock ``train.py`` and
 ``test.py`` read, so that it works wherever those scripts run.
@@ -49,19 +49,16 @@ class PluginRunner(Runner):  # type: ignore[misc]
     """A runner for small data sets on one GPU, several, or none.
 
     - Settings at the top of a config reach all of it
-      (:mod:`custom_datasets.settings`); each fold gets a folder of its own, and
-      ``track`` shows the curves elsewhere.
+      (:mod:`custom_datasets.settings`); each fold gets a folder of its own.
     - Each run leaves a record, shows one live line on a terminal, and stops at a
       loss that is not finite or a head whose class count is not the data set's.
-    - Pretrained weights that can't be fetched get a sentence, and so does a test
-      of a checkpoint of another model or of other classes.
-    - Without a GPU, distributed runs go over ``gloo``.
-    - Randomness is a function of seed, epoch and rank, so that a resumed run
-      draws what an unbroken one would have drawn.
+    - Weights that can't be fetched, or a checkpoint of another model or of other
+      classes, end in a message instead of a traceback.
+    - Without a GPU, distributed runs use ``gloo``.
+    - Seed, epoch and rank decide all randomness, so that a resumed run draws what an
+      uninterrupted one would have drawn.
 
-    Attributes:
-        loaded_checkpoint: Path of the checkpoint whose weights were loaded.
-        resumed_from: Path of the checkpoint that the training continues from.
+    ``loaded_checkpoint`` and ``resumed_from`` are paths.
     """
 
     loaded_checkpoint: str | None = None
@@ -71,7 +68,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'PluginRunner':
-        """Build a runner from a config, after its overrides are applied."""
+        """Build a runner from a config, applying its settings first."""
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             apply_settings(cfg)
         apply_tracking(cfg)
@@ -98,10 +95,10 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def wrap_model(
         self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module
     ) -> nn.Module:
-        """Wrap for distributed training, and make a CPU's convolutions faster.
+        """Wrap for distributed training.
 
-        Without a GPU, weights are kept in the channels-last layout that CPU
-        kernels prefer (``benchmarks/cpu_step.py``), and no device is named.
+        Without a GPU, weights are kept in the channels-last layout, in which CPU
+        kernels are faster (``benchmarks/cpu_step.py``), and no device is named.
         """
         if not torch.cuda.is_available():
             layout = torch.channels_last
@@ -139,8 +136,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
     ) -> DataLoader[Any]:
         """Build a loader whose workers get new seeds in each epoch.
 
-        mmengine's own seeding gives a worker the same numbers in every epoch, and
-        so the same augmentations. Memory is pinned only if there is a GPU.
+        mmengine's own seeding gives a worker the same numbers, and so the same
+        augmentations, in every epoch.
         """
         if isinstance(dataloader, dict):
             dataloader = {'worker_init_fn': {'type': keep_torch_seed}, **dataloader}
@@ -154,7 +151,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def train(self) -> nn.Module:
         """Train; with ``from_scratch``, not from the weights of ``load_from``.
 
-        Hooks that have an ``on_error`` are told of an error or Ctrl-C.
+        An error or Ctrl-C is passed to hooks that have an ``on_error``.
         """
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
@@ -173,7 +170,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
         return super().test()
 
     def dump_config(self) -> None:
-        """Write the config, but over none of a training, which a test leaves alone."""
+        """Write the config, except over that of a training in the same folder."""
         self._keeps_config = has_run(self.work_dir)
         if not self._keeps_config:
             super().dump_config()
@@ -184,7 +181,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
         self.resumed_from = filename
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint; a missing one gets a sentence."""
+        """Load a checkpoint; a missing or damaged one raises a UserError."""
         try:
             checkpoint = super().load_checkpoint(filename, *args, **kwargs)
         except URLError as error:

@@ -21,10 +21,9 @@ from custom_datasets.training.facts import bare_model
 class ClassBalancedSampler(DefaultSampler):  # type: ignore[misc]
     """Draw each class equally often, in an epoch of the usual length.
 
-    A class's images come in a new order each time they are used up, so a rare class
-    repeats images and a common one leaves some out (Shen et al., "Relay
-    Backpropagation", ECCV 2016). Every process draws its own share. The data set's
-    ``get_cat_ids`` has to name one class per image.
+    A class's images are reshuffled each time they are used up, so a rare class repeats
+    images and a common one leaves some out (Shen et al., "Relay Backpropagation",
+    ECCV 2016). ``get_cat_ids`` of the data set has to name one class per image.
     """
 
     def __init__(self, dataset: Any, seed: int | None = None) -> None:
@@ -53,8 +52,8 @@ class RepeatFactorDataset(ClassBalancedDataset):  # type: ignore[misc]
     """Show images of rare classes several times.
 
     The repeat factor of an image is that of Gupta et al., "LVIS", CVPR 2019.
-    ``oversample_thr`` is the share of images below which a class is rare; by
-    default the one that evens out the classes most, as ``tools/check.py`` has it.
+    ``oversample_thr`` is the share of images below which a class is rare; by default
+    the one that balances the classes best, as ``tools/check.py`` suggests.
     """
 
     def __init__(self, dataset: Any, oversample_thr: float | None = None) -> None:
@@ -78,9 +77,9 @@ class RepeatFactorDataset(ClassBalancedDataset):  # type: ignore[misc]
 class ClassWeightHook(Hook):  # type: ignore[misc]
     """Weight a classifier's loss by how rare each class is in training.
 
-    A class's weight is ``images / (classes * images of it)``, so that a batch
-    weighs what it would without (G. King and L. Zeng, "Logistic Regression in
-    Rare Events Data", Political Analysis 9, 2001; scikit-learn's ``balanced``).
+    A class's weight is ``images / (classes * images of it)``, which keeps the mean
+    over a batch (G. King and L. Zeng, "Logistic Regression in Rare Events Data",
+    Political Analysis 9, 2001; scikit-learn's ``balanced``).
     """
 
     def before_train(self, runner: Any) -> None:

@@ -16,11 +16,7 @@ NO_CHECK = '--no-check'
 
 
 def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) -> int:
-    """Run the command line of ``train.py`` or ``test.py``.
-
-    Returns:
-        0, 1 after an error that the user can fix, 2 for wrong usage.
-    """
+    """Run ``train.py`` or ``test.py``: 0, 1 after a user's error, 2 for wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     config = find_config(arguments)
     if config is None:
@@ -44,10 +40,8 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
 def check_before_training(config: str, argv: Sequence[str]) -> None:
     """Run the part of ``tools/check.py`` that decodes no image.
 
-    Of the arguments of ``train.py``, ``--cfg-options`` and ``--auto-scale-lr`` count.
-
-    Raises:
-        UserError: With the errors, except those of the test set.
+    Raises a UserError for errors outside of the test set. Of the arguments of
+    ``train.py``, ``--cfg-options`` and ``--auto-scale-lr`` count.
     """
     from custom_datasets.checks.check import check_config
     from custom_datasets.checks.report import errors, format_findings, summary
@@ -76,14 +70,9 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
 
 
 def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
-    """Run ``<package>/.mim/tools/<script>`` in this process.
+    """Run ``<package>/.mim/tools/<script>`` in this process; see :func:`package_of`.
 
-    The package is the one that the config's ``default_scope`` names; the
-    arguments, ``config`` among them, are passed on as they are.
-
-    Raises:
-        ConfigError: The config can't be read or names no ``default_scope``.
-        UserError: The package is not installed, or has no such script.
+    ``argv`` has the config, too. Raises a UserError where there is no such script.
     """
     package = package_of(config)
     path = os.path.join(package_folder(package), '.mim', 'tools', script)
@@ -101,8 +90,7 @@ def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
 def package_of(config: str) -> str:
     """Return the package whose scripts run a config: its ``default_scope``.
 
-    Raises:
-        ConfigError: The config can't be read or names none.
+    Raises a ConfigError where the config can't be read or names none.
     """
     if not os.path.isfile(config):
         raise ConfigError(f'{config}: no such config')
@@ -121,8 +109,7 @@ def package_of(config: str) -> str:
 def package_folder(package: str) -> str:
     """Return where a package is installed, without importing it.
 
-    Raises:
-        UserError: It is not installed.
+    Raises a UserError where it is not installed.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
@@ -131,13 +118,10 @@ def package_folder(package: str) -> str:
 
 
 def _leave_process_group() -> None:
-    """End distributed work, and with it this process, in order.
+    """End distributed work, and with it this process, without unloading libraries.
 
-    A thread that still runs when the process ends can abort a run that has
-    succeeded. Over gloo one can be left even behind ``destroy_process_group``:
-    two of eight tests on three processes ended in an abort after all their work.
-    So this process ends without unloading libraries, once its output is written
-    and its exit functions have run.
+    Over gloo, a thread can outlive ``destroy_process_group`` and abort a run that has
+    succeeded: two of eight tests on three processes ended like that.
     """
     torch = sys.modules.get('torch')
     if torch and torch.distributed.is_available():

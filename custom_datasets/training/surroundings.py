@@ -21,7 +21,7 @@ _PACKAGES = ('torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'numpy')
 class GitState(TypedDict):
     """A commit and the files that differ from it; None where ``why`` says so.
 
-    ``changes`` counts all of them, untracked ones too; ``changed`` lists the first.
+    ``changes`` counts them all, untracked ones too; ``changed`` lists the first.
     """
 
     commit: str | None
@@ -41,7 +41,7 @@ class Hardware(TypedDict):
 
 
 class Memory(TypedDict):
-    """The most memory that a run has had, in MB (millions of bytes), and of what."""
+    """The peak of a run's memory, in MB (millions of bytes), and of what it is."""
 
     peak_memory_mb: float | None
     memory_of: str
@@ -77,7 +77,7 @@ def git_state(folder: str) -> GitState:
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of what decides how a run goes."""
+    """Return the versions of the packages that affect a run."""
     import cv2
 
     return {
@@ -107,9 +107,8 @@ def hardware() -> Hardware:
 def peak_memory(workers: Iterable[int] = ()) -> Memory:
     """Return the most memory that this process has had so far.
 
-    On a GPU what its tensors took; otherwise what this process and the loader
-    workers of these ids had resident, each at its own peak. Pages that they share
-    count in each.
+    On a GPU that is what its tensors took; otherwise the resident memory of this
+    process and of the loader workers with these ids, shared pages counted in each.
     """
     if torch.cuda.is_available():
         used = torch.cuda.max_memory_allocated()
@@ -125,11 +124,7 @@ def peak_memory(workers: Iterable[int] = ()) -> Memory:
 
 
 def command(argv: Sequence[str]) -> list[str]:
-    """Return a command line as it was typed.
-
-    In ``sys.argv`` stands the path of the stock script
-    (:func:`custom_datasets.training.stock.run_stock`).
-    """
+    """Return a command line as typed, without the path of a stock script."""
     script = argv[0].replace(os.sep, '/')
     if '/.mim/tools/' in script:
         script = 'tools/' + script.rpartition('/')[2]
@@ -137,7 +132,7 @@ def command(argv: Sequence[str]) -> list[str]:
 
 
 def overrides(argv: Sequence[str]) -> dict[str, Any]:
-    """Return what ``--cfg-options`` says in a command line."""
+    """Return the ``--cfg-options`` of a command line."""
     parser = argparse.ArgumentParser(add_help=False)
     add_cfg_options(parser)
     options: dict[str, Any] = parser.parse_known_args(list(argv[1:]))[0].cfg_options
@@ -145,7 +140,7 @@ def overrides(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def short_path(path: str) -> str:
-    """Write a path as seen from the current folder, where it lies below that."""
+    """Return a path relative to the current folder, if it is below that."""
     short = os.path.relpath(path)
     return path if short.startswith(os.pardir) else short
 

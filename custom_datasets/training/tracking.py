@@ -1,8 +1,6 @@
 """Showing a run's curves in TensorBoard, Weights & Biases or MLflow.
 
-``track=tensorboard`` (or ``wandb``, ``mlflow``, or several:
-``track=tensorboard,wandb``) adds mmengine's own back end to those that the
-config has.
+``track=tensorboard,wandb`` adds mmengine's own back ends to those of the config.
 """
 
 import importlib.util
@@ -22,11 +20,9 @@ TRACKERS = {
 
 
 def apply_tracking(cfg: Config) -> None:
-    """Carry out ``track`` in place; absent or None, it changes nothing.
+    """Carry out ``track`` in place.
 
-    Raises:
-        ConfigError: It names something unknown.
-        UserError: A package is not installed.
+    Raises a ConfigError for an unknown name, a UserError for a missing package.
     """
     wanted = cfg.get('track')
     if wanted is None:
@@ -48,7 +44,6 @@ def apply_tracking(cfg: Config) -> None:
 
 
 def _settings(name: str, cfg: Config) -> dict[str, Any]:
-    """Name a run after its config where it is shown among others."""
     title = os.path.splitext(os.path.basename(cfg.filename or ''))[0]
     if name == 'wandb' and title:
         return {'init_kwargs': {'name': title}}
