@@ -1,7 +1,7 @@
-"""A campaign: trainings in one folder, each with what follows it, and its own note.
+"""A campaign: trainings in one folder, each with the steps that follow it.
 
-What is done is kept, so the same command goes on after an interruption; a folder
-that holds a training of other settings, or on other lists, is refused.
+A note in each training's folder says what is done, so the same command goes on
+after an interruption. A training with other settings, or on other lists, is refused.
 """
 
 import fcntl
@@ -48,11 +48,8 @@ each has random numbers of its own, and one that persists keeps them going."""
 class Step(NamedTuple):
     """What is done with the checkpoint of a training.
 
-    Attributes:
-        file: What it leaves in the folder.
-        command: Returns the command for a checkpoint.
-        done: What the user is told then, as in ``trained and tested``.
-        reads: Digest of a list that it reads: another one, and it is done again.
+    It leaves ``file`` in the folder, and the user reads ``done`` (``trained and
+    tested``). It is done again where ``reads``, the digest of a list, has changed.
     """
 
     file: str
@@ -65,15 +62,9 @@ class Step(NamedTuple):
 class Task:
     """A training and the steps that follow it.
 
-    Attributes:
-        name: Unique in the campaign.
-        folder: Its work directory.
-        settings: Those on which the result depends.
-        lists: Digest of the lists of images.
-        length: Epochs, or iterations; 0 if unknown.
-        train: The command that trains; it has to take ``--resume CHECKPOINT``.
-        steps: In the order in which they run.
-        prepare: Called before any of its commands starts.
+    ``settings`` and ``lists``, a digest of the lists of images, are those that the
+    result depends on. ``length`` is in epochs or iterations, 0 if unknown. ``train``
+    has to take ``--resume CHECKPOINT``; ``prepare`` is called before any command.
     """
 
     name: str
@@ -97,14 +88,8 @@ def run_campaign(
 ) -> str:
     """Run what is not done yet, as many trainings at once as there are GPUs.
 
-    Args:
-        tasks: All of the campaign, those that are done too.
-        work_dir: Locked meanwhile.
-        report: Called at the end with the checkpoints of what is done, and with
-            why the others failed, each by name; its text is returned.
-        gpus: All that are visible if None.
-        say: Called with a line on each task that is done.
-        progress: Called again and again.
+    ``report`` gets the checkpoints of what is done and why the others failed, each by
+    name; its text is returned. ``say`` gets a line for each task that is done.
 
     Raises:
         UserError: A folder is in use or holds another training: then nothing has
@@ -151,7 +136,7 @@ def run_campaign(
 
 
 def settings_of(cfg: Mapping[str, Any]) -> Settings:
-    """Return the settings of a config on which the weights depend."""
+    """Return the settings of a config that affect the weights."""
     return {
         name: value
         for name, value in flatten(dict(cfg)).items()
@@ -160,7 +145,7 @@ def settings_of(cfg: Mapping[str, Any]) -> Settings:
 
 
 def training_length(cfg: Mapping[str, Any]) -> int:
-    """Return the epochs, or iterations, of a config; 0 if it does not say."""
+    """Return the epochs, or iterations, of a config; 0 if unknown."""
     train_cfg = cfg.get('train_cfg') or {}
     return train_cfg.get('max_epochs') or train_cfg.get('max_iters') or 0
 
@@ -176,14 +161,10 @@ def digest_of(paths: Iterable[str]) -> str:
 
 @contextmanager
 def locked(work_dir: str) -> Iterator[int]:
-    """Keep a folder for one command and the processes that it starts.
+    """Lock a folder; yields a file descriptor to pass on to each process.
 
-    Yields:
-        A file descriptor to pass on to each: the folder stays locked until the
-        last of them has ended, even if this process is killed before.
-
-    Raises:
-        UserError: Another command, or a process it left, still works in it.
+    The folder stays locked until the last of them has ended, even if this process is
+    killed. Raises a UserError where another command, or a process it left, works in it.
     """
     path = os.path.join(work_dir, '.lock')
     try:
@@ -206,7 +187,6 @@ class _Note:
     """What is written in the folder of a task: what it depends on, what is done."""
 
     def __init__(self, task: Task) -> None:
-        """Read it; raises a UserError where the folder holds another training."""
         self.checkpoint: str | None = None
         self._task = task
         self._done: dict[str, str] = {}
@@ -220,7 +200,6 @@ class _Note:
                 raise
 
     def missing(self) -> list[Step]:
-        """List the steps that are not done, or whose file is gone."""
         return [
             step
             for step in self._task.steps
@@ -229,7 +208,6 @@ class _Note:
         ]
 
     def begin(self, steps: Sequence[Step]) -> Job:
-        """Return the job that does some steps, after the training if need be."""
         task = self._task
         checkpoint = self.checkpoint
         if checkpoint and not os.path.isfile(checkpoint):
@@ -250,7 +228,6 @@ class _Note:
         )
 
     def finish(self, checkpoint: str) -> Sequence[Step]:
-        """Write down that the job is done; return its steps."""
         self.checkpoint = checkpoint
         self._done |= {step.file: step.reads for step in self._begun}
         self._write()

@@ -41,21 +41,14 @@ def compare(
     csv: str | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """Compare runs, and write the page and the other files that are named.
+    """Compare runs, write the page and the files that are named, and return the tables.
 
-    Args:
-        folders: At least two work directories, or files of predictions.
-        page: The HTML file; an existing one is replaced.
-        markdown: A file for the tables as Markdown.
-        csv: A file with one line per run.
-        notes: What a reader has to know besides, in sentences.
-
-    Returns:
-        The tables, and what can be told from them.
+    ``folders`` are work directories or files of predictions, at least two. ``csv`` gets
+    one line per run; ``notes`` are sentences to add.
 
     Raises:
-        UserError: There is only one run, a record can't be read, or a file
-            can't be written, or would replace something else.
+        UserError: There is only one run, a record can't be read, or a file can't be
+            written, or would replace something else.
     """
     if len(folders) < 2:
         raise UserError(f'{"".join(folders)}: only one run; name at least two')
@@ -76,7 +69,7 @@ def compare(
 
 
 def _require_suffixes(files: Mapping[str, str | None]) -> None:
-    """Raise where a file has another suffix than its kind: it may be a run's."""
+    """Refuse other suffixes: such a file may belong to a run."""
     for suffix, path in files.items():
         if path and not path.lower().endswith(suffix):
             raise UserError(
@@ -86,7 +79,6 @@ def _require_suffixes(files: Mapping[str, str | None]) -> None:
 
 
 def _page(comparison: Comparison, tables: Tables, folder: str) -> bytes:
-    """Return the page, which will be in ``folder``."""
     runs = comparison.runs
     styles = {run.label: f'c{index}' for index, run in enumerate(runs)}
     base = comparison.base.label if comparison.base else ''
@@ -115,7 +107,6 @@ def _page(comparison: Comparison, tables: Tables, folder: str) -> bytes:
 
 
 def _links(run: ComparedRun, folder: str) -> list[tuple[str, str]]:
-    """Return what lies in a run's folder, as seen from where the page will be."""
     if not run.settings:
         return []
     way = os.path.relpath(run.record.folder, folder)
@@ -170,7 +161,6 @@ Figure = tuple[str, str, Markup]
 
 
 def _curves(runs: Sequence[ComparedRun]) -> list[Figure]:
-    """Draw loss, learning rate and metrics of all runs over each other."""
     by_epoch = all(counts_epochs(run.record.content) for run in runs)
     curves = [curves_of(run.record.content, by_epoch) for run in runs]
     losses = [own.loss for own in curves]

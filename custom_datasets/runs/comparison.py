@@ -47,19 +47,17 @@ class Metric(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its name with that of the class."""
+        """Its name, followed by the class."""
         return self.name if self.of is None else f'{self.name} {self.of}'
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The metrics of one run, on its test set and on draws from it.
+    """The metrics of one run on its test set; runs are ranked by the first.
 
     Attributes:
-        metrics: Which ones; the first is the one to rank by.
-        images: How many images the test set has.
         values: Shape (metrics,); NaN where a class is not in the test set.
-        draws: Shape (resamples, metrics), the same on each resample.
+        draws: Shape (resamples, metrics).
     """
 
     metrics: tuple[Metric, ...]
@@ -74,24 +72,18 @@ class Measured:
     def minus(self, other: 'Measured') -> list[Estimate]:
         """Return the paired differences to another run on the same images.
 
-        Both runs were measured on the same draws, so what makes an image hard
-        for both is in both, and falls out of the difference.
+        Both were measured on the same draws, so an image that is hard for both cancels
+        out.
         """
         return _estimates(self.values - other.values, self.draws - other.draws)
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One run.
+    """One run; predictions that were named alone have no settings, and hardly a record.
 
-    Attributes:
-        label: As few of the last parts of its folder as tell it from the others.
-        record: What it wrote about itself; next to nothing where predictions were
-            named alone.
-        settings: What of its config a runner reads; empty for predictions alone.
-        measured: Its metrics on its test set; None without predictions.
-        against: The differences to the run that comes first, one per metric;
-            None where that can't be paired.
+    ``label`` has as few of the last parts of its folder as tell it from the others.
+    ``against`` has the differences to the first run, one per metric, if paired.
     """
 
     label: str
@@ -101,7 +93,7 @@ class ComparedRun:
     against: tuple[Estimate, ...] | None
 
     def get(self, *path: str) -> Any:
-        """Look a value up in the record; None where it is not known."""
+        """Look up a value in the record; None where it is missing."""
         node: Any = self.record.content
         for name in path:
             node = node.get(name) if isinstance(node, dict) else None
@@ -109,21 +101,16 @@ class ComparedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether its predictions are final: it came to its end, or is none."""
+        """Whether its predictions are final: it finished, or has no record."""
         return self.get('status') in ('finished', None)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several runs.
+    """Several runs, compared with ``base``, the first that has predictions.
 
-    Attributes:
-        runs: In the order in which they were named.
-        base: The first that has predictions, to which the others are compared.
-        metrics: Those that the runs with predictions have in common.
-        notes: What a reader has to know, in sentences.
-        ranks: Of each run by the first metric, counted from 1; empty where
-            runs can't be ranked.
+    ``metrics`` are those that runs with predictions have in common. ``ranks`` are by
+    the first metric, from 1; empty where runs can't be ranked.
     """
 
     runs: tuple[ComparedRun, ...]
@@ -139,11 +126,7 @@ class Comparison:
 
 
 def read_comparison(folders: Sequence[str]) -> Comparison:
-    """Read runs and measure them on the same resamples.
-
-    Args:
-        folders: At least two work directories, or files of predictions on the
-            test set (an ensemble's, say).
+    """Read runs, or files of predictions on the test set, and measure them alike.
 
     Raises:
         UserError: A folder is named twice, has no record, or its config or
@@ -241,7 +224,6 @@ def _estimates(values: Floats, draws: Floats) -> list[Estimate]:
 def _measure_all(
     labels: Sequence[str], results: Sequence[Results | None], notes: list[str]
 ) -> list[tuple[Measured | None, tuple[Estimate, ...] | None]]:
-    """Measure each run, and its differences to the first that has predictions."""
     measured: list[tuple[Measured | None, tuple[Estimate, ...] | None]] = []
     base: tuple[str, Results, Measured] | None = None
     for label, own in zip(labels, results, strict=True):
@@ -274,7 +256,6 @@ def _is_predictions(record: RunRecord) -> bool:
 
 
 def _state(label: str, record: RunRecord) -> list[str]:
-    """Say it where a run did not come to its end."""
     status = record.content['status']
     if status in ('finished', None):
         return []
@@ -294,7 +275,6 @@ def _state(label: str, record: RunRecord) -> list[str]:
 def _predictions(
     record: RunRecord, classes: tuple[str, ...], notes: list[str]
 ) -> Results | None:
-    """Read a run's predictions on the test set, or note how to make them."""
     if _is_predictions(record):
         return read_results(record.folder, classes or None)
     path = os.path.join(record.folder, PREDICTIONS)
@@ -324,7 +304,7 @@ def _predictions(
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
-    """Return what of a run's config a runner reads: no variables of bases."""
+    """Leave out the variables of bases, which no runner reads."""
     if _is_predictions(record):
         return {}
     try:
@@ -337,7 +317,6 @@ def _settings(record: RunRecord) -> dict[str, Any]:
 
 
 def _data_notes(runs: Sequence[ComparedRun]) -> list[str]:
-    """Say which runs have other data than the first."""
     notes = []
     first, *others = [run for run in runs if run.settings] or runs[:1]
     for run in others:
@@ -362,7 +341,6 @@ def _data(data: dict[str, Any]) -> str:
 
 
 def _ranks(runs: Sequence[ComparedRun]) -> tuple[int | None, ...]:
-    """Rank finished runs with predictions by the first metric; ties share a rank."""
     values = [
         float(run.measured.values[0]) if run.finished and run.measured else np.nan
         for run in runs

@@ -1,4 +1,4 @@
-"""Training and testing a config on each of its folds, and what they give together."""
+"""Training and testing a config on each of its folds, and pooling the results."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -71,19 +71,16 @@ def cross_validate(
     say: Say = print,
     progress: Progress | None = None,
 ) -> str:
-    """Train and test each fold, or what is left of an earlier call.
+    """Train and test each fold, or what is left of an earlier call; return the table.
 
-    A fold trains with ``fold=K`` in ``<work_dir>/fold_K`` and is tested on what
-    it holds out, with its last checkpoint. ``cross_validation.json``,
-    ``cross_validation.md`` and ``out_of_fold.pkl`` are written once all are done.
-    With ``predict``, each fold's model predicts the config's test set, which needs
-    no annotations, and ``test_set_predictions.pkl`` is the ensemble of them.
+    A fold trains in ``<work_dir>/fold_K`` and is tested on what it holds out, with its
+    last checkpoint. ``cross_validation.json``, ``cross_validation.md`` and
+    ``out_of_fold.pkl`` are written once all are done. With ``predict``, each fold's
+    model predicts the config's test set, which needs no annotations, and
+    ``test_set_predictions.pkl`` is the ensemble of them.
 
     ``options`` are ``KEY=VALUE``, as for ``--cfg-options``; ``seed`` is that of the
     split, where there is none yet; ``work_dir`` is ``work_dirs/<config>`` by default.
-
-    Returns:
-        The table, what it means, and where everything is.
 
     Raises:
         UserError: See :func:`prepare_folds`, :func:`require_apart` and
@@ -156,7 +153,6 @@ class Summary:
     Attributes:
         folds: Numbers of the folds that are done.
         images: How many images each was tested on.
-        metrics: Which metrics.
         values: One array per fold, of shape (metrics,).
         pooled: All images together; None while folds are missing.
     """
@@ -177,7 +173,7 @@ class Summary:
         return mean, float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for a JSON file."""
+        """Return the content of ``cross_validation.json``."""
         pooled = self.pooled.estimates() if self.pooled else None
         return {
             'folds': list(self.folds),
@@ -218,12 +214,7 @@ class Summary:
 def summarise(
     folds: Mapping[int, Samples], classes: Sequence[str], whole: int
 ) -> Summary:
-    """Measure each fold, and all images together if no fold is missing.
-
-    Args:
-        folds: What each fold predicted on what it holds out.
-        classes: Their names.
-        whole: How many folds there are in all.
+    """Measure each fold, and all images together if none of ``whole`` folds is missing.
 
     Raises:
         UserError: Predictions are without truth, or an image was held out twice.
@@ -243,7 +234,7 @@ def summarise(
 
 
 def out_of_fold(folds: Mapping[int, Samples]) -> Samples:
-    """Put the predictions of all folds one after the other."""
+    """Concatenate the predictions of all folds."""
     return [sample for samples in folds.values() for sample in samples]
 
 
@@ -267,7 +258,6 @@ def _write_held_out(
 def _report(
     config: str, work_dir: str, checkpoints: Mapping[int, str], folds: Folds
 ) -> str:
-    """Return the table of the folds that are tested; write files if all are."""
     samples = {
         fold: read_samples(os.path.join(work_dir, fold_folder(fold), _PREDICTIONS))
         for fold in checkpoints

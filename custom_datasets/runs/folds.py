@@ -1,4 +1,4 @@
-"""The lists of a cross-validation: those that exist, or new ones."""
+"""The lists of a cross-validation: existing ones, or new ones."""
 
 import os
 from collections import Counter
@@ -28,11 +28,8 @@ Names = frozenset[str]
 class Folds:
     """What the folds of a config train on and are tested on.
 
-    Attributes:
-        classes: Class names in the order that numbers them.
-        held_out: The images that each fold holds out.
-        digest: Of the content of all lists.
-        report: What was split, or found, for the user.
+    ``held_out`` has each fold's images, ``digest`` is of the content of all lists, and
+    ``report`` says what was split, or found.
     """
 
     classes: tuple[str, ...]
@@ -42,11 +39,10 @@ class Folds:
 
 
 def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
-    """Take the lists of the folds that exist, or else write them.
+    """Use the lists of the folds that exist, or else write them.
 
     Images of the config's test list stay out of new folds, unless that list is
-    the validation list. ``cfg`` has its overrides applied, without ``fold``;
-    ``seed`` is that of a new split.
+    the validation list. ``cfg`` has its overrides applied, without ``fold``.
 
     Raises:
         ConfigError: The config has no such lists.
@@ -88,18 +84,16 @@ def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
 def test_list(cfg: Mapping[str, Any]) -> str:
     """Return the list, or the COCO JSON, of a config's test set.
 
-    Raises:
-        ConfigError: It has none, or several.
+    Raises a ConfigError where it has none, or several.
     """
     return _only_source(cfg, 'test').ann_file
 
 
 def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
-    """Raise where models of the folds would be applied to what they learned.
+    """Raise a UserError where an image of the test list is in the folds.
 
-    Raises:
-        ConfigError: The config has no test list.
-        UserError: An image of the test list is in the folds.
+    Models of the folds would be applied to what they learned. Raises a ConfigError
+    where the config has no test list.
     """
     test, val = (_only_source(cfg, part) for part in ('test', 'val'))
     shared = _listed_images(test.ann_file)
@@ -133,10 +127,10 @@ def _only_source(cfg: Mapping[str, Any], part: str) -> Source:
 
 
 def _held_images(val: Source, test: Source) -> Names:
-    """Return the images of a test list that is one of its own.
+    """Return the images of a test list, if it is not the validation list.
 
-    Where nothing is annotated there is nothing to keep honest: a competition's
-    test set takes no image away from training.
+    Without annotations it tests nothing: a competition's test set takes no image
+    away from training.
     """
     if not os.path.isfile(test.ann_file) or not _has_truth(test.ann_file):
         return frozenset()
@@ -147,7 +141,6 @@ def _held_images(val: Source, test: Source) -> Names:
 
 
 def _folds_of(*parts: Source) -> list[int]:
-    """List the folds of which at least one list exists."""
     return [
         fold
         for fold in fold_numbers(os.path.dirname(parts[-1].ann_file))
@@ -158,7 +151,6 @@ def _folds_of(*parts: Source) -> list[int]:
 def _split(
     train: Source, val: Source, test: Source | None, count: int, seed: int
 ) -> str:
-    """Write the lists where the config looks for them."""
     images = (val.settings.get('data_prefix') or {}).get('img')
     is_coco = val.kind in COCO_KINDS
     removed = os.path.join(val.root, REMOVED)
@@ -205,7 +197,6 @@ def _read_held_out(lists: Sequence[tuple[str, str]], root: str) -> tuple[Names, 
 def _notes_on_present(
     held_out: Iterable[Names], sources: Sequence[Source], held: Names
 ) -> list[str]:
-    """Say where folds that exist do not fit the config's other lists."""
     whole = _all(held_out)
     files = [s.ann_file for s in sources if os.path.isfile(s.ann_file)]
     left = _all(map(_listed_images, files)) - whole
@@ -224,7 +215,6 @@ def _notes_on_present(
 
 
 def _notes_on_new(held_out: Iterable[Names], sources: Sequence[Source]) -> list[str]:
-    """Say which images of new folds none of the config's own lists has."""
     if not all(os.path.isfile(source.ann_file) for source in sources):
         return []
     added = _all(held_out) - _all(_listed_images(s.ann_file) for s in sources)
@@ -237,7 +227,7 @@ def _notes_on_new(held_out: Iterable[Names], sources: Sequence[Source]) -> list[
 
 
 def _notes_on_copies(root: str, paths: Sequence[str]) -> list[str]:
-    """Say where a COCO JSON was changed after the folds were made from it."""
+    """A COCO JSON may have changed since the folds were copied from it."""
     source = find_coco_json(root)
     if source is None:
         return []
@@ -263,14 +253,13 @@ def _listed_images(path: str) -> Names:
 
 
 def _has_truth(path: str) -> bool:
-    """Tell whether a list has annotations; a COCO JSON may have none."""
     if not path.lower().endswith('.json'):
         return True
     return any(image.boxes for image in read_sound_coco(path, needs_truth=False).images)
 
 
 def _boxes(path: str) -> Counter[Any]:
-    """Count images, as boxes of nothing, and boxes of a COCO JSON."""
+    """Count boxes, and images as boxes of nothing, to tell whether two files agree."""
     counts: Counter[Any] = Counter()
     for image in read_sound_coco(path, needs_truth=False).images:
         counts[image.name, None, ()] += 1

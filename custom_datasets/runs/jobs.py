@@ -31,13 +31,8 @@ PATIENCE = 10
 class Job:
     """A training, and commands for its last checkpoint.
 
-    Attributes:
-        name: Unique among the jobs.
-        folder: Its work directory.
-        train: The command that trains; ``--resume CHECKPOINT`` is added where
-            an earlier one has begun.
-        steps: Each makes a command from the path of the checkpoint.
-        checkpoint: That of a finished training, which is then not run.
+    ``--resume CHECKPOINT`` is added to ``train`` where an earlier one has begun; with
+    ``checkpoint``, that of a finished training, it is not run.
     """
 
     name: str
@@ -48,7 +43,7 @@ class Job:
 
     @property
     def log(self) -> str:
-        """The file that gets all that its processes print."""
+        """The file that gets everything that its processes print."""
         return os.path.join(self.folder, 'console.log')
 
 
@@ -67,17 +62,12 @@ def run_jobs(
     done: Callable[[Job, str], None],
     watch: Callable[[], None],
 ) -> dict[str, str]:
-    """Run jobs, as many at once as there are devices.
+    """Run jobs, as many at once as there are devices; return why each failed, by name.
 
-    Args:
-        jobs: A job that fails does not stop the others.
-        devices: ``CUDA_VISIBLE_DEVICES`` for each place; None leaves it as it is.
-        lock: A file descriptor that the processes keep open.
-        done: Called in this thread with each finished job and its checkpoint.
-        watch: Called in this thread, twice a second.
-
-    Returns:
-        Why each job that failed did, by its name.
+    A job that fails does not stop the others. ``devices`` are values for
+    ``CUDA_VISIBLE_DEVICES`` (None leaves it as it is), and ``lock`` is a file
+    descriptor that the processes keep open. In this thread, ``done`` gets each
+    finished job and its checkpoint, and ``watch`` is called twice a second.
 
     Raises:
         Interrupted: All processes have ended, and their children.
@@ -142,10 +132,9 @@ def steps_done(folder: str) -> int:
 
 
 def visible_devices(most: int | None = None) -> list[str | None]:
-    """List the GPUs to use, ``[None]`` where there is none.
+    """List the GPUs to use, or ``[None]`` without any.
 
-    Raises:
-        UserError: ``most`` asks for more than there are.
+    Raises a UserError where ``most`` asks for more than there are.
     """
     import torch
 
@@ -160,7 +149,6 @@ def visible_devices(most: int | None = None) -> list[str | None]:
 
 
 def _run(job: Job, children: '_Children', device: str | None) -> str:
-    """Run a job to its end; return its checkpoint."""
     checkpoint = job.checkpoint
     if checkpoint is None:
         begun = last_checkpoint(job.folder)
@@ -184,7 +172,6 @@ class _Children:
         self._stopped = False
 
     def run(self, command: Sequence[str], job: Job, device: str | None) -> None:
-        """Run a command to its end; raises JobFailed where that is an error."""
         environment = dict(os.environ)
         if device is not None:
             environment['CUDA_VISIBLE_DEVICES'] = device
@@ -213,7 +200,6 @@ class _Children:
             )
 
     def stop(self) -> None:
-        """End all processes, and start no other."""
         with self._guard:
             self._stopped = True
             running = list(self._running)
@@ -237,7 +223,7 @@ def _signal_group(child: 'subprocess.Popen[bytes]', sent: signal.Signals) -> Non
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let a signal to end do what Ctrl-C does."""
+    """Let SIGTERM do what Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

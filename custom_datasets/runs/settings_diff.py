@@ -1,4 +1,4 @@
-"""Configs as flat settings, and what differs between several."""
+"""Configs as flat settings, and their differences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,12 +11,9 @@ Settings = dict[str, str]
 
 
 class Differences(NamedTuple):
-    """What differs between configs.
+    """Each setting that differs, as text in each config, and how many are equal.
 
-    Attributes:
-        rows: For each setting that differs, its text in each config;
-            :data:`ABSENT` where a config does not set it.
-        equal: How many settings are the same in all.
+    A setting that a config does not have is :data:`ABSENT` there.
     """
 
     rows: dict[str, tuple[str, ...]]
@@ -43,8 +40,8 @@ def flatten(tree: Any, name: str = '') -> Settings:
 def differences(configs: Sequence[Mapping[str, Any]]) -> Differences:
     """Find the settings in which configs differ.
 
-    Lists of steps are compared step by step where they have the same types,
-    and otherwise as a whole, so that one more step does not move all others.
+    Lists of steps are compared step by step where they have the same types, and
+    otherwise as a whole, so that an additional step does not move all others.
     """
     rows: dict[str, tuple[str, ...]] = {}
     equal = _compare('', list(configs), rows) if configs else 0
@@ -52,7 +49,7 @@ def differences(configs: Sequence[Mapping[str, Any]]) -> Differences:
 
 
 class _Absent:
-    """Stands where a config has no such setting."""
+    """Takes the place of a setting that a config does not have."""
 
 
 _ABSENT = _Absent()
@@ -97,7 +94,6 @@ def _types(steps: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _short(node: Any) -> str:
-    """Write a setting; of a whole part only the types in it."""
     if isinstance(node, Mapping):
         text = _text(node['type']) if 'type' in node else ', '.join(map(str, node))
     elif _is_branching(node):

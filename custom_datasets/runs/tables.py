@@ -1,4 +1,4 @@
-"""The tables of a comparison: rows once, for a terminal, as Markdown, as CSV."""
+"""The tables of a comparison, built once, for a terminal, as Markdown, as CSV."""
 
 import csv
 import io
@@ -37,15 +37,9 @@ Rows = list[list[Cell]]
 class Tables(NamedTuple):
     """What a comparison shows; a table without anything to show is empty.
 
-    Attributes:
-        overview: Rank, metrics and facts, one column per run.
-        seeds: Mean and deviation over seeds, one column per config.
-        classes: Metrics of each class, one column per run with predictions.
-        differences: Those of each class and all, one column per run that is
-            paired with the first.
-        settings: Those that differ, one column per run that has settings.
-        equal: How many settings are the same, as a sentence.
-        sentences: Verdicts, and what a reader has to know.
+    One column per run, but one per config in ``seeds`` (mean and deviation over
+    seeds). ``differences`` are to the first run. ``equal`` says how many settings are
+    the same, and ``sentences`` has verdicts and notes.
     """
 
     overview: Rows
@@ -132,7 +126,7 @@ def _limits(
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows, the first of them heads, in columns of equal width."""
+    """Write rows, the first of them the head, in columns of equal width."""
     rows = [[cell.replace('|', '\\|') for cell in row] for row in rows]
     widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
     rule = ['-' * widths[0], *(f'{"-" * (width - 1)}:' for width in widths[1:])]
@@ -155,7 +149,7 @@ def written_estimate(estimate: Estimate) -> str:
 
 
 def write_cell(cell: Cell) -> str:
-    """Write a cell of a table of text."""
+    """Write a cell as text."""
     if isinstance(cell, Difference):
         if np.isnan(cell.low):
             return NOTHING
@@ -271,8 +265,6 @@ Fact = Callable[[ComparedRun], str | None]
 
 
 def _fact(write: Callable[[Any], str | None], *path: str) -> Fact:
-    """Write what stands at a place of the record, where it is known."""
-
     def fact(run: ComparedRun) -> str | None:
         value = run.get(*path)
         return None if value is None else write(value)

@@ -36,17 +36,12 @@ def train_all(
     say: Say = print,
     progress: Progress | None = None,
 ) -> str:
-    """Train and test each config, or what is left of an earlier call.
+    """Train and test each config, or what is left of an earlier call; return the table.
 
     Each has the folder ``<work_dir>/<config>`` with all that ``tools/train.py``
     and, for the last checkpoint, ``tools/analysis_tools/report.py`` leave. One
     that fails does not stop the others. ``compare.html`` and ``compare.md`` in
-    ``work_dir`` compare all that have a record.
-
-    ``options`` are ``KEY=VALUE``, as for ``--cfg-options``, and set for all of them.
-
-    Returns:
-        The table, what it means, and where everything is.
+    ``work_dir`` compare all that have a record. ``options`` are ``KEY=VALUE``.
 
     Raises:
         UserError: A config can't be read; or see :func:`run_campaign`.
@@ -86,7 +81,6 @@ def _task(config: str, options: Sequence[str], folder: str) -> Task:
 def _compared(
     folders: Sequence[str], work_dir: str, failures: Mapping[str, str]
 ) -> str:
-    """Compare the runs that have a record, and note those that failed."""
     folders = [folder for folder in folders if has_run(folder)]
     if len(folders) < 2:
         return 'Fewer than two runs to compare.'

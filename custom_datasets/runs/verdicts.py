@@ -1,4 +1,4 @@
-"""Plain sentences on differences between runs, and what seeds of one config say."""
+"""Plain sentences on differences between runs, and on what the seed alone changes."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,10 +22,9 @@ _SEED = 'randomness.seed'
 
 
 class SeedGroup(NamedTuple):
-    """At least two runs of one config on the same data that differ in their seed only.
+    """Runs of one config on the same data that differ in their seed only, two at least.
 
     Attributes:
-        runs: In the order of the comparison.
         mean: Mean of each metric.
         std: Sample standard deviation (n - 1) of each metric.
     """
@@ -36,7 +35,7 @@ class SeedGroup(NamedTuple):
 
 
 def is_beyond_chance(difference: Estimate) -> bool:
-    """Tell whether 0 lies outside the interval of a difference."""
+    """Tell whether the interval of a difference excludes 0."""
     return bool(difference.low > 0 or difference.high < 0)
 
 
