@@ -123,7 +123,7 @@ def clean_dataset(
     a line that is taken out of it brings its image back.
 
     Args:
-        source: A folder with one folder a class.
+        source: A folder with one folder per class.
         min_side: In pixels.
         out: A folder for the two lists, where the source is read-only.
         overwrite: Replace other lists that are already there.

@@ -83,7 +83,7 @@ FORMATS: dict[str, tuple[str, Find, Read]] = {
     'coco': ('COCO JSON', find_coco, read_coco),
     'yolo': ('YOLO text', find_yolo, read_yolo),
     'metal-surface': ('metal-surface JSON', find_metal_surface, read_metal_surface),
-    'class-folders': ('folders of classes', find_classes, read_class_folders),
+    'class-folders': ('class folders', find_classes, read_class_folders),
 }
 """For each format what it is called, what lists its evidence, and its reader."""
 
@@ -174,7 +174,7 @@ def _recognise(tree: Tree) -> str:
     note = f' ({shown(broken, 1)})' if broken else ''
     raise UserError(
         f'{tree.name}: found {len(tree.images)} images, {", ".join(counts)}, but '
-        f'nothing in a known format{note}; known are {known}; of folders of classes, '
+        f'nothing in a known format{note}; known are {known}; of class folders, '
         'give the folder that holds them all; if it is another of these, name it with '
         '--from, else export it as one of them'
     )
@@ -183,7 +183,7 @@ def _recognise(tree: Tree) -> str:
 def _require_names(source: Source, reading: Reading) -> None:
     for name in source.classes:
         if not name or not name.isprintable():
-            reading.problems.append(f'{name!r} is no name for a class')
+            reading.problems.append(f'{name!r} is not a class name')
 
 
 Names = Mapping[str, Sequence[str]]
@@ -216,7 +216,7 @@ def convert(
         source: The folder or zip, which is only read.
         destination: The folder to make.
         source_format: A key of :data:`FORMATS`; by default it is recognised.
-        to: A key of :data:`TARGETS`; by default lists for folders of classes
+        to: A key of :data:`TARGETS`; by default lists for class folders
             and VOC for all others.
         counts_from: See :func:`read_source`.
         skip_broken: Leave out what can't be read, and say so.

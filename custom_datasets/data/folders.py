@@ -1,4 +1,4 @@
-"""Images with a class each: folders of classes, and lists of ``path<TAB>class``."""
+"""Images with a class each: class folders, and lists of ``path<TAB>class``."""
 
 import os
 from collections import Counter
@@ -43,7 +43,7 @@ def read_class_list(
     for number, line in read_lines(path):
         name, _, label = (piece.strip() for piece in line.rpartition('\t'))
         if not name or '\t' in name:
-            what = 'more than one tab' if name else 'no tab and class behind the path'
+            what = 'more than one tab' if name else 'no tab and class after the path'
             text = f'line {number}: {what}'
             problems.append(Problem('broken-annotation', text, path))
             continue
@@ -119,17 +119,17 @@ def find_layout(where: str, images: Iterable[str]) -> Layout:
         for top in sorted(counts.keys() - parts.keys()):
             why = 'it is no part of the data, as those beside it are'
             if top in named:
-                why = 'a part needs folders of classes'
+                why = 'a part needs class folders'
             notes[f'images in {printable(top)} left out: {why}'] = counts[top]
         return Layout(parts, (), notes)
     # Trains are a class; images to train on that have none would be of no use.
     trains = [top for top, split in named.items() if split == 'train']
     for top in named:
         if top in trains:
-            text = f'images in {top} taken for a class: it has no folders of classes'
+            text = f'images in {top} taken for a class: it has no class folders'
         else:
             text = (
-                f'images in {top} left out: it has no folders of classes; if it is a '
+                f'images in {top} left out: it has no class folders; if it is a '
                 'class itself, rename it'
             )
         notes[text] = counts[top]
@@ -159,12 +159,12 @@ def read_labels(tree: Tree, reading: Reading) -> tuple[Layout, dict[str, str]]:
     }
     reading.note(
         [f for f in tree.images if f not in labels and not layout.is_left_out(f)],
-        'images that are in no folder of a class left out',
+        'images outside of class folders left out',
     )
     reading.notes += [f'{count} {what}' for what, count in layout.notes.items()]
     unread = _unread(tree, layout)
-    reading.note(unread, 'files in folders of classes are no images to read')
-    reading.note(_empty(tree, layout), 'folders of classes without an image left out')
+    reading.note(unread, 'files in class folders are not readable images')
+    reading.note(_empty(tree, layout), 'class folders without an image left out')
     return layout, labels
 
 
@@ -265,7 +265,7 @@ def _read_parts(
             elif label:
                 parts[record.name] = _LISTS[file]
             elif record.image:
-                text = 'is in no folder of a class'
+                text = 'is not in a class folder'
             if text:
                 text = f'line {number}: {record.name} {text}'
                 problems.append(Problem(code, text, file))

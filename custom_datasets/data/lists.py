@@ -58,7 +58,7 @@ def require_unlisted(folder: str, names: Iterable[str], overwrite: bool) -> None
     for name in () if overwrite else names:
         path = os.path.join(folder, name)
         if os.path.lexists(path):
-            raise UserError(f'{path}: another split is there; --overwrite replaces it')
+            raise UserError(f'{path}: another split exists; --overwrite replaces it')
 
 
 def has_content(path: str, text: str | None) -> bool:
@@ -93,7 +93,7 @@ def link_folders(folder: str, targets: Mapping[str, str]) -> None:
     }
     for link, target in missing.items():
         if os.path.lexists(link):
-            raise UserError(f'{link}: already there and not a link to {target}')
+            raise UserError(f'{link}: already exists and is not a link to {target}')
     for link, target in missing.items():
         try:
             os.makedirs(folder, exist_ok=True)
@@ -102,7 +102,7 @@ def link_folders(folder: str, targets: Mapping[str, str]) -> None:
             raise UserError(f'{link}: cannot be made ({error.strerror})') from error
 
 
-_UNLISTABLE = re.compile(r'[\n\r\ud800-\udfff]|^\s|\s\t|\t.*\t')
+_UNLISTABLE = re.compile(r'[\n\r\ud800-\udfff]|^\s|\s$|\s\t|\t\s|\t.*\t')
 """In a line of a list: what ends it, or is not UTF-8, or would be stripped."""
 
 Listed = tuple[dict[str, Counter[str]], dict[str, str | None]]
@@ -161,6 +161,7 @@ def split_voc_folder(
     folder = VOCFolder(images, annotations)
     records, found, foreign = folder.read_all()
     problems = [str(problem) for problem in refused(found)]
+    problems += _unlistable({record.name: _voc_line(record.name) for record in records})
     unknown = UnknownClasses(classes or ())
     notes: Counter[str] = Counter()
     labels: dict[str, Counter[str]] = {}
@@ -217,9 +218,7 @@ def split_class_folders(root: str) -> SplitSource:
             'folders; tools/dataset_converters/convert.py makes them of other layouts'
         )
     lines = {path: f'{path}\t{name}' for path, name in classes.items()}
-    bad = [path for path, line in lines.items() if _UNLISTABLE.search(line)]
-    if bad:
-        problems = [f'{path!r}: no list can hold this name; rename it' for path in bad]
+    if problems := _unlistable(lines):
         raise AnnotationError(root, problems)
     labels = {path: Counter([name]) for path, name in classes.items()}
     images: dict[str, str | None] = {path: tree.path(path) for path in labels}
@@ -257,6 +256,14 @@ def choose_listed(
     if lost:
         raise AnnotationError(where, lost)
     return {n: labels[n] for n in listed}, {n: images[n] for n in listed}
+
+
+def _unlistable(lines: Mapping[str, str]) -> list[str]:
+    return [
+        f'{name!r}: no list can hold this name; rename it'
+        for name, line in lines.items()
+        if _UNLISTABLE.search(line)
+    ]
 
 
 def _lines(path: str) -> list[str]:

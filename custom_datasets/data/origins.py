@@ -69,7 +69,7 @@ def read_sources(path: str) -> dict[str, str]:
         name, _, source = (part.strip() for part in line.rpartition('\t'))
         name = os.path.normpath(name.replace('\\', '/')) if name else ''
         if not (name and source):
-            problems.append(f'line {number}: no tab and source behind the path')
+            problems.append(f'line {number}: no tab and source after the path')
         elif sources.setdefault(name, source) != source:
             problems.append(f'line {number}: {name} is of {sources[name]} already')
     if problems:

@@ -243,9 +243,7 @@ def _without_classes(data: SplitSource, ignored: Collection[str]) -> SplitSource
     for name in ignored:
         if name not in known:
             hint = nearest_class(name, known) or ', '.join(known)
-            raise UserError(
-                f'{data.root}: no class {name!r} to ignore; there is {hint}'
-            )
+            raise UserError(f'{data.root}: no class {name!r} to ignore; known: {hint}')
     labels = {
         item: Counter({name: n for name, n in boxes.items() if name not in ignored})
         for item, boxes in data.labels.items()
@@ -264,7 +262,7 @@ def _without_images(data: SplitSource, exclude: str) -> SplitSource:
     labels = {name: n for name, n in data.labels.items() if name not in there}
     notes = {
         f'images left out, as {exclude} has them': len(there),
-        f'images of {exclude} that are not there': len(names - there),
+        f'images of {exclude} that do not exist': len(names - there),
     }
     return replace(data, labels=labels, notes=data.notes + Counter(notes))
 

@@ -339,7 +339,9 @@ def _read_object(element: ET.Element, index: int) -> BoxRecord:
         x1, y1 = float(text('xmin', 'nan')), float(text('ymin', 'nan'))
         x2, y2 = float(text('xmax', 'nan')), float(text('ymax', 'nan'))
     except ValueError as error:
-        raise UserError(f'{name} has a <bndbox> with no number ({error})') from error
+        raise UserError(
+            f'{name} has a <bndbox> with a side that is not a number ({error})'
+        ) from error
     if not math.isfinite(x1 + y1 + x2 + y2):
         raise UserError(f'{name} has a <bndbox> without four finite numbers')
     difficult = element.findtext('difficult', '0')

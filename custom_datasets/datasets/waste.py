@@ -1,4 +1,4 @@
-"""Household waste, sorted by what it is made of: one folder a class.
+"""Household waste, sorted by what it is made of: one folder per class.
 
 The twelve classes are those of Kaggle's "Garbage Classification" (mostafaabla).
 TrashNet's six (github.com/garythung/trashnet) are ``classes=...``.

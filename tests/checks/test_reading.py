@@ -124,15 +124,6 @@ def test_a_list_of_classes(metal_crops):
     assert not codes
 
 
-def test_a_broken_list_of_classes(metal_crops, tmp_path):
-    line = (metal_crops / 'train.txt').read_text().splitlines()[0]
-    path = f'{metal_crops}/{line}'
-    (tmp_path / 'train.txt').write_text(f'{path}\n{path}\nno-tab.png\nno.png\tcrease\n')
-    given = dataset('MetalSurfaceDataset', tmp_path, 'train.txt')
-    cfg = config('mmpretrain', ['custom_datasets.datasets.metal_surface'], train=given)
-    assert read(cfg)[1] == ['listed-twice', 'broken-annotation', 'missing-image']
-
-
 def custom(root, *classes, **more):
     metainfo = {'classes': classes} if classes else None
     given = {'type': 'CustomDataset', 'data_root': str(root), 'metainfo': metainfo}

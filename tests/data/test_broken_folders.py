@@ -215,17 +215,17 @@ ROWS = {
     ),
     'image in no folder of a class': (
         both(move('cat/0.png', 'top.png'), edit('cat/0.png', 'top.png')),
-        only(['convert'], 'train.txt: line 1: top.png is in no folder of a class'),
-        {'split': '1 images that are in no folder of a class left out: top.png'},
+        only(['convert'], 'train.txt: line 1: top.png is not in a class folder'),
+        {'split': '1 images outside of class folders left out: top.png'},
     ),
     'line without a tab': (
         edit(FIRST, 'cat/0.png cat\n'),
-        only(LISTING, 'train.txt: line 1: no tab and class behind the path'),
+        only(LISTING, 'train.txt: line 1: no tab and class after the path'),
         {},
     ),
     'line without a class': (
         edit(FIRST, 'cat/0.png\t\n'),
-        only(LISTING, 'train.txt: line 1: no tab and class behind the path'),
+        only(LISTING, 'train.txt: line 1: no tab and class after the path'),
         {},
     ),
     'empty list': (
@@ -259,7 +259,7 @@ ROWS = {
         lambda root: (root / 'bird').mkdir(),
         {},
         dict.fromkeys(
-            ('split', 'convert'), '1 folders of classes without an image left out: bird'
+            ('split', 'convert'), '1 class folders without an image left out: bird'
         ),
     ),
     'folder in the folder of a class': (
@@ -300,7 +300,7 @@ ROWS = {
         {},
         dict.fromkeys(
             ('split', 'convert'),
-            '1 files in folders of classes are no images to read: cat/notes.txt',
+            '1 files in class folders are not readable images: cat/notes.txt',
         ),
     ),
 }

@@ -178,10 +178,6 @@ def everyone(*problems):
     return dict.fromkeys(COMMANDS, problems)
 
 
-def all_but(command, *problems):
-    return {**everyone(*problems), command: ()}
-
-
 def only(commands, *problems):
     return dict.fromkeys(commands, problems)
 
@@ -194,7 +190,6 @@ AMBIGUOUS = (
 )
 A = 'Annotations/a.xml'
 LISTING = ('train', 'test', 'check', 'convert')
-CONFIGURED = ('train', 'test', 'check')
 
 # What is changed; what each command refuses; what a command says besides.
 ROWS = {
@@ -253,6 +248,16 @@ ROWS = {
         only(LISTING, f'{LIST}: line 2: nowhere: no such image'),
         {},
     ),
+    'space at the end of a name': (
+        both(
+            move('JPEGImages/a.png', 'JPEGImages/a .png'),
+            move(A, 'Annotations/a .xml'),
+            edit('a\n', 'a \n', LIST),
+        ),
+        only(LISTING, f'{LIST}: line 1: a: no such image')
+        | only(['split'], "'a ': no list can hold this name; rename it"),
+        {},
+    ),
     'annotated, and no image': (
         remove('JPEGImages/a.png'),
         everyone(f'{A}: there is no image a.*'),
@@ -293,8 +298,8 @@ ROWS = {
     'no number': (
         xml(('cat', (1, '1,5', 5, 5))),
         everyone(
-            f'{A}, object 0: cat has a <bndbox> with no number (could not convert '
-            "string to float: '1,5')"
+            f'{A}, object 0: cat has a <bndbox> with a side that is not a '
+            "number (could not convert string to float: '1,5')"
         ),
         {},
     ),
@@ -417,7 +422,7 @@ ROWS = {
         {},
     ),
     'list of another system': (
-        put_bytes(LIST, b'\xef\xbb\xbfa\r\n\r\nb \r\nc\r\nd.png\r\ne.xml\r\nf\r\n'),
+        put_bytes(LIST, b'\xef\xbb\xbfa\r\n\r\nb \r\nc.JPG\r\nd.png\r\ne.xml\r\nf\r\n'),
         {},
         {},
     ),

@@ -133,7 +133,7 @@ ROWS = {
         ['data.yaml: not text in UTF-8; save it as such'],
     ),
     'an empty name': Row(
-        {'data.yaml': "names: [cat, '']\n"}, ["'' is no name for a class"]
+        {'data.yaml': "names: [cat, '']\n"}, ["'' is not a class name"]
     ),
     'one name for two numbers': Row(
         {'data.yaml': 'names: [cat, cat]\n'},

@@ -65,7 +65,7 @@ def test_an_empty_list_is_that_of_a_part_that_was_not_asked_for(listed):
     ('text', 'problem'),
     [
         ('cat/9.jpg\tcat\n', 'train.txt: line 1: cat/9.jpg: no such image'),
-        ('cat/2.jpg 0\n', 'train.txt: line 1: no tab and class behind the path'),
+        ('cat/2.jpg 0\n', 'train.txt: line 1: no tab and class after the path'),
     ],
 )
 def test_lists_of_another_set_are_not_read(listed, text, problem):

@@ -163,7 +163,7 @@ def test_excluding_an_image_that_is_not_there(clean):
     (clean / 'mine.txt').write_text('glass/0.png\nglass/77.png\n')
     said = split_dataset(str(clean), {'train': 1}, exclude=str(clean / 'mine.txt'))
     assert f'1 images left out, as {clean / "mine.txt"} has them' in said
-    assert f'1 images of {clean / "mine.txt"} that are not there' in said
+    assert f'1 images of {clean / "mine.txt"} that do not exist' in said
     assert 'glass/0.png' not in (clean / 'train.txt').read_text()
 
 

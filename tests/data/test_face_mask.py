@@ -98,7 +98,7 @@ def test_another_split_is_replaced_only_when_asked(root, part):
     main.mkdir(parents=True)
     (main / f'{part}.txt').write_text('mine\n')
     (main / 'notes.txt').write_text('mine too\n')
-    with pytest.raises(UserError, match=rf'{part}\.txt: another split is there'):
+    with pytest.raises(UserError, match=rf'{part}\.txt: another split exists'):
         write_split(str(root), CLASSES)
     assert sorted(os.listdir(main)) == sorted([f'{part}.txt', 'notes.txt'])
     assert (main / f'{part}.txt').read_text() == 'mine\n'
@@ -130,7 +130,7 @@ def test_out_inside_the_source_and_out_is_the_source(root):
 
 def test_out_with_other_images_is_refused(root, tmp_path):
     (tmp_path / 'out/images').mkdir(parents=True)
-    with pytest.raises(UserError, match='images: already there and not a link to'):
+    with pytest.raises(UserError, match='images: already exists and is not a link to'):
         write_split(str(root), CLASSES, out=str(tmp_path / 'out'))
     assert os.listdir(tmp_path / 'out') == ['images']
 

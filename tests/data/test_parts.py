@@ -27,7 +27,7 @@ LAYOUTS = {
         [
             '2 images in Meta left out: it is no part of the data, as those beside it '
             'are',
-            '2 images in Test left out: a part needs folders of classes',
+            '2 images in Test left out: a part needs class folders',
         ],
     ),
     'any case': (classes('TRAIN/') + classes('Valid/'), {'train': 4, 'val': 4}, []),
@@ -35,14 +35,14 @@ LAYOUTS = {
         classes() + flat('test'),
         {'all': 4},
         [
-            '2 images in test left out: it has no folders of classes; if it is a class '
+            '2 images in test left out: it has no class folders; if it is a class '
             'itself, rename it'
         ],
     ),
     'vehicles': (
         flat('car', 'plane', 'train'),
         {'all': 6},
-        ['2 images in train taken for a class: it has no folders of classes'],
+        ['2 images in train taken for a class: it has no class folders'],
     ),
     'more in a class': (
         [*classes(), 'cat/black/3.jpg', 'dog/big/3.jpg'],

@@ -70,8 +70,8 @@ def test_lines_that_say_nothing_are_all_named(tmp_path):
     with pytest.raises(AnnotationError) as error:
         read_sources(path)
     assert error.value.problems == (
-        'line 1: no tab and source behind the path',
-        'line 2: no tab and source behind the path',
+        'line 1: no tab and source after the path',
+        'line 2: no tab and source after the path',
         'line 5: c.jpg is of x already',
     )
     with pytest.raises(UserError, match='the list is empty'):

@@ -59,18 +59,6 @@ def test_the_list_decides_and_not_the_folder(load, tmp_path, log):
     ]
 
 
-@pytest.mark.parametrize(
-    'listed',
-    [
-        ('\ufeff' + GOOD.replace('\n', '\r\n')).encode(),
-        GOOD.replace('\n', ' \n\n').replace('\t', ' \t '),
-    ],
-    ids=['bom and crlf', 'spaces'],
-)
-def test_lists_as_people_write_them(load, listed):
-    assert load(listed).get_gt_labels().tolist() == [1, 0, 0]
-
-
 def test_everything_wrong_comes_in_one_error(problems, tmp_path):
     listed = (
         'a.png\tCrease\nnothing.png\tinclusion\nb b.png inclusion\n'
@@ -79,9 +67,9 @@ def test_everything_wrong_comes_in_one_error(problems, tmp_path):
     at = f'{tmp_path}/train.txt'
     assert problems(listed) == (
         f'{at}: line 2: {tmp_path}/nothing.png: no such image',
-        f'{at}: line 3: no tab and class behind the path',
+        f'{at}: line 3: no tab and class after the path',
         f'{at}: line 4: a.png is in line 1 already',
-        f'{at}: line 5: no tab and class behind the path',
+        f'{at}: line 5: no tab and class after the path',
         f'{at}: line 6: {tmp_path}/crease: no such image',
         f"{at}, line 1: unknown class 'Crease'; did you mean 'crease'?",
         f'{at}: no image of class crease',

@@ -107,7 +107,7 @@ def test_numbered_folders_of_small_ppm_become_a_training_run(repository, tmp_pat
         '(.+)_',
     )
     assert made.returncode == 0, made.stderr
-    assert '12 files in folders of classes are no images to read: 00000/' in made.stdout
+    assert '12 files in class folders are not readable images: 00000/' in made.stdout
     lists = {part: tracks(repository / f'data/signs/{part}.txt') for part in PARTS}
     assert [len(lists[part]) for part in PARTS] == [12, 12, 12]
     assert len(set.union(*lists.values())) == 36
@@ -142,7 +142,7 @@ def test_named_folders_of_few_mixed_images_become_a_training_run(repository, tmp
 
     made = run(repository, 'tools/new_dataset.py', 'pocket', export)
     assert made.returncode == 0, made.stderr
-    assert 'are no images to read: 007/logo.svg' in made.stdout
+    assert 'are not readable images: 007/logo.svg' in made.stdout
     assert 'without an image left out: Nothing' in made.stdout
     assert 'in train only: One (1), Two of it (2)' in made.stdout
     light = repository / 'configs/_base_/datasets/pocket_light.py'

@@ -18,7 +18,7 @@ from custom_datasets.cli import progress_bar, run_command
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('source', help='folder with one folder a class')
+    parser.add_argument('source', help='folder with one folder per class')
     parser.add_argument(
         '--min-side',
         type=int,

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--to',
         choices=TARGETS,
-        help='what to write (default: voc; class-lists for folders of classes)',
+        help='what to write (default: voc; class-lists for class folders)',
     )
     base = parser.add_mutually_exclusive_group()
     base.add_argument(

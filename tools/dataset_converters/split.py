@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write the train, val and test lists of a data set, or those of K folds.
 
-The data set is a VOC folder, a COCO JSON, or a folder with one folder a class.
+The data set is a VOC folder, a COCO JSON, or a folder with one folder per class.
 Each class is in proportion in every part, images that show the same are in one
 part, and nothing is moved. The same lists come out on every machine.
 """

@@ -46,7 +46,7 @@ def test_equal_lists_are_left_as_they_are(tmp_path):
 
 def test_other_lists_stay_unless_asked(tmp_path):
     write_lists(str(tmp_path), OLD)
-    with pytest.raises(UserError, match='another split is there'):
+    with pytest.raises(UserError, match='another split exists'):
         write_lists(str(tmp_path), NEW)
     with pytest.raises(UserError, match='is what is split'):
         protected = [f'{tmp_path}/fold_0/../train.txt']
@@ -99,6 +99,6 @@ def test_links(tmp_path):
     link_folders(str(out), targets)
     link_folders(str(out), targets)
     assert Path(os.path.realpath(out / 'two')) == tmp_path / 'b'
-    with pytest.raises(UserError, match='two: already there and not a link to'):
+    with pytest.raises(UserError, match='two: already exists and is not a link to'):
         link_folders(str(out), {'three': targets['one'], 'two': targets['one']})
     assert sorted(os.listdir(out)) == ['one', 'two']
