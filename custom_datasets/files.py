@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from errno import EISDIR
 from typing import IO, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,6 +104,9 @@ def write_image(path: str, image: Image) -> None:
     Raises:
         UserError: It can't be written.
     """
+    # 25 MB that a command without images can do without.
+    import cv2
+
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
     if not cv2.imwrite(path, image):
         name = os.path.basename(path)

@@ -13,7 +13,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from custom_datasets.data.images import image_size
 from custom_datasets.data.names import read_lines
