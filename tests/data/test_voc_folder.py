@@ -209,3 +209,10 @@ def test_only_annotations(tmp_path):
     write(tmp_path / 'a.xml', voc_xml(ANT))
     with pytest.raises(UserError, match='no image can be used'):
         read_source(str(tmp_path), skip_broken=True)
+
+
+def test_a_folder_of_utf_16_only_is_recognised(tmp_path):
+    draw(tmp_path / 'a.jpg')
+    text = '<?xml version="1.0" encoding="utf-16"?>' + voc_xml(ANT)
+    (tmp_path / 'a.xml').write_bytes(text.encode('utf-16'))
+    assert read_source(str(tmp_path)).format == 'voc'
