@@ -21,11 +21,7 @@ class _Goal(TypedDict):
 
 
 class Goal(_Goal, total=False):
-    """An accuracy to reach, and the threshold that does; None where none does.
-
-    The rest is measured on the test set, and only where there is a threshold: how
-    many images are answered, and the accuracy of the answers.
-    """
+    """An accuracy, the threshold that reaches it, and what it gives on the test set."""
 
     images: int
     coverage: Interval
@@ -62,17 +58,10 @@ def answer_thresholds(
 
 
 def lowest_threshold(confidence: Floats, correct: Flags, goal: float) -> float | None:
-    """Find the confidence from which on the answers are right often enough.
+    """Find the threshold that answers most images and reaches an accuracy.
 
-    Args:
-        confidence: Shape (images,), 0 to 1.
-        correct: Shape (images,), whether each decision is right.
-        goal: The accuracy to reach.
-
-    Returns:
-        The threshold that answers most images: 0 where all can be answered,
-        else midway between two confidences; an image is answered from it on.
-        None where none reaches the goal.
+    It is 0 where all can be answered, else midway between two confidences, and None
+    where no threshold reaches the goal.
     """
     order = np.argsort(-confidence, kind='stable')
     ranked = confidence[order]
@@ -93,17 +82,7 @@ def lowest_threshold(confidence: Floats, correct: Flags, goal: float) -> float |
 def answered(
     confidence: Floats, correct: Flags, threshold: float, weights: Floats
 ) -> Floats:
-    """Return coverage and accuracy at a threshold.
-
-    Args:
-        confidence: Shape (images,), 0 to 1.
-        correct: Shape (images,), whether each decision is right.
-        threshold: Images from this confidence on are answered.
-        weights: Shape (images,), how often each counts.
-
-    Returns:
-        Shape (2,), 0 to 1; accuracy is NaN where nothing is answered.
-    """
+    """Return coverage and accuracy from a threshold on; NaN if nothing is answered."""
     sure = weights * (confidence >= threshold)
     total = sure.sum()
     accuracy = (sure * correct).sum() / total if total else np.nan
@@ -111,10 +90,7 @@ def answered(
 
 
 def coverage_curve(confidence: Floats, correct: Flags) -> list[CoveragePoint]:
-    """Return the accuracy of the answers as fewer and fewer images are answered.
-
-    There are at most 101 points, from the surest image to all.
-    """
+    """Return the accuracy as fewer images are answered, at up to 101 points."""
     ranked = -np.sort(-confidence)
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
     shown = np.unique(np.linspace(0, len(ends) - 1, _STEPS + 1).round().astype(int))

@@ -1,7 +1,6 @@
 """Average precision of detection, as Pascal VOC and as COCO define it.
 
-Everything is matched and sorted once; then the images can be weighted again and
-again, as resampling does.
+Everything is matched and sorted once, so that resampling only weights the images.
 """
 
 from dataclasses import dataclass
@@ -28,9 +27,9 @@ _RECALLS = np.linspace(0, 1, 101)
 
 
 class APTables:
-    """Average precision of a test set whose images count as often as a weight says.
+    """Average precision where images count as often as a weight says.
 
-    Weights have shape (images,) and are whole numbers.
+    Weights, shape (images,), are whole numbers. It is NaN where there is no object.
     """
 
     def __init__(
@@ -54,34 +53,22 @@ class APTables:
         ]
 
     def ap50(self, weights: Floats) -> Floats:
-        """Return area-AP50, as mmdet's ``eval_map`` computes it.
-
-        Returns:
-            Shape (1 + classes,): the mean over the classes that have objects,
-            then each class; NaN where there is none.
-        """
+        """Return area-AP50 as ``eval_map`` does: the mean, then each class."""
         whole = np.asarray(weights).astype(np.intp)
         values = np.concatenate([table.area(whole) for table in self._area])
         return np.append(mean_defined(values), values)
 
     def coco_grid(self, weights: Floats) -> Floats:
-        """Return COCO's average precision at each IoU and for each size.
+        """Return COCO's average precision, NaN where a class has no object of a size.
 
-        Returns:
-            Shape (ranges, classes, IoUs), in the order of ``RANGES`` and
-            ``IOUS``; NaN where a class has no object of that size.
+        Its shape is (ranges, classes, IoUs), in the order of ``RANGES`` and ``IOUS``.
         """
         whole = np.asarray(weights).astype(np.intp)
         grid = np.array([table.interpolated(whole) for table in self._coco])
         return grid.reshape(len(RANGES), -1, len(IOUS))
 
     def coco_ap(self, weights: Floats) -> Floats:
-        """Return what mmdet's ``CocoMetric`` reports.
-
-        Returns:
-            Shape (6 + classes,): ``COCO_METRICS``, then the AP of each class;
-            NaN where there is no object.
-        """
+        """Return ``CocoMetric``'s values: ``COCO_METRICS``, then each class's AP."""
         grid = self.coco_grid(weights)
         return np.concatenate([coco_summary(grid), grid[0].mean(axis=1)])
 
@@ -114,9 +101,9 @@ class _Ranking:
     A matching is one way to tell right from wrong, such as one IoU.
 
     Attributes:
-        image: Shape (predictions,), index of the image.
+        image: Shape (predictions,).
         counts: Shape (predictions,), whether it counts where it matches nothing.
-        rows: Shape (candidates,), which of them may match, ascending.
+        rows: Shape (candidates,), predictions that may match, ascending.
         found: Shape (candidates, matchings), whether it is right.
         ignored: Shape (candidates, matchings), whether it doesn't count.
         positive: Shape (objects,), index of the image of each object to find.
@@ -172,10 +159,9 @@ class _Sums(NamedTuple):
 
 
 class _PrecisionTable:
-    """Average precision of a ranking, in each of its matchings."""
+    """Average precision of a ranking, in each of its matchings; NaN without objects."""
 
     def __init__(self, ranking: _Ranking) -> None:
-        """Note where the true positives stand, matching after matching."""
         rows, found, ignored = ranking.rows, ranking.found, ranking.ignored
         matching, hit = np.nonzero(found.T)
         self._ends = np.cumsum(found.sum(axis=0))
@@ -195,14 +181,7 @@ class _PrecisionTable:
         self._moved_before = np.cumsum(moves) - moves
 
     def area(self, weights: Integers) -> Floats:
-        """Return the area under the interpolated precision-recall curve.
-
-        Pascal VOC's average precision from 2010 on: at each recall the best
-        precision from there on.
-
-        Returns:
-            Shape (matchings,); NaN where there is no object.
-        """
+        """Return the area under each interpolated curve, as Pascal VOC from 2010 on."""
         sums = self._sums(weights)
         if not sums.positives:
             return np.full(len(self._sizes), np.nan)
@@ -214,11 +193,7 @@ class _PrecisionTable:
         return np.array(total) / sums.positives
 
     def interpolated(self, weights: Integers) -> Floats:
-        """Return the mean of the precision at 101 recalls, as COCO has it.
-
-        Returns:
-            Shape (matchings,); NaN where there is no object.
-        """
+        """Return the mean of the precision at 101 recalls, as COCO has it."""
         sums = self._sums(weights)
         if not sums.positives:
             return np.full(len(self._sizes), np.nan)

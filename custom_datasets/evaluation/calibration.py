@@ -27,7 +27,7 @@ LOWEST = float(np.finfo(np.float32).tiny)
 output (float32); its logarithm is -87.3."""
 
 TEMPERATURES = 0.05, 20.0
-"""Between these a temperature is looked for."""
+"""A temperature is looked for between these."""
 
 _STEPS = 40  # Halvings of the interval: 1e-12 of it is left.
 
@@ -53,11 +53,7 @@ class Chance(TypedDict):
 
 
 class CalibrationMeasures(TypedDict):
-    """How well confidence fits accuracy.
-
-    ``confidence`` is the mean, ``ece`` the expected calibration error, ``nll`` the
-    negative log likelihood per test image.
-    """
+    """Mean confidence, expected calibration error and mean negative log likelihood."""
 
     confidence: float
     ece: Interval
@@ -75,11 +71,7 @@ class Temperature(TypedDict):
 
 
 class Calibration(TypedDict):
-    """Calibration before and, if there is a temperature, after it.
-
-    ``zeros`` are images whose true class has probability 0, which counts as
-    ``lowest``.
-    """
+    """Calibration before and after; ``zeros`` counts true classes of probability 0."""
 
     bins: int
     lowest: float
@@ -90,13 +82,7 @@ class Calibration(TypedDict):
 
 
 class Reliability(NamedTuple):
-    """How sure a classifier is and how often it is right, by confidence.
-
-    Attributes:
-        images: Shape (bins,), how many images each bin has.
-        confidence: Shape (bins,), their mean confidence; NaN in an empty bin.
-        accuracy: Shape (bins,), the share that is right; NaN in an empty bin.
-    """
+    """Images, mean confidence and accuracy, each (bins,); NaN where a bin is empty."""
 
     images: Floats
     confidence: Floats
@@ -136,10 +122,7 @@ def calibration(
 
 
 def reliability(confidence: Floats, correct: Flags, weights: Floats) -> Reliability:
-    """Compare confidence with accuracy in each bin; all are of shape (images,).
-
-    Bin 0 is (0, 1/15], bin 14 is (14/15, 1].
-    """
+    """Compare confidence with accuracy in bins from (0, 1/15] to (14/15, 1]."""
     bins = np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
     images = np.bincount(bins, weights, BINS).astype(np.float64)
     sure = np.bincount(bins, weights * confidence, BINS)
@@ -149,10 +132,7 @@ def reliability(confidence: Floats, correct: Flags, weights: Floats) -> Reliabil
 
 
 def calibration_error(curve: Reliability) -> float:
-    """Return the expected calibration error, 0 to 1.
-
-    The distance of accuracy from confidence, averaged over the images.
-    """
+    """Return the distance of accuracy from confidence, averaged over images, 0 to 1."""
     filled = curve.images > 0
     gaps = abs(curve.accuracy - curve.confidence)[filled]
     return float((gaps * curve.images[filled]).sum() / curve.images.sum())
@@ -164,14 +144,9 @@ def without_bias(percentiles: Estimate, chance: float) -> Estimate:
     Chance alone opens gaps in the bins, and a resample has them twice: its
     error is too large, so the percentiles often lie above what is estimated.
     The basic interval (A. C. Davison and D. V. Hinkley, "Bootstrap Methods and
-    their Application", 1997, equation 5.6) takes off as much as resampling
-    adds; it can lie below the error counted on few images. It begins at 0
-    where the error may be nothing but chance.
-
-    Args:
-        percentiles: Value, and percentiles of the resamples.
-        chance: The largest error that chance explains, see
-            :func:`chance_errors`.
+    their Application", 1997, equation 5.6) takes off as much as resampling adds;
+    it can lie below the error counted on few images. It begins at 0 where the
+    error is within ``chance``, the largest that :func:`chance_errors` explain.
     """
     value, low, high = percentiles
     least = 0.0 if value <= chance else max(2 * value - high, 0.0)
@@ -179,14 +154,11 @@ def without_bias(percentiles: Estimate, chance: float) -> Estimate:
 
 
 def chance_errors(confidence: Floats, count: int, seed: int) -> Floats:
-    """Return calibration errors of a classifier that is calibrated.
+    """Return calibration errors that chance alone gives, of shape (count,).
 
-    It is right with exactly the probability that it says (consistency resampling,
-    J. Bröcker and L. A. Smith, "Increasing the Reliability of Reliability
-    Diagrams", Weather and Forecasting 22, 2007).
-
-    Returns:
-        Shape (count,): how large an error so many images show by chance.
+    The classifier is right with exactly the probability that it says (consistency
+    resampling, J. Bröcker and L. A. Smith, "Increasing the Reliability of
+    Reliability Diagrams", Weather and Forecasting 22, 2007).
     """
     rng = np.random.default_rng(seed)
     even = np.ones(len(confidence))
@@ -209,12 +181,9 @@ def log_probabilities(scores: Floats) -> Floats:
 def with_temperature(logs: Floats, temperature: float) -> Floats:
     """Divide logits by a temperature: above 1 a classifier becomes less sure.
 
-    Log probabilities are logits less a constant for each image, which the
-    softmax does not see; so where no probability is 0 this is exact.
-
-    Args:
-        logs: Shape (images, classes), log probabilities; so is what is returned.
-        temperature: The divisor.
+    ``logs``, shape (images, classes), are log probabilities; so is what is returned.
+    They are logits less a constant for each image, which the softmax does not see;
+    so where no probability is 0 this is exact.
     """
     scaled = logs / temperature
     scaled = scaled - scaled.max(axis=1, keepdims=True)
@@ -223,28 +192,17 @@ def with_temperature(logs: Floats, temperature: float) -> Floats:
 
 
 def true_class_loss(logs: Floats, truth: Integers) -> Floats:
-    """Return the negative log likelihood of each image, shape (images,).
-
-    Args:
-        logs: Shape (images, classes), log probabilities.
-        truth: Shape (images,), index into the classes.
-    """
+    """Return the negative log likelihood of each image, shape (images,)."""
     return -np.take_along_axis(logs, truth[:, None], axis=1)[:, 0]
 
 
 def fit_temperature(logs: Floats, truth: Integers) -> float | None:
     """Find the temperature of the lowest mean negative log likelihood.
 
-    The likelihood is concave in 1 / temperature, so its slope changes sign
-    once, which is looked for by halving the interval (on a logarithmic scale).
-
-    Args:
-        logs: Shape (images, classes), log probabilities.
-        truth: Shape (images,), index into the classes.
-
-    Returns:
-        The temperature, or None where it is not between ``TEMPERATURES``: where all
-        images are right, the likelihood only grows as it falls.
+    It is None where it is not between ``TEMPERATURES``: where all images are right,
+    the likelihood only grows as it falls. The likelihood is concave in
+    1 / temperature, so its slope changes sign once; the interval around that is
+    halved, on a logarithmic scale.
     """
     low, high = TEMPERATURES
     if _slope(logs, truth, low) <= 0 or _slope(logs, truth, high) >= 0:
@@ -266,7 +224,6 @@ def _slope(logs: Floats, truth: Integers, temperature: float) -> float:
 
 
 def _fit(val: ClassificationResults | None) -> tuple[float | None, str]:
-    """Return the temperature and a sentence on where it comes from."""
     if val is None:
         return None, (
             'No temperature is fitted: that takes predictions on the validation set.'

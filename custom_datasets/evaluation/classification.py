@@ -40,11 +40,11 @@ class _Attribute(TypedDict):
 
 
 class AttributeRow(_Attribute, total=False):
-    """How far an attribute is right; all but accuracy only where it is a number.
+    """How far an attribute is right; only accuracy where its values are not numbers.
 
-    ``within_one`` is the share of images that are off by at most 1. The errors are
-    in the attribute's unit: the mean absolute one of the most probable class, and
-    that of the expected value, the mean of all values weighted by probability.
+    ``within_one`` is the share of images off by at most 1. The errors are in the
+    attribute's unit: the mean absolute one of the most probable class, and that of
+    the mean of all values weighted by probability.
     """
 
     within_one: Interval
@@ -58,14 +58,9 @@ Attributes = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What a classifier decides for each image, and how sure it is.
+    """The most probable class of each image, the first of several equally probable.
 
-    Attributes:
-        classes: How many classes there are.
-        truth: Shape (images,), index into the classes.
-        predicted: Shape (images,), the class of the highest probability, the
-            first one where several are as high.
-        confidence: Shape (images,), that probability.
+    The arrays have shape (images,).
     """
 
     classes: int
@@ -80,11 +75,7 @@ class Decisions:
 
 
 def decide(results: ClassificationResults) -> Decisions:
-    """Take the most probable class of each image.
-
-    Raises:
-        UserError: The scores of an image are not probabilities.
-    """
+    """Take the most probable class; a UserError where scores are not probabilities."""
     scores = results.scores
     sound = (scores >= 0).all(axis=1) & (abs(scores.sum(axis=1) - 1) < _SUM_ERROR)
     if not sound.all():
@@ -99,18 +90,12 @@ def decide(results: ClassificationResults) -> Decisions:
 
 
 def class_scores(decisions: Decisions, weights: Floats) -> Floats:
-    """Return precision, recall and F1 of each class.
+    """Return precision, recall and F1, 0 to 1, of shape (3, classes).
 
     F1 is 2 TP / (2 TP + FP + FN), as C. J. van Rijsbergen, "Information
-    Retrieval" (1979), weighs both the same.
-
-    Args:
-        decisions: All images.
-        weights: Shape (images,), how often each counts.
-
-    Returns:
-        Shape (3, classes), 0 to 1. Precision is NaN for a class that is never
-        predicted, recall and F1 for one without images.
+    Retrieval" (1979), weighs both the same. ``weights``, shape (images,), say how
+    often each image counts. Precision is NaN for a class that is never predicted,
+    recall and F1 for one without images.
     """
     count, correct = decisions.classes, decisions.correct
     true = np.bincount(decisions.truth, weights, count)
@@ -127,7 +112,6 @@ def overall_scores(decisions: Decisions, weights: Floats) -> Floats:
     Balanced accuracy is the mean of the classes' recalls (K. H. Brodersen et
     al., "The Balanced Accuracy and Its Posterior Distribution", ICPR 2010),
     macro F1 that of their F1; classes without images are left out of both.
-    Weights are those of :func:`class_scores`.
     """
     top1 = (weights * decisions.correct).sum() / weights.sum()
     _, recall, f1 = class_scores(decisions, weights)
@@ -137,17 +121,10 @@ def overall_scores(decisions: Decisions, weights: Floats) -> Floats:
 def share_estimate(estimate: Estimate, count: int) -> Estimate:
     """Put an interval around a share of 0 or 1, where resampling sees no spread.
 
-    None of 12 answers is wrong, and so none is in any resample; yet that bears
-    out no more than an accuracy of 73.5 %. The bound is the exact one of
-    C. J. Clopper and E. S. Pearson, "The Use of Confidence or Fiducial Limits",
-    Biometrika 26 (1934).
-
-    Args:
-        estimate: A share with its interval from resampling.
-        count: How many images it is a share of.
-
-    Returns:
-        The same, if it is neither 0 nor 1.
+    If none of 12 answers is wrong, none is in any resample; yet that supports no
+    more than an accuracy of 73.5 %. The bound is the exact one of C. J. Clopper and
+    E. S. Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 26 (1934),
+    for a share of ``count`` images.
     """
     reach = ((1 - LEVEL) / 2) ** (1 / max(count, 1))
     if estimate.value == 1:
@@ -158,13 +135,9 @@ def share_estimate(estimate: Estimate, count: int) -> Estimate:
 
 
 def f1_estimate(estimate: Estimate, count: int) -> Estimate:
-    """Do for F1 what :func:`share_estimate` does for a share.
+    """Do the same for F1, which is 2 J / (1 + J) for the share J = TP / (TP + FP + FN).
 
-    F1 is 2 J / (1 + J), where J is the share TP / (TP + FP + FN).
-
-    Args:
-        estimate: F1 with its interval from resampling.
-        count: TP + FP + FN, the images that are or are said to be of the class.
+    ``count`` is TP + FP + FN.
     """
     if estimate.value not in (0, 1):
         return estimate
@@ -201,10 +174,7 @@ def frequent_confusions(
 def usable_attributes(
     attributes: Attributes | None, classes: Sequence[str]
 ) -> Attributes:
-    """Return the attributes of a ``METAINFO`` that have a value for every class.
-
-    With other classes by an override, an attribute may not fit any more.
-    """
+    """Return the attributes with a value for every class; a config may add classes."""
     return {
         name: values
         for name, values in (attributes or {}).items()
@@ -218,14 +188,7 @@ def attribute_report(
     truth: Integers,
     scores: Floats,
 ) -> list[AttributeRow]:
-    """Evaluate each attribute; the most probable class decides.
-
-    Args:
-        attributes: With a value for every class.
-        classes: Their names, in the order that numbers them.
-        truth: Shape (images,), index into the classes.
-        scores: Shape (images, classes), probabilities.
-    """
+    """Evaluate each attribute from the scores, shape (images, classes)."""
     predicted = scores.argmax(axis=1)
     rows: list[AttributeRow] = []
     for name, values in attributes.items():
@@ -260,5 +223,4 @@ def _means(table: Floats, weights: Floats) -> Floats:
 
 
 def _error(error: Estimate) -> Estimate:
-    """Leave out the interval where there is no error to resample."""
     return Estimate(0.0, np.nan, np.nan) if error.value == 0 else error

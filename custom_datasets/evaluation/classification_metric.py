@@ -26,25 +26,19 @@ ITEMS = ('precision', 'recall', 'f1-score')
 class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
     """Per-class precision, recall and F1 in percent, and a confusion matrix.
 
-    The metrics are ``<item>_<class>`` and ``<item>``, the mean over the classes
-    that have images, and ``confusion_matrix``: a list of rows, one per true class,
-    of counts, one per predicted class. The same is logged as a table.
+    The metrics are ``<item>_<class>``, ``<item>`` (the mean over the classes that
+    have images) and ``confusion_matrix``, a list with a row for each true class and
+    a column for each predicted one. The same is logged as a table.
 
-    A class without an image is NaN and left out of the means, as in
-    :func:`custom_datasets.evaluation.classification.overall_scores`: with zeros
-    for it they would fall with the choice of images. One that has images and is
-    never predicted has a precision of 0.
+    A class without an image is NaN and left out of the means: if it counted as zero,
+    they would depend on the choice of images. One that has images and is never
+    predicted has a precision of 0.
     """
 
     default_prefix = 'classwise'
 
     def compute_metrics(self, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Evaluate all images.
-
-        Args:
-            results: For each image ``pred_score``, of shape (classes,), and
-                ``gt_label``, of shape (1,).
-        """
+        """Return the metrics, from ``pred_score`` (classes,) and ``gt_label`` (1,)."""
         classes = self.dataset_meta['classes']
         scores = torch.stack([result['pred_score'] for result in results])
         target = torch.cat([result['gt_label'] for result in results])
@@ -65,7 +59,6 @@ class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
 def _confusion_table(
     classes: Sequence[str], matrix: Sequence[Sequence[int]], metrics: dict[str, Any]
 ) -> str:
-    """Draw the confusion matrix with each class's precision, recall and F1."""
     width = max(len(name) for name in (*classes, 'true \\ predicted'))
     digits = len(str(max(map(max, matrix))))
     columns = [max(len(name), digits) for name in classes]
@@ -87,10 +80,8 @@ def _confusion_table(
 class SourceMetric(BaseMetric):  # type: ignore[misc]
     """Top-1 and mean recall in percent of the images of each source.
 
-    The sources come from ``sources.txt``
-    (:mod:`custom_datasets.data.origins`). The metrics are ``top1_<source>``
-    and ``recall_<source>``: the mean over the classes that the source has. There
-    are none without such a list.
+    The metrics are ``top1_<source>`` and ``recall_<source>``; there are none without
+    a ``sources.txt`` (:mod:`custom_datasets.data.origins`).
     """
 
     default_prefix = 'source'
@@ -105,7 +96,7 @@ class SourceMetric(BaseMetric):  # type: ignore[misc]
     def compute_metrics(
         self, results: Sequence[tuple[str, int, int]]
     ) -> dict[str, Any]:
-        """Evaluate all images, given as :meth:`process` keeps them."""
+        """Return the metrics, from what :meth:`process` keeps."""
         paths, truth, predicted = zip(*results, strict=True)
         sources = find_sources(paths)
         true, right = np.array(truth), np.equal(truth, predicted)
@@ -122,9 +113,8 @@ class SourceMetric(BaseMetric):  # type: ignore[misc]
 class AttributeMetric(SingleLabelMetric):  # type: ignore[misc]
     """How far each attribute of the classes is right.
 
-    The attributes are those of the data set's ``METAINFO`` that name all classes
-    (:mod:`custom_datasets.evaluation.classification`). The metrics are
-    ``<attribute>_accuracy`` and, where values are numbers,
+    The attributes are those of the data set's ``METAINFO`` that name all classes.
+    The metrics are ``<attribute>_accuracy`` and, where values are numbers,
     ``<attribute>_within_one``, both in percent, and in the unit of the values
     ``<attribute>_error`` (the mean absolute one) with its 95 % interval from
     ``<attribute>_error_low`` to ``..._high``, and ``<attribute>_expected_error``.
@@ -133,12 +123,7 @@ class AttributeMetric(SingleLabelMetric):  # type: ignore[misc]
     default_prefix = 'attribute'
 
     def compute_metrics(self, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Evaluate all images.
-
-        Args:
-            results: For each image ``pred_score``, of shape (classes,), and
-                ``gt_label``, of shape (1,).
-        """
+        """Return the metrics, from ``pred_score`` (classes,) and ``gt_label`` (1,)."""
         classes = self.dataset_meta['classes']
         declared = self.dataset_meta.get('attributes')
         attributes = usable_attributes(declared, classes)

@@ -42,7 +42,7 @@ _MOST_CONFUSIONS = 10
 
 
 class ImageCount(TypedDict):
-    """What a set holds."""
+    """How many images a set has."""
 
     images: int
 
@@ -73,11 +73,7 @@ class ConfusedClasses(TypedDict):
 
 
 class ClassifiedImage(TypedDict):
-    """An image: its key, path, index in the test set, and what is said of it.
-
-    ``confidence`` is the probability of the predicted class, ``probability`` that
-    of the true one.
-    """
+    """An image; ``confidence`` is the predicted class's, ``probability`` the true's."""
 
     image: str
     path: str
@@ -98,10 +94,8 @@ class Mistakes(TypedDict):
 class ClassificationReport(ImageCount):
     """Everything that is measured of a classifier on a test set, ready for JSON.
 
-    Shares are 0 to 1, labels are names. ``unsure`` are images that are right, the
-    least sure first; ``typical`` is the surest image of each class that is right.
-    ``validation`` is None without such a set; then there is no temperature and no
-    threshold.
+    Shares are 0 to 1, labels are names. ``unsure`` are right images, the least sure
+    first; ``typical`` is the surest right image of each class.
     """
 
     task: Literal['classification']
@@ -125,18 +119,12 @@ def classification_report(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ClassificationReport:
-    """Measure everything.
+    """Measure everything on the test set.
 
-    Args:
-        test: The test set, which everything is measured on.
-        val: The validation set, where the temperature and the thresholds are
-            chosen. Without it there are none.
-        resamples: How often to resample images for the intervals.
-        seed: Of the resamples.
+    The validation set chooses temperature and thresholds; without it there are none.
 
     Raises:
-        UserError: Scores are not probabilities, or the two sets have different
-            classes.
+        UserError: Scores are not probabilities, or the sets have different classes.
     """
     require_same_classes(test, val)
     decisions = decide(test)
@@ -186,10 +174,7 @@ def overall_estimates(decisions: Decisions, resamples: int, seed: int) -> Overal
 
 
 def _mean_estimate(mean: Estimate) -> Estimate:
-    """Leave out the interval where there is no mistake, or nothing else, to resample.
-
-    For a mean over classes there is no exact bound as for a share.
-    """
+    """Leave out the interval of 0 or 1: a mean over classes has no exact bound."""
     return Estimate(mean.value, np.nan, np.nan) if mean.value in (0, 1) else mean
 
 

@@ -70,7 +70,7 @@ class ObjectCounts(TypedDict):
 
 
 class SetCounts(ObjectCounts):
-    """What a set holds."""
+    """How many images, objects and predictions a set has."""
 
     images: int
 
@@ -102,22 +102,14 @@ class OperatingPoint(TypedDict):
 
 
 class ChosenPoint(OperatingPoint):
-    """The same at one threshold.
-
-    ``chosen_f1`` is F1 on the set that it was chosen on; None where a class had
-    to take the overall threshold.
-    """
+    """An operating point; no ``chosen_f1`` where a class took the overall threshold."""
 
     threshold: float
     chosen_f1: float | None
 
 
 class Thresholds(TypedDict):
-    """The thresholds to deploy.
-
-    ``chosen_on`` is ``'default'`` where nothing is found. ``together`` are all
-    classes, each at its own threshold.
-    """
+    """The thresholds to deploy, ``'default'`` where there was nothing to choose on."""
 
     chosen_on: Literal['validation', 'test', 'default']
     iou: float
@@ -128,10 +120,9 @@ class Thresholds(TypedDict):
 
 
 class Confusion(TypedDict):
-    """A row of ``counts`` for each true class, a column for each predicted one.
+    """Counts by true (rows) and predicted class (columns), the last is background.
 
-    The last of ``names`` is background: its row holds false alarms, its column
-    missed objects.
+    Its row holds false alarms, its column missed objects.
     """
 
     threshold: float
@@ -161,8 +152,7 @@ class DetectionReport(SetCounts):
     """Everything that is measured of a detector on a test set, ready for JSON.
 
     Scores, IoUs and shares are 0 to 1, boxes zero-based ``xyxy`` in pixels; numbers
-    are rounded to six digits. Lists called ``per_class`` have the order of
-    ``classes``. ``validation`` is None without such a set.
+    are rounded to six digits. ``per_class`` lists have the order of ``classes``.
     """
 
     task: Literal['detection']
@@ -187,14 +177,9 @@ def detection_report(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> DetectionReport:
-    """Measure everything.
+    """Measure everything, with thresholds chosen on the validation set.
 
-    Args:
-        test: The test set, which everything is measured on.
-        val: The validation set, which thresholds are chosen on; without it the
-            test set, which flatters them.
-        resamples: How often images are drawn anew for intervals.
-        seed: Of the drawing.
+    Without one they are chosen on the test set, which flatters them.
 
     Raises:
         UserError: The sets have different classes.
@@ -260,12 +245,10 @@ def _metrics(
 ) -> _Metrics:
     """Prepare all metrics for any weights of the images.
 
-    Returns:
-        A function whose arrays are ``area_ap50`` (1 + classes,), ``coco`` (6,),
-        ``coco_ap`` (ranges, classes), and rates, where the first axis is
-        precision, recall and F1: ``overall`` (3,), ``per_class`` (3, classes),
-        ``together`` (3,); and ``size_recall`` (sizes, 1 + classes), all classes
-        first.
+    The function returns ``area_ap50`` (1 + classes,), ``coco`` (6,), ``coco_ap``
+    (ranges, classes), ``size_recall`` (sizes, 1 + classes), all classes first, and
+    precision, recall and F1 along the first axis of ``overall`` (3,), ``per_class``
+    (3, classes) and ``together`` (3,).
     """
     same = np.full(len(results.classes), choices.overall.threshold)
     overall = count(results, matching, same).sum(axis=2)
@@ -313,7 +296,6 @@ def _set_counts(results: DetectionResults) -> SetCounts:
 
 
 def _object_counts(results: DetectionResults, label: int | None = None) -> ObjectCounts:
-    """Count the objects and predictions of a class; of all classes without one."""
     truth, predicted = results.truth, results.predicted
     own = slice(None) if label is None else truth.label == label
     own_predicted = slice(None) if label is None else predicted.label == label
@@ -397,7 +379,6 @@ def _range(low: float, high: float) -> list[float | None]:
 
 
 def _plain(value: Any) -> Any:
-    """Round to six digits and put None for NaN."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -3,8 +3,8 @@
 After D. Bolya, S. Foley, J. Hays and J. Hoffman, "TIDE: A General Toolbox for
 Identifying Object Detection Errors", ECCV 2020: each kind is repaired alone,
 and what the average precision then gains is what the kind costs. Here that is
-area-AP50 and its matching. The confusion of classes and the images where most
-goes wrong are told at the deployed threshold.
+area-AP50 and its matching. The confusion of classes and the worst images are
+those at the deployed threshold.
 """
 
 from dataclasses import dataclass
@@ -40,11 +40,7 @@ _CLASS, _LOCALISATION, _BOTH, _DUPLICATE, _BACKGROUND = range(5)
 
 
 class ErrorCost(TypedDict):
-    """How often a mistake is made, and what it costs.
-
-    A prediction counts in its own class, a missed object in its class. ``dap`` is
-    the gain of the (mean) area-AP50 without it; None without objects.
-    """
+    """How often a mistake is made, and the area-AP50 that is gained without it."""
 
     count: int
     dap: float | None
@@ -79,8 +75,7 @@ class ImagePlace(TypedDict):
 class TrueBox(TypedDict):
     """An annotated box: found, missed, confused or ignored at the threshold.
 
-    ``taken_for`` is the class of the prediction on it, and ``score`` how sure that
-    is, from ``RankedImages.lowest`` on; None where there is none.
+    ``taken_for`` and ``score`` are those of the prediction on it, if there is one.
     """
 
     label: str
@@ -128,15 +123,9 @@ class RankedImages(TypedDict):
 class Verdicts:
     """What each box turned out to be, whatever its class.
 
-    Attributes:
-        threshold: The lowest score that is kept.
-        correct: Shape (predictions,), on an object of its class.
-        confused: Shape (predictions,), on an object of another class.
-        false: Shape (predictions,), on no object.
-        dropped: Shape (predictions,), below the threshold.
-        missed: Shape (objects,), without a prediction.
-        mistaken: Shape (objects,), with a confused prediction.
-        truth: Shape (predictions,), index of the object that each is on; -1: none.
+    Predictions are ``correct``, ``confused`` (on an object of another class), ``false``
+    or ``dropped`` (below the threshold), objects ``missed`` or ``mistaken`` (confused).
+    ``truth``, shape (predictions,), is the object that each is on; -1 for none.
     """
 
     threshold: float
@@ -163,12 +152,6 @@ def box_errors(
     is not found into a right one and drops the others; all other false
     positives are dropped; missed objects are no longer counted. A class of
     which every object was missed then has an AP of 1.
-
-    Args:
-        results: Truth and predictions.
-        overlaps: Of them.
-        matching: Of each class by itself.
-        threshold: The lowest score that is deployed.
     """
     truth, predicted = results.truth, results.predicted
     classes = len(results.classes)
@@ -244,13 +227,7 @@ def judge(results: DetectionResults, overlaps: Overlaps, threshold: float) -> Ve
 
 
 def confusion_matrix(results: DetectionResults, verdicts: Verdicts) -> Integers:
-    """Count true against predicted classes.
-
-    Returns:
-        Shape (classes + 1, classes + 1), a row for each true class, a column
-        for each predicted one. Background comes last: its row holds false
-        alarms, its column missed objects.
-    """
+    """Count true (rows) against predicted classes (columns), background last."""
     truth, predicted = results.truth, results.predicted
     background = len(results.classes)
     on_object = verdicts.correct | verdicts.confused
@@ -271,16 +248,11 @@ def rank_images(
 ) -> RankedImages:
     """List the images with most mistakes, and those with fewest.
 
-    Mistakes are missed objects, false alarms and confused classes. Of as many
-    mistakes F1 decides, where a confusion is both missed and false; then the
-    number of mistakes that could be, which is objects found; then the order
-    of the results. The worst all have a mistake, the best all have an object
-    that is found.
-
-    Args:
-        results: Truth and predictions.
-        verdicts: From the deployed threshold on.
-        unsure: From a lower one on, for the boxes that are listed.
+    Mistakes are missed objects, false alarms and confused classes. Ties are decided
+    by F1, where a confusion is both missed and false; then by the objects found;
+    then by the order of the results. The worst all have a mistake, the best all
+    have an object that is found. The boxes listed come from ``unsure``, verdicts at
+    a lower threshold.
     """
     images = len(results.images)
     boxes = {
@@ -319,7 +291,7 @@ def rank_images(
 
 
 def image_place(results: DetectionResults, index: int) -> ImagePlace:
-    """Say which image it is."""
+    """Return key, path, index and size of an image."""
     image = results.images[index]
     return {
         'image': image.key,
@@ -363,7 +335,6 @@ def _sort_out(
 
 
 def _best(pairs: Overlaps, size: int) -> _Best:
-    """Return the pair of each prediction that overlaps most, the first of equals."""
     order = np.lexsort((pairs.truth, -pairs.iou, pairs.predicted))
     rows, first = np.unique(pairs.predicted[order], return_index=True)
     best = _Best(np.zeros(size), np.full(size, -1))
@@ -373,17 +344,13 @@ def _best(pairs: Overlaps, size: int) -> _Best:
 
 
 def _left(ignore: Flags, objects: Integers, rows: Flags) -> Flags:
-    """Return the objects that count and that none of these predictions is on."""
     left = ~ignore
     left[objects[rows]] = False
     return left
 
 
 def _first_on_each(wrong: Flags, target: Integers, unfound: Flags) -> Flags:
-    """Choose the most confident of those wrong on each object that is not found.
-
-    In an image predictions come by descending score, so that is the first.
-    """
+    """Choose the first, so the most confident, wrong one on each object not found."""
     rows = np.flatnonzero(wrong)
     rows = rows[unfound[target[rows]]]
     _, first = np.unique(target[rows], return_index=True)

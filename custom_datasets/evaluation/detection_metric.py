@@ -21,11 +21,6 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
     The devkit's boxes name their last pixel, so there a width is ``xmax - xmin
     + 1``, which stock ``VOCMetric`` repeats. The boxes of this package's data sets
     end behind their last pixel, so the same width is ``x2 - x1`` here.
-
-    Args:
-        iou_thr: A prediction matches a box from this IoU on.
-        **kwargs: ``collect_device`` and ``prefix`` of
-            :class:`mmengine.evaluator.BaseMetric`.
     """
 
     def __init__(self, iou_thr: float = 0.5, **kwargs: Any) -> None:
@@ -34,12 +29,7 @@ class ClasswiseVOCMetric(VOCMetric):  # type: ignore[misc]
         self.iou_thr = iou_thr
 
     def compute_metrics(self, results: Sequence[Any]) -> dict[str, float]:
-        """Evaluate all images.
-
-        Args:
-            results: For each image its annotations and, for each class, an
-                array of shape (boxes, 5): ``xyxy`` in pixels and the score.
-        """
+        """Return the metrics; predictions by class are (boxes, 5): ``xyxy``, score."""
         annotations, predictions = zip(*results, strict=True)
         classes = self.dataset_meta['classes']
         logger = MMLogger.get_current_instance()

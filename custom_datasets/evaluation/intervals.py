@@ -56,12 +56,7 @@ class Estimate(NamedTuple):
 
 
 def resample(images: int, count: int = RESAMPLES, seed: int = 0) -> Iterator[Integers]:
-    """Draw as many images as there are, with replacement, again and again.
-
-    Yields:
-        Shape (images,): how often each image was drawn. The same seed draws the
-        same ones, in this run and in another.
-    """
+    """Yield how often each image is drawn, shape (images,), the same for one seed."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         drawn = rng.integers(images, size=images)
@@ -69,13 +64,7 @@ def resample(images: int, count: int = RESAMPLES, seed: int = 0) -> Iterator[Int
 
 
 def estimate(value: float, resampled: Floats) -> Estimate:
-    """Put the interval around a metric.
-
-    Args:
-        value: The metric on all images.
-        resampled: Shape (resamples,), the metric on each; NaN where it is not
-            defined, which is left out.
-    """
+    """Put the interval of ``resampled`` metrics around a value, NaN left out."""
     defined = resampled[~np.isnan(resampled)]
     if np.isnan(value) or not len(defined):
         return Estimate(value, np.nan, np.nan)
@@ -90,16 +79,9 @@ def bootstrap(
     count: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Estimate]:
-    """Estimate metrics with their intervals.
+    """Estimate metrics with intervals, from a function of the images' weights.
 
-    Args:
-        metric: Maps weights of images, shape (images,), to metrics, shape (metrics,).
-        images: How many there are.
-        count: How many resamples.
-        seed: See :func:`resample`.
-
-    Returns:
-        One per metric.
+    It maps shape (images,) to shape (metrics,).
     """
     values = metric(np.ones(images))
     rows = [metric(weights.astype(float)) for weights in resample(images, count, seed)]

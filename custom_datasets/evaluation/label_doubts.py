@@ -13,14 +13,13 @@ SHOWN = 12
 """Doubts of each kind."""
 
 HIGH_RECALL = 0.9
-"""Where this share of a class is found, its boxes that nothing is near are doubted."""
+"""Boxes without any prediction are doubted if this share of their class is found."""
 
 
 class LabelDoubt(ImagePlace):
-    """An annotation to look at: unlabelled, other-class or unsupported.
+    """An annotation to look at, with the box and score of what contradicts it.
 
-    ``sure`` is the score of the prediction that contradicts it, or the share of
-    its class that is found. ``box`` is the predicted one, if there is one.
+    ``sure`` is that score or, where it is unsupported, the share of its class found.
     """
 
     kind: str
@@ -39,24 +38,15 @@ def label_doubts(
     matching: Matching,
     thresholds: Floats,
 ) -> list[LabelDoubt]:
-    """List annotations to look at, the surest doubts first.
+    """List at most ``SHOWN`` doubtful annotations of each kind, the surest first.
 
-    ``unlabelled``: a prediction where no annotated box of any class, not even
-    an ignored one, has an IoU of 0.1. ``other-class``: one whose IoU is at
-    least 0.5 with boxes of other classes only, where no prediction of the
-    annotated class is as confident. ``unsupported``: a box
-    with which no prediction of any class and score has an IoU of 0.1, though
-    90 % or more of its class are found. A prediction is believed if it is as
-    confident as the better half of those of its class that are right.
-
-    Args:
-        results: Truth and predictions.
-        overlaps: Of them.
-        matching: Of each class by itself.
-        thresholds: Shape (classes,), the deployed ones; what is below is not right.
-
-    Returns:
-        No more than ``SHOWN`` of each kind, one for each place.
+    ``unlabelled``: a prediction where no annotated box of any class, ignored or
+    not, has an IoU of 0.1. ``other-class``: a prediction with an IoU of at least
+    0.5 with boxes of other classes only, where none of the annotated class is as
+    confident. ``unsupported``: a box that no prediction overlaps with an IoU of
+    0.1, though 90 % or more of its class are found. A prediction is believed if
+    its score is at least the median of the right ones of its class, those from
+    the deployed ``thresholds``, shape (classes,), on.
     """
     confident = _confident(results, matching, thresholds)
     doubts = [
@@ -177,7 +167,6 @@ def _contradiction(
 def _confident(
     results: DetectionResults, matching: Matching, thresholds: Floats
 ) -> Floats:
-    """Return the median score of what is right, infinite where nothing is."""
     label, score = results.predicted.label, results.predicted.score
     right = matching.found & (score >= thresholds[label])
     scores = [score[right & (label == number)] for number in range(len(thresholds))]
@@ -185,7 +174,6 @@ def _confident(
 
 
 def _believed(results: DetectionResults, rows: Flags, confident: Floats) -> Integers:
-    """Return those of the rows that are confident enough, most confident first."""
     score = results.predicted.score
     believed = np.flatnonzero(rows & (score >= confident[results.predicted.label]))
     return believed[np.argsort(-score[believed], kind='stable')]

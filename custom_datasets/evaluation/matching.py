@@ -1,8 +1,7 @@
 """Which prediction finds which annotated box.
 
-Matching is done once and doesn't depend on how often an image is drawn, so
-resampling images needs none. Predictions are tried by descending score; those
-of one score in the order of the results.
+Matching doesn't depend on how often an image is drawn, so it is done once.
+Predictions are tried by descending score, equal ones in the order of the results.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from custom_datasets.evaluation.results import DetectionResults, Flags, Floats, Integers
 
 IOU = 0.5
-"""From here on a prediction finds a box, but for COCO's stricter thresholds."""
+"""From this IoU on a prediction finds a box, except at COCO's stricter ones."""
 
 LOWEST_IOU = 0.1
 """Pairs that overlap less are not kept: up to here a box is on background."""
@@ -43,14 +42,9 @@ _ROUNDING = 1e-3
 class Overlaps:
     """Pairs of a prediction and an annotated box, of any class, in one image.
 
-    Attributes:
-        predicted: Shape (pairs,), index into the predictions, ascending.
-        truth: Shape (pairs,), index into the annotated boxes, ascending for
-            each prediction.
-        iou: Shape (pairs,), intersection over union, at least ``LOWEST_IOU``, or
-            less where the annotated box is ignored.
-        inside: Shape (pairs,), share of the prediction inside the annotated
-            box, at least ``LOWEST_IOU``.
+    ``predicted`` and, for each prediction, ``truth`` are ascending indices. ``iou`` and
+    ``inside``, the share of the prediction inside the box, are at least
+    ``LOWEST_IOU``; an IoU may be less where the box is ignored. All are (pairs,).
     """
 
     predicted: Integers
@@ -67,13 +61,10 @@ class Overlaps:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What each prediction is at one IoU.
+    """What each prediction is at one IoU; both arrays have shape (predictions,).
 
-    Attributes:
-        truth: Shape (predictions,), index of the annotated box that it finds;
-            -1 for none.
-        ignored: Shape (predictions,), whether it counts neither as right nor
-            as wrong, since it lies on an ignored box.
+    ``truth`` is the index of the annotated box that it finds, -1 for none. On an
+    ``ignored`` box it is neither right nor wrong.
     """
 
     truth: Integers
@@ -95,7 +86,7 @@ class CocoMatching:
             counts as wrong: its own size is in the range.
         rows: Shape (candidates,), index of the predictions that may match.
         found: Shape (candidates, IoUs), whether it finds a positive box.
-        ignored: Shape (candidates, IoUs), whether it takes a box that is none.
+        ignored: Shape (candidates, IoUs), whether it takes a box that is not one.
     """
 
     positive: Flags
@@ -164,10 +155,9 @@ def match_classwise(results: DetectionResults, overlaps: Overlaps) -> Matching:
 def match_any_class(
     results: DetectionResults, overlaps: Overlaps, threshold: float
 ) -> Matching:
-    """Match what is predicted from a score on at IoU 0.5, whatever its class.
+    """Match predictions from a score on at IoU 0.5, whatever their class.
 
-    Each prediction takes the free box that it overlaps most, one of its own
-    class where two overlap alike.
+    Each takes the free box that it overlaps most; of two alike, that of its class.
     """
     truth, predicted = results.truth, results.predicted
     kept = predicted.score[overlaps.predicted] >= threshold
@@ -224,7 +214,6 @@ def of_size(box: Floats, size: str) -> Flags:
 
 
 def _pairs(results: DetectionResults, rows: Integers, columns: Integers) -> Overlaps:
-    """Compare the predictions ``rows`` with the annotated boxes ``columns``."""
     ours, theirs = results.predicted.box, results.truth.box
     spans: list[Floats] = []
     for axis in (0, 1):
@@ -266,17 +255,12 @@ def _match_greedily(
 ) -> tuple[Integers, NDArray[np.int32]]:
     """Let each prediction take the first free box that it prefers.
 
-    The first prediction of every group takes its box, then the second of
-    every group, and so on: one step for all images.
-
-    Args:
-        overlaps: Pairs, those of a prediction together, the preferred first.
-        group: Shape (predictions,); predictions of different groups never
-            want the same box.
-        iou: Shape (pairs,), compared with the thresholds.
-        thresholds: Shape (thresholds,); each is matched by itself.
-        last: Shape (boxes,), boxes taken only if no other can be.
-        shared: Shape (boxes,), boxes that any number of predictions can take.
+    The first prediction of every group takes its box, then the second of every
+    group, and so on: one step for all images. Predictions of different groups,
+    shape (predictions,), never want the same box. The pairs of a prediction are
+    together, the preferred first; their IoUs, shape (pairs,), are compared with each
+    threshold by itself. ``last`` boxes, shape (boxes,), are taken only if no other
+    can be, ``shared`` ones by any number of predictions.
 
     Returns:
         The predictions that are in a pair, ascending, and what they take at
@@ -302,7 +286,7 @@ def _match_greedily(
 
 
 def _count_before(values: Integers) -> Integers:
-    """Return how many of the same value stand before each, of shape (values,)."""
+    """Return how many of the same value come before each, of shape (values,)."""
     order = np.argsort(values, kind='stable')
     ordered = values[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))

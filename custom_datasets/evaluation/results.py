@@ -1,7 +1,7 @@
 """Truth and predictions as flat arrays, and the files of ``tools/test.py --out``.
 
-All that is measured is measured on these. Nothing here needs mmdet, mmpretrain or
-torch (but what is in a file).
+Everything is measured on these. Nothing here needs mmdet, mmpretrain or torch
+(except what is in a file).
 """
 
 import pickle
@@ -26,13 +26,9 @@ Samples = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """One evaluated image.
+    """One evaluated image; ``key`` tells it from all others in any run.
 
-    Attributes:
-        key: Tells it from all others in any run: the name in its list, or the path
-            below the data root.
-        path: Path of the image file.
-        size: Width and height in pixels; None where the predictions don't say.
+    ``size`` is width and height in pixels.
     """
 
     key: str
@@ -42,15 +38,10 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True)
 class TruthBoxes:
-    """All annotated objects of a test set.
+    """All annotated objects of a test set, ordered by image.
 
-    Attributes:
-        image: Shape (objects,), index into the images, ascending.
-        label: Shape (objects,), index into the classes.
-        box: Shape (objects, 4), zero-based ``xyxy`` in pixels of the original
-            image; a box ends behind its last pixel.
-        ignore: Shape (objects,), whether it counts neither as found nor as
-            missed (VOC's ``difficult``).
+    Boxes are (objects, 4), zero-based ``xyxy`` in pixels of the original image, and end
+    behind their last pixel. ``ignore`` (VOC's ``difficult``): neither found nor missed.
     """
 
     image: Integers
@@ -61,14 +52,7 @@ class TruthBoxes:
 
 @dataclass(frozen=True, slots=True)
 class PredictedBoxes:
-    """All predicted objects of a test set.
-
-    Attributes:
-        image: Shape (predictions,), index into the images, ascending.
-        label: Shape (predictions,), index into the classes.
-        box: Shape (predictions, 4), as in :class:`TruthBoxes`.
-        score: Shape (predictions,), 0 to 1; descending within each image.
-    """
+    """All predicted objects, ordered by image and then by descending score."""
 
     image: Integers
     label: Integers
@@ -110,14 +94,7 @@ class DetectionResults:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationResults:
-    """The true class and the predicted probabilities of each image.
-
-    Attributes:
-        classes: Their names, in the order that numbers them.
-        images: All images.
-        truth: Shape (images,), index into the classes.
-        scores: Shape (images, classes), probabilities: each row sums to 1.
-    """
+    """True classes, shape (images,), and probabilities, shape (images, classes)."""
 
     classes: tuple[str, ...]
     images: tuple[ImageInfo, ...]
@@ -137,11 +114,7 @@ Results = DetectionResults | ClassificationResults
 
 
 def read_results(path: str, classes: Sequence[str] | None = None) -> Results:
-    """Read a file of predictions, with the truth that is in it.
-
-    Args:
-        path: What ``tools/test.py --out`` wrote.
-        classes: Names of the classes; ``0``, ``1``, ... if None.
+    """Read predictions and truth; unnamed classes are called ``0``, ``1``, ...
 
     Raises:
         UserError: It cannot be read, has no truth, or a label has no name.
@@ -202,11 +175,8 @@ def detection_results(
 ) -> DetectionResults:
     """Put a detector's predictions and the truth into arrays.
 
-    Args:
-        samples: Each with ``pred_instances`` (``bboxes``, ``scores``,
-            ``labels``) and ``instances``, the truth, as mmdet's data sets have
-            it; this package's configs pack it (``meta_keys``).
-        classes: Names of the classes; ``0``, ``1``, ... if None.
+    The truth is mmdet's ``instances``, which this package's configs pack
+    (``meta_keys``).
 
     Raises:
         UserError: There is no truth, or a label has no name.
@@ -253,11 +223,7 @@ def detection_results(
 def classification_results(
     samples: Samples, classes: Sequence[str] | None = None
 ) -> ClassificationResults:
-    """Put a classifier's probabilities and the truth into arrays.
-
-    Args:
-        samples: Each with ``pred_score`` and ``gt_label``.
-        classes: Names of the classes; ``0``, ``1``, ... if None.
+    """Put ``pred_score`` and ``gt_label`` of a classifier's samples into arrays.
 
     Raises:
         UserError: There is no truth, or not one name per class.
@@ -313,7 +279,7 @@ def align(first: Results, second: Results) -> tuple[Results, Results]:
 
 
 def require_same_classes(test: Results, val: Results | None) -> None:
-    """Raise a UserError where a validation set is not of the test set's classes."""
+    """Raise a UserError where validation and test set have different classes."""
     if val is not None and val.classes != test.classes:
         raise UserError(
             f'validation has the classes {", ".join(val.classes)}, but the test set '
@@ -375,5 +341,4 @@ def _names(classes: Sequence[str] | None, largest: int) -> tuple[str, ...]:
 
 
 def _array(value: Any) -> Floats:
-    """Read a tensor, an array or a list."""
     return np.asarray(value, dtype=np.float64)

@@ -26,11 +26,7 @@ FEWEST = 20
 
 
 class SetRow(TypedDict):
-    """The metric on a set, or on one source of it.
-
-    The first row of a set is all of it; others follow where it has several
-    sources. ``sources`` are the names in ``sources.txt`` of all that is in it.
-    """
+    """The metric on a whole set, the first of its rows, or on one source of it."""
 
     set: str
     sources: list[str]
@@ -51,16 +47,7 @@ def compare_sets(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> SetComparison:
-    """Measure each set, and each source in it.
-
-    Args:
-        sets: Results by the name of the set; None where there are none.
-        resamples: How often to resample images for the intervals.
-        seed: Of the resamples.
-
-    Raises:
-        UserError: A list of sources cannot be read.
-    """
+    """Measure each set and each source in it; a UserError where its list is broken."""
     metric: Literal['top1', 'area_ap50'] = 'top1'
     rows: list[SetRow] = []
     for set_name, results in sets.items():

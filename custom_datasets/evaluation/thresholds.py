@@ -28,11 +28,7 @@ SIZES = tuple(name for name in RANGES if name != 'all')
 
 
 class PrecisionRecall(TypedDict):
-    """The interpolated curve, whose area is area-AP50.
-
-    No more than ``POINTS`` of the true positives; ``precision`` is the best from
-    that recall on.
-    """
+    """The interpolated curve at up to ``POINTS`` true positives; its area is the AP."""
 
     recall: list[float]
     precision: list[float]
@@ -40,7 +36,7 @@ class PrecisionRecall(TypedDict):
 
 
 class Curve(TypedDict):
-    """What is kept from each threshold on; None where nothing is left."""
+    """Rates of what is kept from each threshold on; None where they are not defined."""
 
     f1: list[float | None]
     precision: list[float | None]
@@ -63,7 +59,7 @@ class Curves(TypedDict):
 
 
 class Rates(NamedTuple):
-    """Shares, NaN where there is nothing to have a share of."""
+    """Shares, NaN where they are shares of nothing."""
 
     precision: Floats
     recall: Floats
@@ -72,13 +68,7 @@ class Rates(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Predictions that count, most confident first, against their objects.
-
-    Attributes:
-        score: Shape (predictions,), descending.
-        found: Shape (predictions,), whether each is right.
-        objects: How many there are to find.
-    """
+    """Predictions that count, by descending score, and the number of objects."""
 
     score: Floats
     found: Flags
@@ -156,10 +146,7 @@ def curves(results: DetectionResults, matching: Matching) -> Curves:
 
 
 def choose(results: DetectionResults, matching: Matching) -> Choices:
-    """Choose the thresholds on a set, such as the validation set.
-
-    A class in which nothing is found gets the overall threshold.
-    """
+    """Choose the thresholds; a class in which nothing is found gets the overall one."""
     overall = best_threshold(ranked(results, matching)) or Choice(DEFAULT, np.nan)
     fallback = Choice(overall.threshold, np.nan)
     return Choices(
@@ -191,15 +178,9 @@ def best_threshold(ranking: Ranked) -> Choice | None:
 def count(
     results: DetectionResults, matching: Matching, thresholds: Floats
 ) -> Integers:
-    """Count what is right, what is wrong and what there is to find.
+    """Count found, false and objects: shape (images, 3, classes).
 
-    Args:
-        results: Truth and predictions.
-        matching: Of each class by itself.
-        thresholds: Shape (classes,), the lowest score that is kept.
-
-    Returns:
-        Shape (images, 3, classes): found, false, objects.
+    ``thresholds``, shape (classes,), are the lowest scores that are kept.
     """
     truth, predicted = results.truth, results.predicted
     kept = predicted.score >= thresholds[predicted.label]
@@ -216,11 +197,7 @@ def count(
 def count_sizes(
     results: DetectionResults, matching: Matching, threshold: float
 ) -> Integers:
-    """Count what is found and what there is to find, for each range of size.
-
-    Returns:
-        Shape (images, 2, sizes, classes): found, objects, in the order of ``SIZES``.
-    """
+    """Count found and objects by ``SIZES``: shape (images, 2, sizes, classes)."""
     truth = results.truth
     found = np.zeros(len(truth.image), dtype=bool)
     kept = matching.found & (results.predicted.score >= threshold)
@@ -236,7 +213,6 @@ def count_sizes(
 
 
 def _curve(ranking: Ranked) -> Curve:
-    """Return F1, precision and recall of what scores at least each threshold."""
     kept = np.searchsorted(-ranking.score, -THRESHOLDS, side='right')
     found = np.append(0, np.cumsum(ranking.found))[kept].astype(float)
     values = rates(found, kept - found, np.full(len(kept), float(ranking.objects)))
@@ -272,7 +248,6 @@ def _share(part: Floats, whole: Floats) -> Floats:
 
 
 def _table(image: Integers, label: Integers, shape: tuple[int, int]) -> Integers:
-    """Count boxes by image and class."""
     cells = np.bincount(image * shape[1] + label, minlength=shape[0] * shape[1])
     return cells.reshape(shape)
 
