@@ -13,8 +13,8 @@ from custom_datasets.data.config_sources import Source
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.problems import Finding, refused
 from custom_datasets.errors import UserError
-from custom_datasets.recipes import asks_from_scratch
 from custom_datasets.settings import SETTINGS
+from custom_datasets.settings.training import asks_from_scratch
 
 _BY_PLUGIN = tuple(setting.name for setting in SETTINGS)
 # What mmengine's Runner.from_cfg and the stock scripts read (mmengine 0.10).

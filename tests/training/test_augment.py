@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets.recipes import GROUPS
+from custom_datasets.settings.training import GROUPS
 from custom_datasets.training.augment import OneOfEachGroup
 
 ARROW = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)

@@ -11,9 +11,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from custom_datasets import dataset_settings, recipes
 from custom_datasets.config import read_config, require_sections
 from custom_datasets.errors import ConfigError
+from custom_datasets.settings import data_sets, training
 
 
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
@@ -59,7 +59,7 @@ def apply_settings(cfg: Config) -> None:
 
 def apply_data_settings(cfg: Config) -> None:
     """Carry out those of the settings that need neither torch nor a model."""
-    dataset_settings.forget_inherited_root(cfg)
+    data_sets.forget_inherited_root(cfg)
     _apply(cfg, on_data=True)
 
 
@@ -94,67 +94,67 @@ SETTINGS = (
         'dataset_base',
         'FILE',
         'replaces the data sets of a whole upstream config by those of a base',
-        dataset_settings.place_dataset,
+        data_sets.place_dataset,
         on_data=True,
     ),
     Setting(
         'data_root',
         'DIR',
         'moves the train, val and test sets at once',
-        dataset_settings.move_data,
+        data_sets.move_data,
         on_data=True,
     ),
     Setting(
         'fold',
         'K',
         'uses the lists of one fold',
-        dataset_settings.take_fold,
+        data_sets.take_fold,
         on_data=True,
     ),
     Setting(
         'classes',
         'NAMES or FILE',
         'other classes, for data sets and heads; a file has one per line',
-        dataset_settings.set_classes,
+        data_sets.set_classes,
         on_data=True,
     ),
     Setting(
         'ignore_classes',
         'NAMES',
         'annotated classes that all data sets leave out on purpose',
-        dataset_settings.ignore_classes,
+        data_sets.ignore_classes,
         on_data=True,
     ),
     Setting(
         'image_scale',
         'W,H or N',
         'size in pixels that all pipelines resize images to, in training and test',
-        dataset_settings.set_image_scale,
+        data_sets.set_image_scale,
         on_data=True,
     ),
     Setting(
         'loss',
-        ' or '.join(recipes.LOSSES),
+        ' or '.join(training.LOSSES),
         'the loss of a classifier',
-        recipes.set_loss,
+        training.set_loss,
     ),
     Setting(
         'mix',
-        ' or '.join(recipes.MIXES),
+        ' or '.join(training.MIXES),
         'mixes the images of a batch, and their labels, for a classifier',
-        recipes.set_mix,
+        training.set_mix,
     ),
     Setting(
         'sampling',
-        ' or '.join(recipes.SAMPLINGS),
+        ' or '.join(training.SAMPLINGS),
         'shows rare classes more often; the second is for detectors too',
-        recipes.set_sampling,
+        training.set_sampling,
     ),
     Setting(
         'augment',
-        ','.join(recipes.GROUPS),
+        ','.join(training.GROUPS),
         'Albumentations for a classifier: one transform of each group you name',
-        recipes.set_augment,
+        training.set_augment,
     ),
     Setting(
         'colour_is_class',
@@ -165,7 +165,7 @@ SETTINGS = (
         'from_scratch',
         'True or False',
         'random weights: nothing downloaded, nothing frozen, batch norm trained',
-        recipes.start_from_scratch,
+        training.start_from_scratch,
     ),
     Setting(
         'track',

@@ -6,10 +6,9 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, TRANSFORMS, DefaultScope, init_default_scope
 from mmpretrain.structures import DataSample
 
-from custom_datasets import recipes
 from custom_datasets.errors import ConfigError
-from custom_datasets.recipes import GROUPS, LOSSES, MIXES
-from custom_datasets.settings import apply_settings
+from custom_datasets.settings import apply_settings, training
+from custom_datasets.settings.training import GROUPS, LOSSES, MIXES
 from custom_datasets.training.augment import OneOfEachGroup
 from tests.leaves import LEAVES, SAMPLE, read_leaf
 
@@ -150,7 +149,7 @@ def test_colour_where_it_is_no_class():
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(recipes, 'find_spec', lambda name: None)
+    monkeypatch.setattr(training, 'find_spec', lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install -e "\.\[albumentations\]"$'):
         applied(CLASSIFIER, augment='blur')
 
