@@ -1,4 +1,4 @@
-"""Charts as SVG: they follow the colours of the page, dark or light."""
+"""Charts as SVG, in the colours of the page, dark or light."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -36,9 +36,9 @@ class Row(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """What is measured, and from where to where; a share from 0 to 1 by default.
+    """What is measured, and its range; a share from 0 to 1 by default.
 
-    Of what is counted (``whole``), marks stand at whole numbers only.
+    Of what is counted (``whole``), only whole numbers get a mark.
     """
 
     name: str
@@ -48,13 +48,10 @@ class Axis(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A curve.
+    """A curve; ``points`` are x and y, and it breaks where one of them is NaN.
 
-    Attributes:
-        name: What a pointer over it shows.
-        style: Class of the style sheet that colours it (``c0``, ``c1``, ... or
-            ``soft``), and after a blank ``dashed`` or not.
-        points: Shape (points, 2), x and y. The line breaks where one is NaN.
+    ``style`` is a class of the style sheet (``c0``, ``c1``, ... or ``soft``), and may
+    be followed by ``dashed``.
     """
 
     name: str
@@ -63,7 +60,7 @@ class Line(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A point to be seen: the threshold that was chosen, the last epoch."""
+    """A highlighted point, such as the threshold that was chosen."""
 
     name: str
     style: str
@@ -108,10 +105,10 @@ def columns(
 def ranges(
     rows: Sequence[Row], marks: Callable[[float], str], axis: str, label: str
 ) -> Markup:
-    """Draw for each class where its middle half and most of it lie.
+    """Draw the middle half of each class, and the range of most of it.
 
-    The axis is logarithmic, with a mark at each power of two or, where there are
-    many, at every second, third, ... of them; ``marks`` writes their texts.
+    The axis is logarithmic, with a mark, written by ``marks``, at each power of two
+    or, where there are many, at every second, third, ... of them.
     """
     low = math.floor(math.log2(min(row.spread[0] for row in rows)))
     high = max(math.ceil(math.log2(max(row.spread[4] for row in rows))), low + 1)
@@ -180,12 +177,9 @@ def heat_map(grid: NDArray[np.intp], style: str, label: str) -> Markup:
 def bubbles(
     counts: Sequence[tuple[float, float, int]], axes: str, label: str
 ) -> Markup:
-    """Draw points by width and height, whose area shows how many they are.
+    """Draw points (width, height, count), with an area that shows the count.
 
-    Args:
-        counts: Width, height and number of each point.
-        axes: What both axes measure, with ``{}`` for width or height.
-        label: What the chart says, for those who can't see it.
+    ``axes`` is what both measure, with ``{}`` for width or height.
     """
     wide = _count_steps(max(x for x, _, _ in counts))
     tall = _count_steps(max(y for _, y, _ in counts))
@@ -222,11 +216,11 @@ def lines(
     label: str,
     dots: Iterable[Dot] = (),
 ) -> Markup:
-    """Draw curves over each other, the first below the others.
+    """Draw curves over each other, the first at the bottom.
 
     What lies outside of the axes is not drawn. A curve of more than 600 points is
-    thinned out evenly, so that no page grows with them. Names stand in the legend
-    of the page, once for all charts that share them.
+    thinned out evenly, so that the page stays small. Names are in the legend of the
+    page, once for all charts that share them.
     """
     wide, tall = _ticks(across), _ticks(up)
     left, floor = _left_of(tall), _LINES_HEIGHT - _BOTTOM
@@ -284,13 +278,10 @@ def fitted_axis(
     from_zero: bool = True,
     high: float | None = None,
 ) -> Axis:
-    """Return an axis that reaches just beyond all values, to a round number.
+    """Return an axis that reaches to a round number just beyond all values.
 
-    Args:
-        name: What is measured.
-        values: NaN and infinity are left out.
-        from_zero: Start at 0, unless there are values below it.
-        high: Where to end instead, so that a peak does not flatten the rest.
+    It starts at 0 unless ``from_zero`` is False or a value is below; ``high`` ends it
+    instead, so that a peak does not flatten the rest. NaN and infinity are left out.
     """
     finite = [value for value in values if math.isfinite(value)] or [0.0]
     low, most = min(finite), max(finite) if high is None else high
@@ -312,7 +303,6 @@ def peak_limit(values: Iterable[float]) -> float | None:
 
 
 def _count_steps(most: float) -> list[Tick]:
-    """Return round whole marks from 0 to just beyond a count."""
     step = max(math.ceil(_round_step(max(most, 1) / 4)), 1)
     count = max(math.ceil(most / step), 1)
     return [Tick(i * step, f'{i * step:,.0f}') for i in range(count + 1)]
@@ -358,7 +348,6 @@ def _thinned(points: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def _left_of(steps: Sequence[Tick]) -> float:
-    """Return where the drawing begins, to the right of the marks."""
     return 12 + _DIGIT * max(len(step.text) for step in steps)
 
 
@@ -374,7 +363,6 @@ def _chart(kind: str, label: str, height: float, *content: Markup) -> Markup:
 
 
 def _level(y: float, left: float, mark: str) -> Markup:
-    """Draw a line across, with its mark on the left."""
     return _element(
         'g',
         _line(left, y, _WIDTH - _RIGHT, y, 'grid'),
@@ -397,7 +385,7 @@ def _text(words: str, x: float, y: float, anchor: str = 'middle') -> Markup:
 def _element(name: str, *content: str, **attributes: str | float) -> Markup:
     """Write an element; ``class_`` becomes ``class``, ``text_anchor`` text-anchor.
 
-    A coordinate has one decimal: a tenth of a pixel is not seen.
+    Coordinates have one decimal: a tenth of a pixel is not visible.
     """
     written = ''.join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"'

@@ -3,7 +3,7 @@
 Grad-CAM: R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep
 Networks via Gradient-based Localization", ICCV 2017. For any mmpretrain
 classifier whose backbone ends in a map of features: ResNet, EfficientNet,
-DenseNet, Swin and the like, and not a ViT, which ends in a vector.
+DenseNet, Swin and the like, but not a ViT, which ends in a vector.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ Heat = NDArray[np.floating[Any]]
 
 
 class ClassMap(NamedTuple):
-    """What speaks for a class in an image.
+    """What in an image speaks for a class; nothing does where all of ``heat`` is 0.
 
     ``heat``, 0 to 1, has the shape (rows, columns) of the network's last features and
-    covers all of the image. Nothing speaks for the class where all is 0.
+    covers the whole image.
     """
 
     name: str
@@ -38,10 +38,9 @@ class ClassMap(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """An image as the network sees it, behind the test pipeline.
+    """An image after the test pipeline; ``pixels`` are BGR, shape (height, width, 3).
 
-    ``pixels`` are BGR, shape (height, width, 3). There is a map for the predicted
-    class, and one for the true class where it differs.
+    There is a map for the predicted class, and one for the true class if it differs.
     """
 
     pixels: Pixels
@@ -55,7 +54,7 @@ class Explanations(NamedTuple):
     refusal: str = ''
 
     def facts(self) -> dict[str, Any]:
-        """Return what ``report.json`` has of them: how many, and how fine."""
+        """Return their entry in ``report.json``: how many, and how fine."""
         first = next(iter(self.images.values()), None)
         rows, columns = first.maps[0].heat.shape if first else (None, None)
         return {
@@ -71,13 +70,13 @@ _MOST_TYPICAL = 12
 
 
 class NoFeatureMap(UserError):
-    """The network has nothing that a map could be made of."""
+    """The network has no features that a map could be made of."""
 
 
 def draw_class_maps(
     cfg: Config, checkpoint: str, report: ClassificationReport, device: str = 'cpu'
 ) -> Explanations:
-    """Explain the surest mistakes and the most typical images of a report.
+    """Explain the most confident mistakes and the most typical images of a report.
 
     The config's modules must have been imported.
     """
@@ -100,17 +99,11 @@ def draw_class_maps(
 
 
 def class_heat(model: nn.Module, inputs: Tensor, labels: Sequence[int]) -> list[Heat]:
-    """Compute Grad-CAM of one image.
+    """Compute Grad-CAM of one image: a map per class, shape (rows, columns), 0 to 1.
 
-    Args:
-        model: With a ``backbone`` whose last output is the map of features.
-        inputs: Shape (1, channels, height, width), as the backbone gets it.
-        labels: Classes to explain.
-
-    Returns:
-        One map per class, shape (rows, columns) of the last features: the features,
-        weighted by the mean gradient of the class's logit, where positive, and
-        divided by the largest.
+    It is the sum of the last features, weighted by the mean gradient of the class's
+    logit, where positive, divided by its maximum. ``inputs`` has the shape
+    (1, channels, height, width), as the backbone gets it.
 
     Raises:
         NoFeatureMap: The backbone's last output is not a map, or has one place.
@@ -133,7 +126,7 @@ def class_heat(model: nn.Module, inputs: Tensor, labels: Sequence[int]) -> list[
             )
         features = last.detach().requires_grad_()
         cut_at.append(features)
-        # What works in place must not do so on what the gradient is asked of.
+        # A later in-place step must not change what the gradient is taken of.
         last = features.clone()
         return (
             last if isinstance(output, Tensor) else type(output)((*stages[:-1], last))
@@ -187,7 +180,6 @@ def _explain(
 
 
 def _pixels(inputs: Tensor) -> Pixels:
-    """Return what the pipeline packed as BGR; normalised values are stretched."""
     pixels = inputs.numpy().transpose(1, 2, 0)
     if pixels.shape[2] != 3:
         pixels = np.repeat(pixels[..., :1], 3, axis=2)

@@ -43,12 +43,7 @@ _BEFORE, _AFTER = 'c0', 'c1'
 def classification_view(
     report: ClassificationReport, explained: Explanations | None = None
 ) -> dict[str, Any]:
-    """Return what ``classification.html`` shows beside the report's own numbers.
-
-    Args:
-        report: The content of ``report.json``.
-        explained: Where the classifier looks; None without a checkpoint.
-    """
+    """Return what ``classification.html`` shows beside the report's own numbers."""
     counts, goals = report['confusion']['counts'], report['thresholds']['goals']
     maps = explained.images if explained else {}
     mistakes = report['mistakes']['confident']
@@ -183,7 +178,6 @@ def _coverage(thresholds: AnswerThresholds) -> Markup:
 
 
 def _trio(row: ClassifiedImage, one: Explained) -> dict[str, Any]:
-    """Return a mistake beside what speaks for the predicted and for the true class."""
     sure = (row['confidence'], row['probability'])
     texts = [
         f'for {clipped(part.name, 30)}: confidence {decimal(value)}'

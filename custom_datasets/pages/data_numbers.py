@@ -23,18 +23,18 @@ from custom_datasets.data.voc import clip_box
 Numbers = NDArray[np.float64]
 Sizes = Mapping[str, tuple[int, int]]
 
-# Sides in pixels of the squares that part COCO's small, medium and large boxes
+# Sides in pixels of the squares that divide COCO's small, medium and large boxes
 # (https://cocodataset.org/#detection-eval).
 _MEDIUM, _LARGE = 32.0, 96.0
 
-# The overlap from which two boxes are one, in identical and in similar images.
+# The overlap from which two boxes count as one, in identical and in similar images.
 _SAME_BOX, _SIMILAR_BOX = 1.0, 0.5
 
 
 class Part(NamedTuple):
     """Images that count once: ``train``, or ``val, test`` where both read one list.
 
-    It has several members where it is made of several data sets.
+    It has several members if it is made of several data sets.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Part(NamedTuple):
 
     @property
     def images(self) -> list[ImageRecord]:
-        """Return the images of all members."""
+        """Images of all members."""
         return [image for member in self.members for image in member.images]
 
 
 class ClassCount(NamedTuple):
     """How often a class is annotated in each part: objects, or images by label.
 
-    ``is_known`` tells whether it is one of the config's.
+    ``is_known`` tells whether the config has it.
     """
 
     name: str
@@ -72,24 +72,24 @@ class Boxes(NamedTuple):
 
     @property
     def extents(self) -> Numbers:
-        """Return ``(n, 2)``, width and height in pixels."""
+        """Width and height in pixels, ``(n, 2)``."""
         extents: Numbers = self.corners[:, 2:] - self.corners[:, :2]
         return extents
 
     @property
     def sides(self) -> Numbers:
-        """Return ``(n,)``, the square root of each one's area, in pixels."""
+        """Square root of each box's area, in pixels, ``(n,)``."""
         sides: Numbers = np.sqrt(self.extents.prod(axis=1))
         return sides
 
     @property
     def ratios(self) -> Numbers:
-        """Return ``(n,)``, width over height."""
+        """Width over height, ``(n,)``."""
         return self.extents[:, 0] / self.extents[:, 1]
 
     @property
     def centres(self) -> Numbers:
-        """Return ``(n, 2)``, x and y as shares of the image's width and height."""
+        """Centres as shares of the image's width and height, ``(n, 2)``."""
         centres: Numbers = (self.corners[:, :2] + self.corners[:, 2:]) / 2 / self.sizes
         return centres
 
@@ -107,7 +107,7 @@ class Histogram(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """One image and where it comes from."""
+    """An image, and the part of the data it is in."""
 
     part: str
     member: SplitRecords
@@ -115,7 +115,7 @@ class Shown(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Return the classes on it, one per object, without those left out."""
+        """Classes on it, one per object, without those left out on purpose."""
         return _annotated(self.member, self.image)
 
 
@@ -123,7 +123,6 @@ class Repeats(NamedTuple):
     """Two or more images that look the same.
 
     Attributes:
-        images: Where each of them comes from.
         identical: Whether their pixels are equal.
         across: Whether they are in several parts.
         conflict: Whether they are annotated differently.
@@ -136,10 +135,7 @@ class Repeats(NamedTuple):
 
 
 def merge_splits(splits: Iterable[SplitRecords]) -> list[Part]:
-    """Gather data sets by split.
-
-    Validation and test that read the same images are one part.
-    """
+    """Gather data sets by split; validation and test on the same images form one."""
     members: dict[str, list[SplitRecords]] = {}
     for split in splits:
         members.setdefault(split.split, []).append(split)
@@ -156,11 +152,9 @@ def class_names(parts: Iterable[Part]) -> tuple[str, ...]:
 
 
 def count_classes(parts: Sequence[Part]) -> list[ClassCount]:
-    """Count what is annotated, as it is in the files.
+    """Count annotations: known classes in their order, then unknown ones by frequency.
 
-    Returns:
-        The known classes in their order, then the unknown ones, most frequent
-        first. Classes that are left out on purpose are not among them.
+    Classes that are left out on purpose are not counted.
     """
     counts = [
         Counter(
@@ -183,11 +177,8 @@ def count_classes(parts: Sequence[Part]) -> list[ClassCount]:
 def collect_boxes(parts: Iterable[Part], sizes: Sizes) -> Boxes:
     """Gather the boxes of all parts.
 
-    Args:
-        parts: The data set.
-        sizes: Width and height in pixels by image path; where an image is
-            absent, what its annotation claims is taken, and without that its
-            boxes are left out.
+    ``sizes`` are width and height in pixels by image path. For an image without, those
+    in its annotation are taken, and without these its boxes are left out.
     """
     parts = list(parts)
     index = {name: number for number, name in enumerate(class_names(parts))}
@@ -217,12 +208,10 @@ def spread(values: Numbers) -> tuple[float, float, float, float, float]:
 
 
 def doublings(values: Numbers, bins: int, most: float = math.inf) -> Histogram:
-    """Count in bins that are equal on a logarithmic axis.
+    """Count positive values in bins that are equal on a logarithmic axis.
 
-    Args:
-        values: At least one, all above 0.
-        bins: How many until a value has doubled; edges are whole powers of 2.
-        most: What is above it, or below its inverse, goes into the outermost bin.
+    There are ``bins`` per doubling, and edges are whole powers of 2. The outermost bins
+    get what is above ``most`` or below its inverse.
     """
     exponents = np.log2(np.clip(values, 1 / most, most))
     low = math.floor(exponents.min())
@@ -233,7 +222,7 @@ def doublings(values: Numbers, bins: int, most: float = math.inf) -> Histogram:
 
 
 def whole_numbers(values: Sequence[int], most_bins: int = 25) -> Histogram:
-    """Count whole numbers from 0, each in a bin, or several of them together."""
+    """Count whole numbers from 0, with one or several of them in each bin."""
     top = max(values, default=0) + 1
     width = math.ceil(top / most_bins)
     bins = math.ceil(top / width)
@@ -251,7 +240,7 @@ def position_grid(centres: Numbers, cells: int = 16) -> NDArray[np.intp]:
 
 
 def size_groups(boxes: Boxes) -> tuple[int, int, int]:
-    """Count small, medium and large boxes as COCO parts them, unscaled."""
+    """Count small, medium and large boxes by COCO's limits, unscaled."""
     small = int((boxes.sides < _MEDIUM).sum())
     large = int((boxes.sides >= _LARGE).sum())
     return small, len(boxes.sides) - small - large, large
@@ -267,16 +256,10 @@ def image_sizes(parts: Iterable[Part], sizes: Sizes) -> Counter[tuple[int, int]]
 def choose_examples(
     parts: Iterable[Part], among: Container[str], count: int, seed: int = 0
 ) -> list[Shown]:
-    """Choose images on which each class is seen in turn, the rarest first.
+    """Choose images that show each class in turn, the rarest first.
 
-    Names and seed alone decide. The last one is an image without objects,
-    where there is one.
-
-    Args:
-        parts: The data set.
-        among: Paths of the images that can be shown.
-        count: How many to choose.
-        seed: Another one gives another choice.
+    ``among`` are paths of images that can be shown. Only names and seed decide. The
+    last one is an image without objects, if there is one.
     """
     candidates = [shown for shown in _all(parts) if (shown.image.image or '') in among]
     candidates.sort(key=lambda shown: _hash(seed, shown.image.name))
@@ -302,17 +285,10 @@ def choose_examples(
 def find_repeats(
     parts: Sequence[Part], facts: Mapping[str, ImageFacts]
 ) -> list[Repeats]:
-    """Find images that are there more than once.
+    """Find repeated images: identical ones first, those with other annotations on top.
 
-    Those that look alike are passed over where their names speak of one source,
-    or where so many do that it lies in their nature.
-
-    Args:
-        parts: The data set.
-        facts: By path of the image.
-
-    Returns:
-        Identical ones first, and of these the ones with other annotations.
+    Similar ones are skipped where their names suggest one source, or where so many are
+    alike that it is in their nature. ``facts`` are by image path.
     """
     by_path: dict[str, list[Shown]] = defaultdict(list)
     for shown in _all(parts):

@@ -1,4 +1,4 @@
-"""The page of a data set: what is in it, what is wrong with it, what training sees."""
+"""The page of a data set: its content, its faults, and what training makes of it."""
 
 import os
 from collections import Counter
@@ -44,7 +44,7 @@ from custom_datasets.training.run_md import neighbours
 PAGE = 'dataset_report.html'
 
 _EXAMPLE_SIDE = 720
-"""Longest side of an example in pixels: more than its place needs, to be enlarged."""
+"""Longest side of an example in pixels: larger than shown, to be enlarged."""
 
 _MOST_KINDS, _MOST_PLACES, _MOST_FINDINGS = 60, 40, 200
 """Kinds of findings, places of each kind, and places in all; the rest are counted."""
@@ -68,13 +68,10 @@ def write_report(
     out: str | None = None,
     progress: Progress | None = None,
 ) -> str:
-    """Look at a config's data, write the page, and say so in a line.
+    """Check a config's data, write the page, and return a line that says so.
 
-    Args:
-        config: The leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-        out: The file; by default ``work_dirs/<config>/dataset_report.html``.
-        progress: Called with the number of files read, and of all of them.
+    ``out`` is ``work_dirs/<config>/dataset_report.html`` by default; ``progress`` gets
+    the number of files read, and of all of them.
 
     Raises:
         ConfigError: The config can't be read.
@@ -93,12 +90,7 @@ def write_report(
 
 
 def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> bytes:
-    """Return the page: one file that needs no other.
-
-    Args:
-        report: What it shows.
-        links: What lies beside it and where, see ``run_md.neighbours``.
-    """
+    """Return the page; links are those of ``run_md.neighbours``."""
     ratios = [width / height for width, height in report.sizes.values()]
     side = _EXAMPLE_SIDE if report.is_detection else SIDE
     return render(
@@ -131,13 +123,11 @@ def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> byte
 
 
 def _short_path(path: str) -> str:
-    """Write a path as it is seen from the working directory, where it is below."""
     inside = os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))
     return os.path.relpath(path) if inside else path
 
 
 def _in_order(report: Report) -> list[str]:
-    """Return the classes of the examples, the config's in their order first."""
     names = {name for shown in report.examples for name in shown.names}
     return [
         *filter(names.__contains__, report.classes),
@@ -160,7 +150,6 @@ def _facts(report: Report) -> list[tuple[str, str, str]]:
 
 
 def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Return findings by severity and kind, most severe first."""
     kinds = [
         (severity, code, group)
         for severity, codes in by_severity(findings).items()
@@ -198,7 +187,6 @@ def _where(finding: Finding) -> str:
 
 
 def _classes(report: Report) -> dict[str, Any]:
-    """Return how often each class is annotated, part by part."""
     counted = count_classes(report.parts)
     totals = [sum(row.counts[i] for row in counted) for i in range(len(report.parts))]
     total = sum(totals)
@@ -225,7 +213,6 @@ Figure = tuple[str, str, Markup]
 
 
 def _images(report: Report) -> dict[str, Any]:
-    """Return how many images there are, how large, and how much is on them."""
     rows: list[list[Any]] = []
     objects_of_all: list[int] = []
     for part in report.parts:
@@ -304,7 +291,6 @@ Named = tuple[str, str, Boxes]
 
 
 def _boxes(report: Report) -> dict[str, Any] | None:
-    """Return what is known of boxes; None where there are none."""
     boxes = collect_boxes(report.parts, report.sizes)
     if not len(boxes.labels):
         return None
@@ -342,7 +328,7 @@ def _boxes(report: Report) -> dict[str, Any] | None:
 
 
 class _Measure(NamedTuple):
-    """What is measured of boxes, and how it is written; ``bins`` until it doubles."""
+    """What is measured of boxes, and how it is written; ``bins`` per doubling."""
 
     title: str
     axis: str
@@ -399,7 +385,7 @@ def _box_figures(
 class Example(NamedTuple):
     """An image of the page; without a picture where it cannot be shown.
 
-    ``label`` says what it shows to those who cannot see it.
+    ``label`` describes the picture to those who cannot see it.
     """
 
     picture: Picture | None
@@ -458,6 +444,5 @@ def _repeats(group: Repeats, report: Report) -> dict[str, Any]:
 
 
 def _frame(sizes: Iterable[tuple[int, int]]) -> float:
-    """Fit the frames of a row to its widest image."""
     ratio = max((width / height for width, height in sizes), default=1.0)
     return min(max(ratio, 0.75), 1.8)

@@ -17,11 +17,8 @@ from custom_datasets.predicting.config import quiet
 class Augmented(NamedTuple):
     """One training image before and after the pipeline.
 
-    Attributes:
-        name: Path of the image.
-        label: Its class, in classification; else empty.
-        before: The image as it is on disk.
-        after: What came out, one picture per draw; none where nothing is left.
+    In detection, ``label`` is empty. ``after`` has a picture for each draw, none where
+    nothing is left.
     """
 
     name: str
@@ -33,13 +30,11 @@ class Augmented(NamedTuple):
 def run_pipeline(
     cfg: Config, styles: Mapping[str, str], images: int = 4, draws: int = 2
 ) -> list[Augmented]:
-    """Run the training pipeline on a few images, the same ones each time.
-
-    Each image goes through it ``draws`` times.
+    """Run the training pipeline ``draws`` times on a few images, always the same ones.
 
     Raises:
-        UserError: The data set can't be built, does not tell where a sample
-            comes from, or its pipeline packs nothing that can be shown.
+        UserError: The data set can't be built, does not tell where a sample comes
+            from, or its pipeline packs nothing that can be shown.
     """
     settings = (cfg.get('train_dataloader') or {}).get('dataset')
     if not settings:

@@ -35,22 +35,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Report:
-    """What a page shows.
+    """What the page of a data set shows.
 
-    Attributes:
-        config: Path of the config.
-        dataset: The class of its data set; empty where there is none.
-        is_detection: Whether images have objects rather than a class each.
-        root: Folder of the data.
-        parts: Its images.
-        classes: Known classes, in the order that numbers them.
-        colours: One per class.
-        sizes: Width and height in pixels by image path, as far as images decode.
-        findings: What the check found.
-        examples: Images to show.
-        repeats: Images that are there more than once.
-        augmented: Images before and after the pipeline.
-        no_pipeline: Why there are none of these; empty where there are.
+    Classes are in the order that numbers them. ``sizes`` are width and height in pixels
+    by image path, for images that decode. ``no_pipeline`` says why nothing is in
+    ``augmented``; empty where something is.
     """
 
     config: str
@@ -69,7 +58,7 @@ class Report:
 
     @cached_property
     def styles(self) -> dict[str, str]:
-        """Return the class of the style sheet for each class name."""
+        """The class of the style sheet for each class name."""
         return class_styles(self.classes)
 
 
@@ -80,13 +69,8 @@ def gather(
 ) -> Report:
     """Check a config, and read what its data sets name.
 
-    Args:
-        config: The leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-        progress: Called with the number of files read, and of all of them.
-
-    Raises:
-        ConfigError: The config can't be read.
+    ``progress`` gets the number of files read, and of all of them. Raises a ConfigError
+    where the config can't be read.
     """
     findings = check_config(config, options, progress=progress).findings
     cfg = load_config(config, options)

@@ -133,14 +133,12 @@ def _facts(report: DetectionReport) -> list[tuple[str, str, str]]:
 
 
 def _most_objects(report: DetectionReport) -> list[int]:
-    """Return the classes that charts have, in order."""
     rows = report['per_class']
     order = sorted(range(len(rows)), key=lambda index: -rows[index]['objects'])
     return sorted(order[:_IN_CHARTS])
 
 
 def _one_or_many(one: OperatingPoint, many: OperatingPoint) -> str:
-    """Say whether a threshold for each class is worth it."""
     single, each, high = one['f1']['value'], many['f1']['value'], one['f1']['high']
     if single is None or each is None:
         return 'F1 is not defined here.'
@@ -228,7 +226,6 @@ def _advice(errors: BoxErrors) -> str:
 
 
 def _confusion(confusion: Confusion) -> dict[str, Any]:
-    """Return the cells of the matrix, unless it is too large, and frequent errors."""
     names, counts = confusion['names'], confusion['counts']
     last = len(names) - 1
     fits = last <= _IN_MATRIX
@@ -253,7 +250,6 @@ def _confusion(confusion: Confusion) -> dict[str, Any]:
 def _side_by_side(
     row: RankedImage, styles: Mapping[str, str], threshold: float
 ) -> dict[str, Any]:
-    """Return an image with its boxes, annotated and predicted; None if it is gone."""
     view: dict[str, Any] = {**row, 'truth': None}
     pixels = _read(row['path'])
     if pixels is not None:
@@ -311,7 +307,6 @@ def _layered(ranked: Sequence[tuple[int, Outline]]) -> tuple[Outline, ...]:
 
 
 def _cut_out(doubt: LabelDoubt, styles: Mapping[str, str]) -> Picture | None:
-    """Return the surroundings of a doubtful box; None if the image is gone."""
     pixels = _read(doubt['path'])
     if pixels is None:
         return None

@@ -1,4 +1,4 @@
-"""What every page is: one HTML file that needs no other, written by a template."""
+"""What every page is: one self-contained HTML file, written by a template."""
 
 import colorsys
 import os
@@ -20,23 +20,23 @@ DARK: Colour = (22, 25, 31)
 """What charts are drawn on."""
 
 MOST_BYTES = 8_000_000
-"""A page is smaller whatever the data: pictures are limited in number and in size,
+"""No page is larger, whatever the data: pictures are limited in number and in size,
 tables in rows, names in length."""
 
 MOST_CLASSES = 60
 """Classes that a table has."""
 
 MOST_COLOURS = 100
-"""Beyond, classes share colours."""
+"""Beyond this number, classes share colours."""
 
 NOTHING = '\N{EN DASH}'
-"""Stands where a number is not defined."""
+"""Shown where a number is not defined."""
 
 
 def class_colours(count: int, palette: Any = None) -> list[Colour]:
     """Return a colour for each class: of the palette in ``METAINFO``, if it has enough.
 
-    Otherwise (``random``, say) hues far apart are taken.
+    Otherwise (``random``, say) the hues are far apart.
     """
     if isinstance(palette, Sequence) and not isinstance(palette, str):
         if len(palette) >= count and all(map(_is_colour, palette)):
@@ -45,7 +45,7 @@ def class_colours(count: int, palette: Any = None) -> list[Colour]:
 
 
 def readable(colour: Colour, ground: Colour) -> Colour:
-    """Move a colour away from its background until it can be seen there."""
+    """Move a colour away from its background until it is visible there."""
     target = 0 if contrast(ground, (0, 0, 0)) > contrast(ground, LIGHT) else 255
     for step in range(21):
         red, green, blue = (round(c + (target - c) * step / 20) for c in colour)
@@ -61,7 +61,7 @@ def contrast(one: Colour, other: Colour) -> float:
 
 
 def css(colour: Colour) -> str:
-    """Write a colour as a style sheet has it."""
+    """Write a colour for a style sheet."""
     return '#{:02x}{:02x}{:02x}'.format(*colour)
 
 
@@ -76,7 +76,7 @@ def decimal(value: float | None) -> str:
 
 
 def interval(metric: Interval) -> str:
-    """Write from where to where a metric is known; nothing where it is not."""
+    """Write the limits of a metric; nothing where they are not defined."""
     low, high = metric['low'], metric['high']
     return '' if low is None or high is None else f'{low:.3f} to {high:.3f}'
 
@@ -88,7 +88,7 @@ def with_interval(metric: Interval) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share, 0 to 1, as a percentage; with a decimal where it is small."""
+    """Write a share, 0 to 1, as a percentage; with a decimal below 10 %."""
     return f'{share:.1%}' if share < 0.1 else f'{share:.0%}'
 
 
@@ -98,7 +98,7 @@ def whole(count: int) -> str:
 
 
 def plural(count: int, what: str, many: str = '') -> str:
-    """Write a count and what is counted; ``many`` where no s makes its plural."""
+    """Write a count and what is counted; ``many`` is an irregular plural."""
     return f'{count:,} {what if count == 1 else many or f"{what}s"}'
 
 
@@ -108,12 +108,12 @@ def extent(width: float, height: float) -> str:
 
 
 def clipped(text: str, most: int = 80) -> str:
-    """Shorten a text, so that no page grows with what is in the data."""
+    """Shorten a text from the data, so that the page stays small."""
     return text if len(text) <= most else f'{text[: most - 1]}…'
 
 
 def frame_ratio(width: float, height: float) -> float:
-    """Return the ratio of a picture's frame: that of the image, if not extreme."""
+    """Return width over height of a frame: that of the image, within limits."""
     return min(max(width / height, 0.75), 1.8)
 
 
@@ -123,7 +123,7 @@ def base_name(path: str) -> str:
 
 
 def joints(name: str) -> Markup:
-    """Let a name break where it has a joint rather than anywhere."""
+    """Let a name break after ``_``, ``.`` and ``-`` rather than anywhere."""
     return Markup('<wbr>').join(re.split(r'(?<=[_.-])(?=[^_.-])', name))
 
 
@@ -136,15 +136,11 @@ def render(
     frame: float = 1.0,
     **content: Any,
 ) -> bytes:
-    """Return a whole page.
+    """Return a whole page, from a file in ``templates/`` that extends ``page.html``.
 
-    Args:
-        template: A file in ``templates/`` that extends ``page.html``.
-        heading: What the page is about.
-        kind: What sort of report it is, for the browser's tab.
-        colours: One for each class ``c0``, ``c1``, ... of the style sheet.
-        frame: Width over height of most pictures.
-        **content: All that the template shows; a missing name is an error.
+    ``kind`` is the sort of report, for the browser's tab; ``colours`` are those of the
+    classes ``c0``, ``c1``, ... of the style sheet; ``frame`` is width over height of
+    most pictures. A name that the template needs and ``content`` lacks is an error.
     """
     text = environment.get_template(template).render(
         heading=clipped(heading),
@@ -154,7 +150,7 @@ def render(
         sections={},
         **content,
     )
-    # A file name may hold what is not text.
+    # A file name may have bytes that are not text.
     page = text.encode('utf-8', 'backslashreplace')
     assert len(page) < MOST_BYTES
     return page
@@ -190,8 +186,7 @@ def _luminance(colour: Colour) -> float:
 def _style_sheet(colours: Sequence[Colour]) -> Markup:
     """Return the sheet, with a class ``c0``, ``c1``, ... for each colour.
 
-    Over an image a colour is as it is; in charts it is moved away from the
-    background until it can be seen there.
+    Over an image a colour stays as it is; in charts it has to be :func:`readable`.
     """
     light, dark = '', ''
     for index, colour in enumerate(colours):

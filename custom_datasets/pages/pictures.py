@@ -30,8 +30,8 @@ class Outline(NamedTuple):
         box: Zero-based ``xyxy`` in pixels of the image.
         name: Its class.
         style: Class of the style sheet that colours it.
-        score: How sure a model is, 0 to 1; None for an annotation.
-        hit: How sure it is of its box on this annotation; None where there is none.
+        score: A model's, 0 to 1; None for an annotation.
+        hit: The score of the model's box on this annotation; None without one.
     """
 
     box: Box
@@ -42,13 +42,10 @@ class Outline(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """An image, ready to be shown.
+    """An image as a JPEG in a data URI.
 
-    Attributes:
-        uri: JPEG as a data URI.
-        size: Width and height of the image in pixels; the JPEG may have fewer.
-        outlines: Boxes to draw.
-        boxes: How many there are, drawn or not.
+    ``size`` is width and height of the image in pixels; the JPEG may have fewer.
+    ``boxes`` counts those that are not drawn, too.
     """
 
     uri: str
@@ -65,11 +62,7 @@ class Picture(NamedTuple):
 def load_picture(
     path: str | None, outlines: Sequence[Outline] = (), side: int = SIDE
 ) -> Picture | None:
-    """Read an image file, turned as EXIF says.
-
-    Returns:
-        The picture, or None where there is nothing that can be shown.
-    """
+    """Read an image file, turned as EXIF says; None where it can't be shown."""
     try:
         with open(path or '', 'rb') as file:
             pixels = decode(file.read())[1]
@@ -81,12 +74,9 @@ def load_picture(
 def make_picture(
     pixels: Pixels, outlines: Sequence[Outline] = (), side: int = SIDE
 ) -> Picture:
-    """Shrink an image and encode it.
+    """Shrink a BGR image of shape (height, width, 3) and encode it.
 
-    Args:
-        pixels: BGR, shape (height, width, 3).
-        outlines: Its boxes.
-        side: Longest side of the picture in pixels; a smaller image stays so.
+    ``side`` is the longest side in pixels; a smaller image keeps its size.
     """
     height, width = pixels.shape[:2]
     scale = min(side / max(height, width), 1.0)
@@ -104,28 +94,22 @@ def make_picture(
 
 
 def overlay_heat(pixels: Pixels, heat: NDArray[np.floating[Any]]) -> Pixels:
-    """Lay a heat map over an image.
+    """Lay a heat map over a BGR image of shape (height, width, 3), and return BGR.
 
-    Args:
-        pixels: BGR, shape (height, width, 3).
-        heat: Of any height and width, 0 (the image stays as it is) to 1; it is
-            stretched to the image.
-
-    Returns:
-        BGR, as large as the image; for :func:`make_picture`.
+    The heat map, 0 (the image is unchanged) to 1, is stretched to the image.
     """
     height, width = pixels.shape[:2]
     wide = cv2.resize(
         heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
     ).clip(0, 1)
-    # Inferno is read alike in print and by the colour-blind.
+    # Inferno reads the same in print and to the colour-blind.
     colours = cv2.applyColorMap((wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     strength = 0.7 * wide[..., None]
     return (pixels * (1 - strength) + colours * strength).astype(np.uint8)
 
 
 def _encode(pixels: Pixels, most: int) -> bytes:
-    """Encode as JPEG, coarser and then smaller until it is small enough."""
+    """Encode as JPEG, with lower quality and then smaller, until the size fits."""
     for quality in _QUALITIES:
         ok, data = cv2.imencode('.jpg', pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
         if ok and data.size <= most:

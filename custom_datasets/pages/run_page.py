@@ -57,25 +57,17 @@ def write_run_report(
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> str:
-    """Evaluate a run, and write its page, its numbers and its predictions.
+    """Evaluate a run, write its page, numbers and predictions, and return a few lines.
 
     ``report.html``, ``report.json``, ``test_predictions.pkl`` and
     ``val_predictions.pkl`` are written together or not at all. Predictions that
     were given are copied only where ``out`` names the folder, so that nothing of
-    another run is replaced.
+    another run is replaced. By default the folder is that of the checkpoint, else the
+    config's ``work_dir``.
 
-    Args:
-        config: The leaf.
-        checkpoint: The weights; None where predictions are given.
-        predictions: Files of ``tools/test.py --out`` by ``test`` and
-            ``validation``; what is missing is predicted.
-        out: The folder to write into; by default that of the checkpoint, else the
-            config's ``work_dir``.
-        options: What ``--cfg-options`` sets, by dotted name.
-        progress: Called with the number of images predicted, and of all.
-
-    Returns:
-        A few lines on the result.
+    ``predictions`` are files of ``tools/test.py --out`` by ``test`` and ``validation``;
+    missing ones are made with ``checkpoint``. ``progress`` gets the number of images
+    predicted, and of all.
 
     Raises:
         UserError: Something can't be read, does not belong together, or the files
@@ -124,13 +116,9 @@ def render_run(
     explained: Explanations | None = None,
     folder: str | None = None,
 ) -> bytes:
-    """Return the page.
+    """Return the page for the content of ``report.json``.
 
-    Args:
-        content: What ``report.json`` holds.
-        palette: The data set's colours.
-        explained: Where a classifier looks; None where there is none to ask.
-        folder: Where the page will be, to link what lies beside it.
+    ``folder`` is where the page will be, to link what lies beside it.
     """
     run: Mapping[str, Any] = content['run']
     if content['task'] == 'detection':
@@ -163,7 +151,6 @@ def render_run(
 
 
 def _training(curves: Mapping[str, Any] | None) -> list[tuple[str, str, Markup]]:
-    """Return charts of loss, learning rate and metric, with titles and texts."""
     if not curves:
         return []
     metric, best = curves['metric'], curves['best']
@@ -219,7 +206,6 @@ def _about(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _stock(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """Return what the config's own evaluators say: heads, and a row per metric."""
     if not metrics:
         return []
     splits = list(metrics)
@@ -254,7 +240,7 @@ def _link_from_record(folder: str) -> None:
 
 
 def _copies(predictions: Mapping[str, str], folder: str) -> dict[str, bytes]:
-    """Read predictions that are elsewhere, so that the folder is a whole run."""
+    """Read predictions that are elsewhere, so that the folder is a complete run."""
     files = {}
     for split, path in predictions.items():
         name = _file_name(split)

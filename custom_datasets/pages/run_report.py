@@ -46,14 +46,10 @@ from custom_datasets.versions import TESTED, installed_version
 
 @dataclass
 class RunReport:
-    """What is known of a run.
+    """What is known of a run; ``content`` is that of ``report.json``.
 
-    Attributes:
-        cfg: Its config, with all overrides.
-        checkpoint: The weights; None where predictions were given.
-        palette: Of the data set.
-        content: What ``report.json`` holds.
-        samples: Predictions that were made here, by the part of the data.
+    ``samples`` are predictions that were made here, by the part of the data.
+    ``checkpoint`` is None where predictions were given.
     """
 
     cfg: Config
@@ -70,18 +66,9 @@ def gather(
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> RunReport:
-    """Predict what is missing, and evaluate.
+    """Predict what is missing, and evaluate; see :func:`.run_page.write_run_report`.
 
-    Args:
-        config: The leaf.
-        checkpoint: The weights; they may be missing where predictions of the test
-            set are given.
-        predictions: Files of ``tools/test.py --out`` by ``test`` or ``validation``.
-        options: What ``--cfg-options`` sets, by dotted name.
-        progress: Called with the number of images predicted, and of all.
-
-    Raises:
-        UserError: Something can't be read, or does not belong together.
+    Raises a UserError where something can't be read, or does not belong together.
     """
     cfg = read_settings(config, options)
     if checkpoint is None and 'test' not in predictions:
@@ -135,13 +122,9 @@ def caveats(
     shared: int,
     facts: CheckpointFacts | None,
 ) -> list[str]:
-    """Say what a reader must know before they trust a number.
+    """Say what a reader must know before trusting a number.
 
-    Args:
-        test: Of the test set.
-        validation: Of the validation set, if there are any.
-        shared: How many images are in both.
-        facts: What the checkpoint says of itself.
+    ``shared`` counts the images that are in both test and validation set.
     """
     notes = []
     if isinstance(test, ClassificationResults):
@@ -175,8 +158,6 @@ def caveats(
 
 @dataclass
 class _Inputs:
-    """Predictions of each part of the data, and where they are from."""
-
     data: dict[str, DataSet] = field(default_factory=dict)
     samples: dict[str, Samples] = field(default_factory=dict)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -286,7 +267,6 @@ def _versions() -> dict[str, str]:
 
 
 def _dataset_type(dataset: Any) -> str:
-    """Return the type of a data set, or of the first one that it wraps."""
     while inner := dataset.get('dataset') or dataset.get('datasets'):
         dataset = inner[0] if isinstance(inner, Sequence) else inner
     return str(dataset.get('type', ''))

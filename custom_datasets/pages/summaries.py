@@ -1,4 +1,4 @@
-"""What a report says in a few plain sentences, and the code that puts it to use."""
+"""What a report says in a few plain sentences, and the code that applies it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -114,7 +114,7 @@ def classification_summary(report: ClassificationReport) -> list[str]:
 
 
 def calibration_sentence(report: ClassificationReport) -> str:
-    """Say whether it is as often right as it is sure."""
+    """Say whether it is right as often as it is confident."""
     before = report['calibration']['before']
     sure, right = before['confidence'], report['overall']['top1']['value'] or 0.0
     error, chance = before['ece']['value'] or 0.0, before['chance']['high']
@@ -133,7 +133,7 @@ def calibration_sentence(report: ClassificationReport) -> str:
 
 
 def temperature_sentence(report: ClassificationReport) -> str:
-    """Say what a temperature is worth, or why there is none."""
+    """Say what a temperature gains, or why there is none."""
     temperature = report['calibration']['temperature']
     value, change = temperature['value'], temperature['change']
     if value is None or change is None:
@@ -172,7 +172,7 @@ def worst_class_of_classification(
 
 
 def threshold_text(threshold: float) -> str:
-    """Write a threshold with as many digits as tell it from 1."""
+    """Write a threshold with enough digits to distinguish it from 1."""
     rounded = decimal(threshold)
     return rounded if threshold == 1 or float(rounded) < 1 else f'{threshold:.9g}'
 
@@ -236,8 +236,7 @@ def threshold_setting(model: Mapping[str, Any]) -> str | None:
 def class_filter(thresholds: Mapping[str, float | None]) -> str:
     """Return Python that keeps what reaches the threshold of its class.
 
-    Args:
-        thresholds: By class; None where a class has none, and is dropped.
+    A class without a threshold is dropped.
     """
     rows = '\n'.join(
         f'    {name!r}: {value:.3f},'
@@ -265,7 +264,7 @@ _INFER = (
 
 
 def temperature_code(report: ClassificationReport) -> str:
-    """Return Python that uses a temperature; nothing where it does not help."""
+    """Return Python that applies a temperature; nothing where it does not help."""
     temperature = report['calibration']['temperature']['value']
     if temperature is None or not temperature_helps(report):
         return ''
@@ -274,7 +273,7 @@ def temperature_code(report: ClassificationReport) -> str:
 
 
 def threshold_code(thresholds: Iterable[float | None]) -> str:
-    """Return Python that uses the first threshold; nothing where none is needed."""
+    """Return Python that applies the first threshold; nothing where none is needed."""
     first = next(filter(None, thresholds), None)
     if first is None:
         return ''
@@ -285,7 +284,7 @@ def threshold_code(thresholds: Iterable[float | None]) -> str:
 
 
 def sets_note(sets: SetComparison) -> list[str]:
-    """Say it where validation and test are apart far beyond their intervals."""
+    """Warn where validation and test differ far beyond their intervals."""
     first = {row['set']: row for row in reversed(sets['rows'])}
     if len(first) < 2 or not disagree(first['validation'], first['test']):
         return []
@@ -308,7 +307,7 @@ def _on_set(row: SetRow) -> str:
 
 
 def attributes_sentence(row: AttributeRow) -> str:
-    """Say in a sentence how far an attribute is right."""
+    """Say how often an attribute is right."""
     text = f'{row["name"]}: right for {with_interval(row["accuracy"])}'
     if 'mean_absolute_error' not in row:
         return f'{text}.'
