@@ -41,7 +41,7 @@ _WITHOUT_EFFECT = frozenset(
     test_dataloader.persistent_workers
     """.split()
 )
-"""Settings that leave the weights alone. Workers of the training loader do not:
+"""Settings that do not affect the weights. Workers of the training loader do:
 each has random numbers of its own, and one that persists keeps them going."""
 
 
@@ -195,7 +195,7 @@ class _Note:
         try:
             self._read()
         except UserError:
-            # Where nothing came of it, a setting may just have been misspelt.
+            # Without a checkpoint, a setting may just have been misspelt.
             if last_checkpoint(task.folder) is not None:
                 raise
 

@@ -36,7 +36,7 @@ _NOISE = frozenset(
     cfg experiment_name launcher log_level log_processor resume visualizer work_dir
     """.split()
 )
-"""What a runner reads and what does not change the result."""
+"""What a runner reads without effect on the result."""
 
 
 class Metric(NamedTuple):

@@ -18,7 +18,7 @@ from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.campaign import digest_of
 
 _SPLITTER = 'tools/dataset_converters/split.py'
-"""What writes them."""
+"""The tool that writes the lists."""
 
 Names = frozenset[str]
 """Images, as a list or a COCO JSON names them."""
@@ -98,7 +98,7 @@ def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
     test, val = (_only_source(cfg, part) for part in ('test', 'val'))
     shared = _listed_images(test.ann_file)
     if test.kind in COCO_KINDS:
-        # Two JSONs may call other images in other folders by the same names.
+        # Two JSONs may use one name for images in different folders.
         files = {_image_file(val, name) for name in _all(folds.held_out)}
         shared = frozenset(n for n in shared if _image_file(test, n) in files)
     else:

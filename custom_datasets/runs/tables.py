@@ -28,7 +28,7 @@ class Difference(Estimate):
 
 
 Cell = str | Estimate | None
-"""A text, a metric, or nothing known."""
+"""A text, a metric, or nothing."""
 
 Rows = list[list[Cell]]
 """The first row holds the heads, the first cell of each names it."""

@@ -198,7 +198,7 @@ def count_macs(model: nn.Module, sample: Mapping[str, Any]) -> Macs:
     finally:
         model.train(training)
     shape = [int(side) for side in data['inputs'].shape[1:]]
-    # The counter takes a multiplication and an addition for two.
+    # The counter counts a multiply-add as two.
     return {'macs': counter.get_total_flops() // 2, 'input_shape': shape, 'why': None}
 
 

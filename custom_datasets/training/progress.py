@@ -42,7 +42,7 @@ _CHATTER = (
     ' Average Precision  (AP) @[',
     ' Average Recall     (AR) @[',
 )
-"""How the lines begin that pycocotools prints in each validation."""
+"""Starts of the lines that pycocotools prints in each validation."""
 
 
 @HOOKS.register_module()
@@ -144,7 +144,7 @@ class ProgressHook(Hook):  # type: ignore[misc]
         rate = self._pace.images_per_second(_LAST_STEPS)
         if rate:
             parts.append(f'{rate:.3g} images/s')
-        # Validations so far are in it, so those to come are allowed for.
+        # It includes the validations so far, which allows for those to come.
         parts.append(f'{duration(spent * (runner.max_iters - done))} left')
         if self._best is not None:
             parts.append(f'best {self._best:.4g}')
@@ -172,7 +172,7 @@ class LiveLine:
         console = Console(file=sys.stdout)
         self._live = Live(Text(), console=console, auto_refresh=False, transient=True)
         self._live.start()
-        # What is killed can't bring a hidden cursor back.
+        # A killed process can't bring a hidden cursor back.
         console.show_cursor(True)
         sys.stdout = _WithoutChatter(sys.stdout)
         self._drawn = 0.0

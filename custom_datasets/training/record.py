@@ -18,7 +18,7 @@ from custom_datasets.training.run_md import neighbours, run_page
 JSON_NAME = 'run.json'
 PAGE_NAME = 'run.md'
 FORMAT = 1
-"""Counts up when a reader of the earlier layout would go wrong."""
+"""Increased when a reader of the earlier layout would fail."""
 
 
 class Entry(TypedDict):
@@ -247,7 +247,7 @@ def _damage(record: RunRecord, whole: bool) -> str | None:
         curves_of(record.content, by_epoch=False)
         if whole:
             run_page(record.name, record.content)
-    except Exception as error:  # There is no end to what may be wrong with it.
+    except Exception as error:  # Anything may be wrong with it.
         text = str(error)
         key = text.removeprefix("'dict object' has no attribute ")  # Jinja's words.
         missing = key != text or isinstance(error, KeyError)

@@ -64,7 +64,7 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
         )
     idle = [finding for finding in findings if finding.code == 'no-effect']
     if idle:
-        # The run would not show it: it trains, only not as was meant.
+        # The run would not show it: it trains, but not as intended.
         print(format_findings(idle, shown=len(idle)))
     print(f'{config}: {summary(findings)}; tools/check.py shows them')
 

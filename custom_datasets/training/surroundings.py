@@ -41,7 +41,7 @@ class Hardware(TypedDict):
 
 
 class Memory(TypedDict):
-    """The peak of a run's memory, in MB (millions of bytes), and of what it is."""
+    """The peak of a run's memory in MB (millions of bytes), and what was measured."""
 
     peak_memory_mb: float | None
     memory_of: str
@@ -148,7 +148,7 @@ def short_path(path: str) -> str:
 def _git(folder: str, *arguments: str) -> str:
     done = subprocess.run(
         ['git', '-C', folder, *arguments],
-        # A run must not hold the lock that a commit beside it wants.
+        # A run must not hold a lock that a commit made meanwhile needs.
         env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},
         capture_output=True,
         text=True,
