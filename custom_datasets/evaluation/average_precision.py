@@ -27,10 +27,7 @@ _RECALLS = np.linspace(0, 1, 101)
 
 
 class APTables:
-    """Average precision where images count as often as a weight says.
-
-    Weights, shape (images,), are whole numbers. It is NaN where there is no object.
-    """
+    """Average precision where images count as often as whole-number weights say."""
 
     def __init__(
         self,
@@ -53,13 +50,13 @@ class APTables:
         ]
 
     def ap50(self, weights: Floats) -> Floats:
-        """Return area-AP50 as ``eval_map`` does: the mean, then each class."""
+        """Return area-AP50 as ``eval_map`` does: the mean, then that of each class."""
         whole = np.asarray(weights).astype(np.intp)
         values = np.concatenate([table.area(whole) for table in self._area])
         return np.append(mean_defined(values), values)
 
     def coco_grid(self, weights: Floats) -> Floats:
-        """Return COCO's average precision, NaN where a class has no object of a size.
+        """Return COCO's average precision, NaN where there is no object.
 
         Its shape is (ranges, classes, IoUs), in the order of ``RANGES`` and ``IOUS``.
         """
@@ -68,7 +65,7 @@ class APTables:
         return grid.reshape(len(RANGES), -1, len(IOUS))
 
     def coco_ap(self, weights: Floats) -> Floats:
-        """Return ``CocoMetric``'s values: ``COCO_METRICS``, then each class's AP."""
+        """Return mmdet's ``CocoMetric``: ``COCO_METRICS``, then each class's AP."""
         grid = self.coco_grid(weights)
         return np.concatenate([coco_summary(grid), grid[0].mean(axis=1)])
 

@@ -58,10 +58,7 @@ Attributes = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """The most probable class of each image, the first of several equally probable.
-
-    The arrays have shape (images,).
-    """
+    """The most probable class of each image, the first of several; shape (images,)."""
 
     classes: int
     truth: Integers
@@ -135,10 +132,7 @@ def share_estimate(estimate: Estimate, count: int) -> Estimate:
 
 
 def f1_estimate(estimate: Estimate, count: int) -> Estimate:
-    """Do the same for F1, which is 2 J / (1 + J) for the share J = TP / (TP + FP + FN).
-
-    ``count`` is TP + FP + FN.
-    """
+    """Do the same for F1, which is 2 J / (1 + J) for J = TP / (TP + FP + FN)."""
     if estimate.value not in (0, 1):
         return estimate
     return Estimate(*(2 * j / (1 + j) for j in share_estimate(estimate, count)))

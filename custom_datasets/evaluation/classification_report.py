@@ -119,9 +119,7 @@ def classification_report(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ClassificationReport:
-    """Measure everything on the test set.
-
-    The validation set chooses temperature and thresholds; without it there are none.
+    """Measure everything on the test set, with choices made on the validation set.
 
     Raises:
         UserError: Scores are not probabilities, or the sets have different classes.

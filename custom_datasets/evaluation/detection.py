@@ -120,10 +120,7 @@ class Thresholds(TypedDict):
 
 
 class Confusion(TypedDict):
-    """Counts by true (rows) and predicted class (columns), the last is background.
-
-    Its row holds false alarms, its column missed objects.
-    """
+    """Counts by true (rows) and predicted class (columns), the last is background."""
 
     threshold: float
     iou: float
@@ -180,9 +177,6 @@ def detection_report(
     """Measure everything, with thresholds chosen on the validation set.
 
     Without one they are chosen on the test set, which flatters them.
-
-    Raises:
-        UserError: The sets have different classes.
     """
     require_same_classes(test, val)
     overlaps = find_overlaps(test)

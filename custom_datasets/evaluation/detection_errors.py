@@ -73,10 +73,7 @@ class ImagePlace(TypedDict):
 
 
 class TrueBox(TypedDict):
-    """An annotated box: found, missed, confused or ignored at the threshold.
-
-    ``taken_for`` and ``score`` are those of the prediction on it, if there is one.
-    """
+    """An annotated box with its verdict, and what the prediction on it says, if any."""
 
     label: str
     box: list[float]
@@ -203,8 +200,7 @@ def box_errors(
 def judge(results: DetectionResults, overlaps: Overlaps, threshold: float) -> Verdicts:
     """Match without regard to classes and compare the classes then.
 
-    The most confident prediction takes the object that it overlaps most, from
-    IoU 0.5 on; ignored boxes, and predictions on them, are neither right nor wrong.
+    Ignored boxes, and predictions on them, are neither right nor wrong.
     """
     truth, predicted = results.truth, results.predicted
     matching = match_any_class(results, overlaps, threshold)

@@ -79,10 +79,7 @@ def bootstrap(
     count: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Estimate]:
-    """Estimate metrics with intervals, from a function of the images' weights.
-
-    It maps shape (images,) to shape (metrics,).
-    """
+    """Estimate metrics, a function of weights of shape (images,), with intervals."""
     values = metric(np.ones(images))
     rows = [metric(weights.astype(float)) for weights in resample(images, count, seed)]
     table = np.array(rows).reshape(count, -1)

@@ -17,9 +17,9 @@ HIGH_RECALL = 0.9
 
 
 class LabelDoubt(ImagePlace):
-    """An annotation to look at, with the box and score of what contradicts it.
+    """An annotation to look at; the predicted box contradicts it, where there is one.
 
-    ``sure`` is that score or, where it is unsupported, the share of its class found.
+    ``sure`` is the score of that, or the share of its class that is found.
     """
 
     kind: str

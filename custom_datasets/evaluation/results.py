@@ -26,10 +26,7 @@ Samples = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """One evaluated image; ``key`` tells it from all others in any run.
-
-    ``size`` is width and height in pixels.
-    """
+    """An evaluated image; ``key`` names it in any run, ``size`` is width and height."""
 
     key: str
     path: str
@@ -114,11 +111,7 @@ Results = DetectionResults | ClassificationResults
 
 
 def read_results(path: str, classes: Sequence[str] | None = None) -> Results:
-    """Read predictions and truth; unnamed classes are called ``0``, ``1``, ...
-
-    Raises:
-        UserError: It cannot be read, has no truth, or a label has no name.
-    """
+    """Read predictions and truth; unnamed classes are called ``0``, ``1``, ..."""
     samples = read_samples(path)
     try:
         if is_detection(samples):
@@ -129,11 +122,7 @@ def read_results(path: str, classes: Sequence[str] | None = None) -> Results:
 
 
 def read_samples(path: str) -> Samples:
-    """Read a file of predictions as it is.
-
-    Raises:
-        UserError: It is missing, broken, empty, or something else.
-    """
+    """Read a file of predictions as it is."""
     content: Any
     try:
         with open(path, 'rb') as file:
@@ -153,11 +142,7 @@ def read_samples(path: str) -> Samples:
 
 
 def write_samples(path: str, samples: Samples) -> None:
-    """Write a file of predictions, whole or not at all.
-
-    Raises:
-        UserError: It cannot be written.
-    """
+    """Write a file of predictions, whole or not at all."""
     try:
         with replace_file(path) as file:
             pickle.dump(samples, file)
@@ -173,10 +158,7 @@ def is_detection(samples: Samples) -> bool:
 def detection_results(
     samples: Samples, classes: Sequence[str] | None = None
 ) -> DetectionResults:
-    """Put a detector's predictions and the truth into arrays.
-
-    The truth is mmdet's ``instances``, which this package's configs pack
-    (``meta_keys``).
+    """Put a detector's predictions and mmdet's ``instances``, the truth, into arrays.
 
     Raises:
         UserError: There is no truth, or a label has no name.

@@ -178,10 +178,7 @@ def best_threshold(ranking: Ranked) -> Choice | None:
 def count(
     results: DetectionResults, matching: Matching, thresholds: Floats
 ) -> Integers:
-    """Count found, false and objects: shape (images, 3, classes).
-
-    ``thresholds``, shape (classes,), are the lowest scores that are kept.
-    """
+    """Count found, false and objects of each image and class: (images, 3, classes)."""
     truth, predicted = results.truth, results.predicted
     kept = predicted.score >= thresholds[predicted.label]
     right, wrong = matching.found, ~matching.found & ~matching.ignored
