@@ -27,8 +27,8 @@ _NEEDED = ('img_id', 'img_path', 'ori_shape', 'instances')
 class DataSet(NamedTuple):
     """What a report needs to know of a data set.
 
-    ``keys`` tell each image from the others in any run, ``paths`` are those of the
-    images; ``palette`` and ``attributes`` are those of ``METAINFO``, or None.
+    ``keys`` tell each image from the others in any run; ``palette`` and ``attributes``
+    are those of ``METAINFO``, or None.
     """
 
     classes: tuple[str, ...]
@@ -39,16 +39,7 @@ class DataSet(NamedTuple):
 
 
 def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config, import what it names, and let predictions keep the truth.
-
-    Args:
-        config: The leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-
-    Raises:
-        ConfigError: It cannot be read, is of another package than mmdet and
-            mmpretrain, or has no test set.
-    """
+    """Read a config, import what it names, and let predictions keep the truth."""
     cfg = load_config(config, options)
     scope = cfg.get('default_scope')
     if scope not in ('mmdet', 'mmpretrain'):
@@ -90,18 +81,14 @@ def same_data(cfg: Mapping[str, Any]) -> bool:
 
 
 def read_dataset(cfg: Config, split: str) -> DataSet:
-    """Read a data set's annotations.
-
-    Raises:
-        UserError: They cannot be read.
-    """
+    """Read a data set's annotations; a UserError where they cannot be read."""
     settings = cfg[f'{SPLITS[split]}_dataloader']['dataset']
     with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
         return describe_dataset(DATASETS.build(settings))
 
 
 def describe_dataset(dataset: Any) -> DataSet:
-    """Collect what a report needs to know of a data set that is built."""
+    """Collect what a report needs to know of a data set that is already built."""
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     paths = [str(info['img_path']) for info in infos]
     keys = [str(info['img_id']) for info in infos if 'img_id' in info]
@@ -116,7 +103,7 @@ def describe_dataset(dataset: Any) -> DataSet:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what is logged, printed and warned of from the terminal."""
+    """Keep logs, prints and warnings from the terminal."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -128,7 +115,7 @@ def quiet() -> Iterator[None]:
 
 
 def _keep_truth(loader: Any) -> None:
-    """Let a pipeline pack what is annotated, and what tells images apart."""
+    """Let a pipeline pack the annotations, and what tells images apart."""
     for step in iter_dicts(loader):
         if str(step.get('type', '')).split('.')[-1] == 'PackDetInputs':
             keys: Sequence[str] = step.get('meta_keys') or _default_keys()

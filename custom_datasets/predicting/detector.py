@@ -28,11 +28,9 @@ THRESHOLD = 0.3
 
 
 class Tag(NamedTuple):
-    """One class that was found.
+    """A class that was found: its best score, and boxes with the best first.
 
-    Attributes:
-        score: Of its best box.
-        boxes: ``(n, 4)``, zero-based ``xyxy`` in pixels, the best first.
+    Boxes have shape (n, 4), zero-based ``xyxy`` in pixels.
     """
 
     score: float
@@ -45,20 +43,11 @@ def load_detector(
     device: str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, tuple[str, ...]]:
-    """Build a detector for the classes it was trained on, with its weights.
-
-    Args:
-        config: The leaf that it was trained with.
-        checkpoint: What training left.
-        device: ``cpu``, ``cuda:1`` or similar; without it a GPU, if there is one.
-        options: What ``--cfg-options`` sets, by dotted name.
-
-    Returns:
-        The model in ``eval`` mode, its config as ``cfg``, and its classes.
+    """Return a detector in ``eval`` mode, its config as ``cfg``, and its classes.
 
     Raises:
-        UserError: One of the two is missing, broken, not a detector's or not for
-            the other.
+        UserError: The config or checkpoint is missing, broken, not a detector's or
+            not for the other.
     """
     require_checkpoint(checkpoint)
     classes = checkpoint_classes(checkpoint)
@@ -75,19 +64,13 @@ def load_detector(
 def detect(
     model: nn.Module, image: Picture
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Find what is on an image.
+    """Return the boxes on an image, their scores and class numbers.
 
-    Args:
-        model: As of :func:`load_detector`.
-        image: A path or pixels.
-
-    Returns:
-        Boxes, shape (n, 4), zero-based ``xyxy`` in pixels of the image; their scores
-        and class numbers, both of shape (n,).
+    Boxes have shape (n, 4), zero-based ``xyxy`` in pixels of the image.
 
     Raises:
-        UserError: There is no such image, it does not decode wholly, or the pixels
-            have another shape.
+        UserError: There is no such image, it cannot be decoded completely, or the
+            pixels have another shape.
     """
     pixels = image if isinstance(image, np.ndarray) else _read(os.fspath(image))
     if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
@@ -107,13 +90,7 @@ def detect(
 
 
 class Tagger:
-    """Names what is on an image.
-
-    Args:
-        model: A detector in ``eval`` mode, its config as ``cfg``.
-        classes: Tags in the order that numbers them.
-        threshold: Score from which on a box counts.
-    """
+    """Names the classes that a detector finds on an image, at a threshold."""
 
     def __init__(
         self, model: nn.Module, classes: Sequence[str], threshold: float = THRESHOLD
@@ -142,12 +119,7 @@ def collect_tags(
     names: Sequence[str],
     threshold: float,
 ) -> dict[str, Tag]:
-    """Group the ``n`` boxes of an image by the names of their classes.
-
-    Returns:
-        Tags with a box of at least the threshold, those with the best scores first;
-        equal ones stay in order.
-    """
+    """Group boxes of at least the threshold by class, the best scores first."""
     order = np.argsort(-scores, kind='stable')
     rows: dict[str, list[int]] = {}
     for row in order[scores[order] >= threshold]:
@@ -162,15 +134,7 @@ def tag_images(
     threshold: float = THRESHOLD,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[str, list[str]]:
-    """Tag image files.
-
-    Returns:
-        A JSON of the tags of each image, with best score and boxes; and one sentence
-        per image that could not be read, which the JSON leaves out.
-
-    Raises:
-        UserError: See :func:`load_detector`.
-    """
+    """Return a JSON of each image's tags, and a sentence per unreadable image."""
     tagger = Tagger(*load_detector(config, checkpoint, options=options), threshold)
     tagged, problems = {}, []
     for image in images:

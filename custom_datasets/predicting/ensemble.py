@@ -35,15 +35,8 @@ METHODS = (*fusion.METHODS, *fusion.POOLINGS)
 class Request:
     """What an ensemble is to be made of and how.
 
-    Attributes:
-        paths: Files of predictions on the test set, one per model.
-        out: The file to write.
-        val_paths: The same models' predictions on the validation set, in the
-            same order; with them what is None below is searched for.
-        val_out: Where the ensemble's predictions on it go.
-        method: One of ``METHODS``.
-        weights: One per model.
-        iou: The threshold for boxes.
+    ``paths`` and ``val_paths`` are predictions of the same models in the same order.
+    With validation, ``method``, ``weights`` and ``iou`` are searched for where None.
     """
 
     paths: Sequence[str]
@@ -57,14 +50,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Members:
-    """Several models' predictions on the same images.
+    """Several models' predictions, in the first's order of images.
 
-    Attributes:
-        paths: Where each was read.
-        samples: What the first file holds, which the ensemble's is made from.
-        results: One per model, all in the first's order of images; truth only
-            where ``has_truth``.
-        has_truth: Whether all files have the truth.
+    ``samples`` are those of the first file; ``results`` have truth only where all do.
     """
 
     paths: tuple[str, ...]
@@ -76,18 +64,9 @@ class Members:
 def make_ensemble(
     request: Request, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> str:
-    """Read, search where there is a validation set, fuse and write.
+    """Read, search where there is a validation set, fuse, write, and return a report.
 
-    Args:
-        request: What is asked for.
-        progress: Is called with how many recipes are tried, and the most.
-
-    Returns:
-        The recipe and how good it is, to be printed.
-
-    Raises:
-        UserError: Files cannot be read, do not fit together or would be
-            overwritten, or what is asked for makes no sense.
+    ``progress`` is called with how many recipes are tried, and the most that can be.
     """
     _check(request)
     members = read_members(request.paths)
@@ -119,11 +98,11 @@ def make_ensemble(
 
 
 def read_members(paths: Sequence[str]) -> Members:
-    """Read files of predictions, with or without truth.
+    """Read files of predictions on the same images, with or without truth.
 
     Raises:
-        UserError: One cannot be read or holds unsound numbers, or they are not
-            on the same images, classes and truth.
+        UserError: One cannot be read or has unsound numbers, or their images, classes
+            or truth differ.
     """
     files = [read_samples(path) for path in paths]
     judged = all(map(has_truth, files))
@@ -145,10 +124,7 @@ def read_members(paths: Sequence[str]) -> Members:
 
 
 def with_prediction(samples: Samples, results: Results) -> Samples:
-    """Return the samples with another prediction, all else as it is.
-
-    The tensors have the types that the stock files have.
-    """
+    """Return the samples with another prediction, in tensors of the stock types."""
     import torch
 
     if isinstance(results, ClassificationResults):
@@ -177,20 +153,16 @@ def with_prediction(samples: Samples, results: Results) -> Samples:
 
 
 def value_of(results: Results) -> float:
-    """Return what a search makes large: COCO AP, or the likelihood."""
+    """Return what a search maximises: COCO AP, or the likelihood."""
     value = float(_metric(results)(np.ones(len(results.images)))[0])
     return value if isinstance(results, DetectionResults) else -value
 
 
 def score_table(names: Sequence[str], results: Sequence[Results]) -> str:
-    """Write a table of the models, the ensemble and what it adds.
+    """Write a table of the models, the ensemble (the last) and what it adds.
 
-    Intervals are of 95 %, from resampling images; the difference is between
-    what the same resamples give, so it can be clear where intervals overlap.
-
-    Args:
-        names: One per model, and the ensemble's last.
-        results: Theirs, on the same images, with truth.
+    Intervals are of 95 %, from resampling images. The difference is taken within
+    each resample, so it can be clear where intervals overlap.
     """
     metrics = [_metric(part) for part in results]
     images = len(results[0].images)
@@ -239,7 +211,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _score_names(results: Results) -> tuple[str, str]:
-    """Name the scores; the first one is what a search makes large, or NLL small."""
+    """Name the scores; a search maximises the first, or minimises it if it is NLL."""
     detects = isinstance(results, DetectionResults)
     return ('COCO AP', 'area-AP50') if detects else ('NLL', 'accuracy')
 
@@ -283,7 +255,6 @@ def _check(request: Request) -> None:
 
 
 def _start(request: Request, results: Results) -> tuple[Recipe, Freedom]:
-    """Return what to begin with, and what is left to be searched for."""
     detects = isinstance(results, DetectionResults)
     methods = fusion.METHODS if detects else fusion.POOLINGS
     if request.method is not None and request.method not in methods:
@@ -322,7 +293,7 @@ def _read_validation(paths: Sequence[str], members: Members) -> Members:
 
 
 def _refuse_shared_images(val: Members, test: Members) -> None:
-    """Stop where an image is in both: weights found on it would flatter there."""
+    """Raise where an image is in both: weights found on it would look too good on it."""
     searched = {os.path.realpath(path) for path in _image_paths(val)}
     shared = [path for path in _image_paths(test) if os.path.realpath(path) in searched]
     if shared:
@@ -344,7 +315,6 @@ def _kind(results: Results) -> str:
 
 
 def _apply(recipe: Recipe, members: Members) -> Results:
-    """Return the ensemble's results, with the truth that the members have."""
     first, weights = members.results[0], np.array(recipe.weights)
     if isinstance(first, ClassificationResults):
         scores = np.stack(
@@ -365,7 +335,6 @@ def _apply(recipe: Recipe, members: Members) -> Results:
 
 
 def _stack_boxes(results: Sequence[Results]) -> ModelBoxes:
-    """Put all models' boxes into one set of arrays."""
     models = [part.predicted for part in results if isinstance(part, DetectionResults)]
     return ModelBoxes(
         np.concatenate([boxes.image for boxes in models]),

@@ -65,28 +65,15 @@ def convert(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """Crop the face of each portrait, and write the lists.
+    """Crop the face of each portrait, write the lists, and return a table of them.
 
-    A crop is ``<out>/<class>/<source>/<name>.jpg``; a source is called as the
-    folder or the CSV. ``train.txt``, ``val.txt`` and ``test.txt`` come from
-    :func:`~custom_datasets.data.split.split_dataset`: 8:1:1, or 8:1
-    where other sources test. One person of a source is in one of them, where the
-    CSV names people. ``sources.txt`` has the source of each crop, and
-    ``not_found.csv`` what became no crop and why.
-
-    Args:
-        root: See :func:`~custom_datasets.predicting.portraits.read_portraits`.
-        out: Folder to make.
-        classes: Names of the classes.
-        find_faces: The cascade's or a detector's.
-        test: Other sources, each as ``root``, which make the test set.
-        margin: See :func:`crop_face`.
-        seed: Of the split.
-        overwrite: Replace ``out`` if an earlier conversion made it.
-        progress: Is called with the number of portraits done, and of all.
-
-    Returns:
-        A table of the parts, and how many have no crop and why.
+    A crop is ``<out>/<class>/<source>/<name>.jpg``; a source has the name of its
+    folder or CSV. ``train.txt``, ``val.txt`` and ``test.txt`` come from
+    :func:`~custom_datasets.data.split.split_dataset`: 8:1:1, or 8:1 where the sources
+    in ``test`` make the test set. All images of one person of a source are in one of
+    them, where the CSV names people. ``sources.txt`` has the source of each crop,
+    ``not_found.csv`` the portraits without a crop and why. ``overwrite`` replaces
+    only what an earlier conversion made.
 
     Raises:
         UserError: A source cannot be read, has the name of another, or has no face
@@ -159,15 +146,7 @@ def cascade_faces() -> FindFaces:
 
 
 def detector_faces(config: str, checkpoint: str) -> FindFaces:
-    """Return a detector of mmdet; whatever class a box has, it is a face.
-
-    Args:
-        config: A leaf, such as one of ``configs/faces``.
-        checkpoint: Its weights.
-
-    Raises:
-        UserError: One of them cannot be read, or they are not for each other.
-    """
+    """Return a detector of mmdet; a box of any class is a face."""
     # With torch and mmdet, which the cascade does without.
     from custom_datasets.predicting.detector import detect, load_detector
 
@@ -181,17 +160,11 @@ def detector_faces(config: str, checkpoint: str) -> FindFaces:
 
 
 def choose_face(boxes: Boxes) -> tuple[Boxes | None, str]:
-    """Choose the face that a portrait is of.
+    """Choose the face that a portrait is of, or return None and why there is none.
 
-    It is the largest with a score from 0.5 on. Another that is half as wide or more
-    and not inside it makes it unclear whose age is meant; smaller ones are people
-    in the background.
-
-    Args:
-        boxes: Shape (n, 5), as of :data:`FindFaces`.
-
-    Returns:
-        Shape (4,) and nothing, or None and why there is none.
+    It is the largest box, shape (n, 5), with a score from 0.5 on. If another is half
+    as wide or more and not inside it, it is unclear whose age is meant; smaller ones
+    are people in the background.
     """
     boxes = boxes[boxes[:, 4] >= _SCORE, :4]
     if not len(boxes):
@@ -205,17 +178,10 @@ def choose_face(boxes: Boxes) -> tuple[Boxes | None, str]:
 
 
 def crop_face(image: Image, face: Boxes, margin: float = MARGIN) -> Image:
-    """Cut a square around a face with a margin, and scale it.
+    """Cut a square around a face, and scale it to shape (224, 224, 3).
 
-    It is black where the image ends.
-
-    Args:
-        image: Shape (height, width, 3).
-        face: Shape (4,), zero-based ``xyxy`` in pixels.
-        margin: What of the face's longer side to add on each side.
-
-    Returns:
-        Shape (224, 224, 3).
+    ``face`` is ``xyxy`` in pixels, zero-based; ``margin`` is the share of its longer
+    side that is added on each side. The square is black outside the image.
     """
     side = max(1, round((1 + 2 * margin) * float((face[2:] - face[:2]).max())))
     left, top = np.round((face[:2] + face[2:] - side) / 2).astype(int)
@@ -235,7 +201,6 @@ def _crop_all(
     margin: float,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[_Crops, list[_Lost]]:
-    """Write all crops; return them, and the portraits that have none."""
     crops: _Crops = {name: {} for name in portraits}
     lost: list[_Lost] = []
     todo = [(source, portrait) for source, own in portraits.items() for portrait in own]
@@ -261,7 +226,6 @@ def _crop_all(
 def _crop(
     portrait: Portrait, find_faces: FindFaces, margin: float
 ) -> tuple[Image | None, str]:
-    """Return the crop, or None and why there is none."""
     if portrait.problem:
         return None, portrait.problem
     try:
@@ -280,7 +244,7 @@ def _require_all(
     portraits: Mapping[str, Sequence[Portrait]],
     classes: Collection[str],
 ) -> None:
-    """Raise a UserError for a source without a face; for the first, of a class."""
+    """Raise a UserError for a source without a face; for the first, a class without."""
     for index, (source, own) in enumerate(crops.items()):
         cropped = {portrait.label for portrait in own.values()}
         absent = [name for name in classes if name not in cropped]
@@ -298,7 +262,6 @@ def _require_all(
 
 
 def _lost_table(lost: Iterable[_Lost]) -> str:
-    """Return the content of ``not_found.csv``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerows([('source', 'path', 'reason'), *lost])

@@ -41,14 +41,9 @@ _FAINTEST = 1e-3
 
 
 class ModelBoxes(NamedTuple):
-    """Boxes of several models on the same images.
+    """Boxes of several models on the same images, shape (boxes, 4), ``xyxy`` in pixels.
 
-    Attributes:
-        image: Shape (boxes,), index into the images.
-        label: Shape (boxes,), index into the classes.
-        box: Shape (boxes, 4), ``xyxy`` in pixels.
-        score: Shape (boxes,), 0 to 1.
-        model: Shape (boxes,), index into the models.
+    The other arrays, shape (boxes,), are indices, and scores of 0 to 1.
     """
 
     image: Integers
@@ -75,7 +70,11 @@ def fuse_boxes(
     iou: float = IOU,
     most: int = MOST,
 ) -> PredictedBoxes:
-    """Make one set of boxes out of all models'.
+    """Make one set of boxes, the ``most`` best per image, out of all models'.
+
+    Boxes are the same object above the overlap ``iou``; in soft-NMS they lose score
+    from it on. Weights, shape (models,), are 0 or more, one of them above 0. Boxes
+    without score, weight or area are dropped.
 
     In WBF a model of weight 2 counts as two that say the same: with scores c
     and their models' weights w, a cluster's score is ``sum(w c) / sum(w) *
@@ -83,15 +82,6 @@ def fuse_boxes(
     box the mean weighted by ``w c``. With equal weights that is the paper's.
     In the other methods scores are multiplied with weights, of which the
     largest is taken as 1.
-
-    Args:
-        boxes: Those of all models; of those without score, weight or area none is
-            kept.
-        weights: Shape (models,), 0 or more, one of them above 0.
-        method: One of ``METHODS``.
-        iou: Boxes are the same object above this overlap (soft-NMS: lose
-            score from this overlap on).
-        most: How many are kept per image, the best.
     """
     relative = weights / weights.max()
     weighted = boxes.score * relative[boxes.model]
@@ -122,14 +112,8 @@ def fuse_boxes(
 def pool_scores(scores: Floats, weights: Floats, method: str = 'mean') -> Floats:
     """Make one probability for each class out of all models'.
 
-    Args:
-        scores: Shape (models, images, classes); each row sums to 1.
-        weights: Shape (models,), 0 or more, one of them above 0.
-        method: ``mean`` of the probabilities, or of their logarithms
-            (``logits``): the geometric mean, divided by its sum.
-
-    Returns:
-        Shape (images, classes); each row sums to 1.
+    The shape (models, images, classes) becomes (images, classes). ``logits`` is the
+    geometric mean, divided by its sum.
     """
     share = (weights / weights.sum())[:, None, None]
     if method == 'mean':
@@ -156,9 +140,7 @@ class _Block(NamedTuple):
 def _blocks(boxes: ModelBoxes, weighted: Floats) -> Iterator[_Block]:
     """Sort boxes into groups of one image and class, and these into blocks.
 
-    Args:
-        boxes: In any order.
-        weighted: Shape (boxes,), what ranks them; equals rank as they come.
+    ``weighted``, shape (boxes,), ranks them; equals keep their order.
     """
     order = np.lexsort((-weighted, boxes.label, boxes.image))
     image, label = boxes.image[order], boxes.label[order]
@@ -177,8 +159,8 @@ def _blocks(boxes: ModelBoxes, weighted: Floats) -> Iterator[_Block]:
 def _overlaps(box: Floats, others: Floats) -> Floats:
     """Compare ``(4, groups)`` with ``(4, groups, boxes)``; returns ``(groups, boxes)``.
 
-    As ``data.records.iou``, but in place and with the coordinates first: this is where
-    nearly all of the time goes, and that takes four times as long.
+    As ``data.records.iou``, which takes four times as long, but in place and with the
+    coordinates first: nearly all of the time is spent here.
     """
     x1, y1, x2, y2 = box[:, :, None]
     width = np.minimum(x2, others[2])
@@ -212,11 +194,7 @@ def _clustered(
     method: str,
     iou: float,
 ) -> tuple[Integers, Floats, Floats]:
-    """Put each box to a cluster that it overlaps, or start one with it.
-
-    Returns:
-        For each cluster the row of its first box, its box, its score.
-    """
+    """Put boxes into clusters; each has the row of its first box, its box and score."""
     shape = block.row.shape
     moving, averaged = method == 'wbf', method != 'nms'
     leader = np.full(shape, -1, dtype=np.intp)
@@ -260,7 +238,7 @@ def _clustered(
 def _decayed(
     block: _Block, boxes: ModelBoxes, weighted: Floats, iou: float
 ) -> tuple[Integers, Floats, Floats]:
-    """Take the best box left, lower the scores of what it overlaps, and again."""
+    """Take the best box left, lower the scores of what it overlaps, and repeat."""
     inside = block.row >= 0
     score = np.where(inside, weighted[block.row], -1.0)
     box = np.ascontiguousarray(np.moveaxis(boxes.box[block.row], 2, 0))

@@ -26,7 +26,7 @@ from custom_datasets.settings import apply_settings
 
 
 class CheckpointFacts(NamedTuple):
-    """What a checkpoint says of itself; None where it does not."""
+    """What a checkpoint says about itself; None where it says nothing."""
 
     epoch: int | None
     iteration: int | None
@@ -42,11 +42,7 @@ def require_checkpoint(path: str) -> None:
 def require_fit(
     path: str, checkpoint: Mapping[str, Any], model: nn.Module, classes: Sequence[str]
 ) -> CheckpointFacts:
-    """Compare a checkpoint, as it was loaded, with the model and its classes.
-
-    Raises:
-        UserError: It has weights of another model, or other classes.
-    """
+    """Raise a UserError for weights of another model or other classes."""
     trained = classes_of(checkpoint)
     require_classes(path, trained, classes)
     require_weights(path, weights_of(checkpoint), model.state_dict())
@@ -57,20 +53,9 @@ def require_fit(
 def load_model(
     cfg: Config, path: str, classes: Sequence[str], device: str | None = None
 ) -> nn.Module:
-    """Build a detector or classifier with its weights, for images outside data sets.
+    """Return a model in ``eval`` mode with its weights, for images outside data sets.
 
-    Args:
-        cfg: What :func:`~custom_datasets.predicting.config.read_settings` returned.
-            Its settings are carried out on a copy.
-        path: The checkpoint.
-        classes: Those of the config.
-        device: ``cpu``, ``cuda:1`` or similar; without it a GPU, if there is one.
-
-    Returns:
-        The model in ``eval`` mode, the copy as its ``cfg``.
-
-    Raises:
-        UserError: The checkpoint is missing, or not of this model and classes.
+    The settings are applied to a copy of ``cfg``, which becomes the model's own.
     """
     require_checkpoint(path)
     ready = Config(cfg.to_dict(), filename=cfg.filename)

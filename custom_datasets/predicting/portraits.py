@@ -24,12 +24,7 @@ _PATHS = ('path', 'file', 'image', 'filename')
 class Portrait:
     """One photograph, as its folder or its row of a CSV describes it.
 
-    Attributes:
-        name: Path of the file relative to the folder, or to the CSV.
-        path: The whole path.
-        label: The class, such as ``30s_male``; empty where ``problem`` says why.
-        person: Who it shows; empty where that is not known.
-        problem: Why it has no class.
+    It has a class such as ``30s_male``, or a ``problem`` that says why it has none.
     """
 
     name: str
@@ -42,18 +37,11 @@ class Portrait:
 def read_portraits(source: str, classes: Collection[str]) -> list[Portrait]:
     """Read all portraits, with and without a class.
 
-    Class folders are called by decade and gender in any order: ``20s_male``,
+    Class folders are named by decade and gender in any order: ``20s_male``,
     ``male 20``, ``thirties-women``. A CSV has the columns ``path`` (or ``file``,
     ``image``, ``filename``), relative to its own folder; ``age`` in years
     (``34``), or the years of a decade (``30-39``, ``30s``); ``gender``; and
     ``person``, if it is known who it is.
-
-    Args:
-        source: A folder or a CSV.
-        classes: Names of the classes, as ``20s_female``.
-
-    Raises:
-        UserError: There is neither, or a column is missing.
     """
     if not os.path.exists(source):
         raise UserError(
@@ -80,7 +68,6 @@ def name_class(age: str, gender: str, classes: Collection[str]) -> tuple[str, st
 
 
 def _name_folder(folder: str, classes: Collection[str]) -> tuple[str, str]:
-    """Return the class that a folder is called by, or nothing and why there is none."""
     words = re.findall(r'\d+(?:\s*-\s*\d+)?|[a-z]+', folder.lower())
     ages = [word for word in words if word[0].isdecimal()]
     ages += [f'{20 + 10 * _WORDS.index(word)}' for word in words if word in _WORDS]

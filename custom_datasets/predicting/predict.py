@@ -29,13 +29,7 @@ Progress = Callable[[int, int], None]
 
 
 class Predicted(NamedTuple):
-    """What a model says of a data set.
-
-    Attributes:
-        data: The data set.
-        samples: What ``tools/test.py --out`` would have written.
-        metrics: What the config's evaluators say.
-    """
+    """A model's predictions on a data set, as ``tools/test.py --out`` has them."""
 
     data: DataSet
     samples: Samples
@@ -50,19 +44,8 @@ def predict(
 ) -> tuple[dict[str, Predicted], CheckpointFacts]:
     """Run the stock test loop on parts of the data; the model is built once.
 
-    What the runner logs and dumps goes to a folder that is removed, so that
-    nothing of a training run is replaced.
-
-    Args:
-        cfg: What ``read_settings`` returned.
-        checkpoint: Path or address of the weights.
-        splits: ``test``, ``validation`` or both. Where both are the same data
-            set, it is run once.
-        progress: Is told how far it is.
-
-    Raises:
-        UserError: The checkpoint is missing, broken or of another model, or
-            the data cannot be read.
+    What the runner logs and dumps goes to a folder that is removed, so nothing of a
+    training run is replaced. Two parts that are the same data set are run once.
     """
     require_checkpoint(checkpoint)
     needed = list(splits)
@@ -95,8 +78,6 @@ def predict(
 
 
 class _ProgressHook(Hook):  # type: ignore[misc]
-    """Tell how many images are done."""
-
     def __init__(self, total: int, progress: Progress | None) -> None:
         self.done, self.total, self.progress = 0, total, progress
 
@@ -114,7 +95,6 @@ class _ProgressHook(Hook):  # type: ignore[misc]
 
 
 def _settings(cfg: Config, split: str, folder: str) -> Config:
-    """Return a config whose test set is a part of the data."""
     ready = Config(cfg.to_dict(), filename=cfg.filename)
     name = SPLITS[split]
     ready.merge_from_dict(

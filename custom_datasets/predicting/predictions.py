@@ -28,17 +28,9 @@ def has_truth(samples: Samples) -> bool:
 
 
 def sound_results(path: str, samples: Samples, with_truth: bool = False) -> Results:
-    """Put predictions into arrays and make sure that all of their numbers are sound.
+    """Put predictions into arrays, or raise where a number is unsound.
 
-    Args:
-        path: Where they were read.
-        samples: What was read.
-        with_truth: Whether the truth is read too; otherwise that of the results
-            means nothing.
-
-    Raises:
-        UserError: They are not predictions, or an image's boxes or scores are not
-            finite or its scores are not probabilities.
+    Unless ``with_truth``, the truth of the results means nothing.
     """
     detects = is_detection(samples)
     if not with_truth:

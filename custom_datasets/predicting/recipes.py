@@ -17,14 +17,7 @@ MOST_TRIES = 100
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an ensemble is made.
-
-    Attributes:
-        method: One of ``METHODS`` (detectors) or ``POOLINGS`` (classifiers) of
-            :mod:`custom_datasets.predicting.fusion`.
-        weights: One per model; the largest is 1.
-        iou: The threshold for boxes; None for classifiers.
-    """
+    """How an ensemble is made; the largest of its weights is 1."""
 
     method: str
     weights: tuple[float, ...]
@@ -38,7 +31,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Freedom:
-    """What a search may change: to which methods and thresholds, and the weights."""
+    """Which methods and thresholds a search may try, and whether also weights."""
 
     methods: Sequence[str]
     ious: Sequence[float]
@@ -46,14 +39,7 @@ class Freedom:
 
 
 class Best(NamedTuple):
-    """What a search ends with.
-
-    Attributes:
-        recipe: The best one.
-        before: The value of the one that it began with.
-        after: The value of the best one.
-        tried: How many were tried, the first one included.
-    """
+    """The best recipe, the values before and after the search, and how many it took."""
 
     recipe: Recipe
     before: float
@@ -70,16 +56,8 @@ def search(
     """Find a good recipe by changing one thing at a time.
 
     In turn the method, the threshold and each model's weight go to the best of
-    their values, with all else as it is, until a round changes nothing. The same
-    files give the same recipe.
-
-    Args:
-        value: What to maximise, for a recipe.
-        start: Where to begin: it stays unless something is better by
-            ``LEAST_GAIN``.
-        freedom: What may change.
-        progress: Is called with how many are tried, and the most that can be:
-            ``MOST_TRIES``.
+    their values, with all else as it is, until a round changes nothing. A recipe stays
+    unless another is better by ``LEAST_GAIN``. The same files give the same recipe.
     """
     tried = {start: value(start)}
     best, before = start, None

@@ -1,4 +1,4 @@
-"""What a competition calls images and labels, as its sample submission shows."""
+"""A competition's names for images and labels, as its sample submission shows them."""
 
 import csv
 import os
@@ -32,11 +32,8 @@ _ANSWER_COLUMNS = (
 class SampleSubmission:
     """A file that shows what is to be submitted.
 
-    Attributes:
-        path: Where it was read.
-        columns: Its header, in its order.
-        key: Which column names the images.
-        rows: What the other columns have for each image, in the file's order.
+    ``key`` is the index of the column that names the images; ``rows`` has the other
+    columns for each image, in the file's order.
     """
 
     path: str
@@ -46,20 +43,16 @@ class SampleSubmission:
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """Return the columns without that of the images."""
+        """Return the columns except the one that names the images."""
         return self.columns[: self.key] + self.columns[self.key + 1 :]
 
 
 def read_sample(path: str) -> SampleSubmission:
-    """Read a sample submission.
+    """Read a sample submission, a CSV.
 
-    The images are in the first column that is named so (``image_id``, ``id``,
+    The images are in the first column with such a name (``image_id``, ``id``,
     ``file_name``), or else in the first that is not named like an answer
     (``PredictionString``, ``label``).
-
-    Raises:
-        UserError: It cannot be read, is not a CSV of at least two columns, or
-            names an image twice.
     """
     try:
         with open(path, encoding='utf-8-sig', newline='') as file:
@@ -92,19 +85,12 @@ def read_sample(path: str) -> SampleSubmission:
 def image_ids(
     images: Sequence[ImageInfo], form: str | None, sample: SampleSubmission | None
 ) -> list[str]:
-    """Call each image as the competition does.
+    """Name each image as the competition does.
 
-    Args:
-        images: All that are predicted.
-        form: One of ``FORMS``; if None, the one that the sample knows most
-            images by, or ``stem`` without a sample.
-        sample: The sample submission.
-
-    Returns:
-        One per image, all different, and just those of the sample.
+    Without a ``form`` it is the one that the sample knows most images by, or ``stem``.
 
     Raises:
-        UserError: Two images are called the same, or the sample has others.
+        UserError: Two images have the same name, or the sample has others.
     """
     listed = sample.rows if sample else {}
     if form is None:
@@ -124,10 +110,7 @@ def image_ids(
 
 
 def path_ends(path: str) -> Iterator[str]:
-    """List what a file may be called: ends of its path, the longest first.
-
-    Each is given with the file's extension, then without.
-    """
+    """List ends of a file's path, the longest first, with and without extension."""
     whole = PurePath(os.path.abspath(path))
     for start in range(len(whole.parts)):
         end = PurePath(*whole.parts[start:]).as_posix()
@@ -138,17 +121,7 @@ def path_ends(path: str) -> Iterator[str]:
 def label_texts(
     count: int, style: str, names: Sequence[str] | None, separator: str = ''
 ) -> list[str]:
-    """Write each label.
-
-    Args:
-        count: How many are predicted: the largest plus one.
-        style: One of ``STYLES``.
-        names: Names of the classes, where they are known.
-        separator: What no name may contain.
-
-    Raises:
-        UserError: A label has no name, or a name contains the separator.
-    """
+    """Write the labels, as numbers or as names; no name may contain the separator."""
     if names is not None and count > len(names):
         raise UserError(
             f'label {count - 1} is predicted, but there are only {len(names)} classes '
@@ -171,14 +144,7 @@ def label_texts(
 def compare_labels(
     path: str, sample_labels: Collection[str], labels: Sequence[str]
 ) -> list[str]:
-    """Compare the labels in a sample, which may be filled with any one, with ours.
-
-    Returns:
-        What to know, one sentence each.
-
-    Raises:
-        UserError: One calls them by name and the other by number.
-    """
+    """Return notes on a sample's labels; a UserError where only one side uses names."""
     theirs = sorted(set(sample_labels) - {''})
     unknown = [text for text in theirs if text not in labels]
     if not labels or not unknown:

@@ -32,17 +32,8 @@ from custom_datasets.settings import load_config
 class Request:
     """What is to be written and how.
 
-    Attributes:
-        path: A file of predictions, with or without truth.
-        out: The file to write: ``.csv``, or ``.json`` for COCO's format.
-        config: A config, for the names of the classes and its COCO file.
-        options: Settings that replace the config's, by dotted name.
-        sample: A sample submission, for the CSV.
-        coco: A COCO file, for the ids; that of the config's test set if None.
-        order: What stands for a box, in the CSV.
-        labels: How labels are called, in the CSV: one of ``sample.STYLES``.
-        id_form: How images are called, in the CSV: one of ``sample.FORMS``.
-        threshold: Boxes of a lower score are left out.
+    ``out`` is a ``.csv``, which the sample submission, order and labels are for, or a
+    ``.json`` of COCO's results with the ids of ``coco``, by default the config's.
     """
 
     path: str
@@ -58,15 +49,7 @@ class Request:
 
 
 def write_submission(request: Request) -> str:
-    """Read predictions and write them, whole or not at all.
-
-    Returns:
-        What was written and what to know of it, to be printed.
-
-    Raises:
-        UserError: A file cannot be read or does not fit another, or an option makes
-            no sense.
-    """
+    """Write predictions, whole or not at all; return what to print about them."""
     _require_usable(request)
     sets = read_sets(request.config, request.options) if request.config else {}
     inputs = [request.path, request.config, request.sample, request.coco]
@@ -93,11 +76,7 @@ def write_submission(request: Request) -> str:
 
 
 def read_sets(config: str, options: Mapping[str, Any]) -> dict[str, Source]:
-    """Find the first data set of each part of a config, without loading any.
-
-    Raises:
-        UserError: The config cannot be read, or its test set is of no known kind.
-    """
+    """Find the first data set of each part of a config, without loading any."""
     sets: dict[str, Source] = {}
     for source in find_sources(load_config(config, options))[0]:
         sets.setdefault(source.split, source)
@@ -107,13 +86,10 @@ def read_sets(config: str, options: Mapping[str, Any]) -> dict[str, Source]:
 
 
 def class_names(sets: Mapping[str, Source]) -> tuple[str, ...]:
-    """Return the names of the classes, in the order of a model's labels.
+    """Return the training set's classes, in the order of a model's labels.
 
-    They are the training set's. Stock ``CocoDataset`` numbers classes as its file
-    lists them, whatever order the config names them in.
-
-    Raises:
-        UserError: There are none, or a COCO file cannot be read or lacks one.
+    Stock ``CocoDataset`` numbers classes as its file lists them, whatever order the
+    config names them in.
     """
     test = sets['test']
     learnt = sets.get('train', test)
@@ -136,7 +112,6 @@ def class_names(sets: Mapping[str, Source]) -> tuple[str, ...]:
 
 
 def _require_usable(request: Request) -> None:
-    """Stop at options that make no sense or would do nothing."""
     if not 0 <= request.threshold <= 1:
         raise UserError(f'--score-thr {request.threshold}: it must be between 0 and 1')
     if request.out.endswith('.json'):

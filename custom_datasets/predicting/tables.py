@@ -40,17 +40,9 @@ tenths of a pixel at least (https://cocodataset.org/#format-results)."""
 def boxes_inside(
     results: DetectionResults, threshold: float
 ) -> tuple[PredictedBoxes, list[str]]:
-    """Cut boxes at the image's edges and round them.
+    """Cut boxes at the image's edges, round them and return notes on what was done.
 
-    Networks whose input is padded predict past the image, so that is noted but
-    is no error.
-
-    Args:
-        results: With or without truth.
-        threshold: Boxes of a lower score are left out.
-
-    Returns:
-        The boxes, and what had to be done to them, one sentence each.
+    Networks whose input is padded predict past the image: that is noted, no error.
 
     Raises:
         UserError: An image's size is unknown.
@@ -82,11 +74,7 @@ def boxes_inside(
 
 
 def parse_order(text: str) -> list[str]:
-    """Read the order of a box's numbers, separated by commas or spaces.
-
-    Raises:
-        UserError: A field is unknown, missing or named twice.
-    """
+    """Read the order of a box's numbers, separated by commas or spaces."""
     fields = [field for field in re.split(r'[\s,]+', text) if field]
     unknown = [field for field in fields if field not in _FIELDS]
     if unknown:
@@ -107,21 +95,7 @@ def detection_table(
     fields: Sequence[str],
     sample: SampleSubmission | None,
 ) -> tuple[str, list[str]]:
-    """Write one row per image with all its boxes, the surest first.
-
-    Args:
-        ids: One per image; those of the sample.
-        boxes: As :func:`boxes_inside` returns them.
-        labels: What each label is called.
-        fields: The order of a box's numbers.
-        sample: Names the columns and gives the order of the images.
-
-    Returns:
-        The file's text, and what to know of it, one sentence each.
-
-    Raises:
-        UserError: The sample has other columns, or boxes written differently.
-    """
+    """Write a row per image with all its boxes, the best first, and return notes."""
     notes = _compare_boxes(sample, fields, labels) if sample else []
     texts: dict[str, list[str]] = {name: [] for name in ids}
     for image, label, box, score in zip(
@@ -140,24 +114,10 @@ def classification_table(
     names: Sequence[str] | None,
     sample: SampleSubmission | None,
 ) -> tuple[str, list[str]]:
-    """Write one row per image with its most probable class, or with probabilities.
+    """Write a row per image with its most probable class, or with probabilities.
 
     Probabilities are written where the sample's columns are named like classes,
     by name or as in ``labels``; the one that follows from the others may be left out.
-
-    Args:
-        ids: One per image; those of the sample.
-        results: With or without truth.
-        labels: What each label is called.
-        names: Names of the classes, where they are known.
-        sample: Names the columns and gives the order of the images.
-
-    Returns:
-        The file's text, and what to know of it, one sentence each.
-
-    Raises:
-        UserError: The sample's columns are not known, or it calls labels
-            differently.
     """
     notes: list[str] = []
     if sample:
@@ -188,21 +148,7 @@ def coco_text(
     names: Sequence[str],
     coco: CocoFile,
 ) -> tuple[str, list[str]]:
-    """Write the boxes of all images as COCO's results.
-
-    Args:
-        images: All that are predicted.
-        boxes: As :func:`boxes_inside` returns them.
-        names: Names of the classes.
-        coco: Has the ids.
-
-    Returns:
-        The file's text, and what to know of it, one sentence each.
-
-    Raises:
-        UserError: An image or a class is not in the COCO file, or two images
-            are one there.
-    """
+    """Write the boxes of all images as COCO's results, and return notes."""
     categories = _category_ids(names, coco)
     paths: dict[Id, str] = {}
     listed = _image_ids(coco)
@@ -292,7 +238,6 @@ def _box_text(fields: Sequence[str], label: str, score: float, box: Floats) -> s
 
 
 def _number(value: float, decimals: int) -> str:
-    """Write a number that is not negative, without exponent and trailing zeros."""
     return f'{abs(value):.{decimals}f}'.rstrip('0').rstrip('.')
 
 
@@ -311,7 +256,6 @@ def _csv(
     columns: Sequence[str],
     answers: Mapping[str, tuple[str, ...]],
 ) -> str:
-    """Write the answers in the sample's order of rows and columns."""
     key = sample.key if sample else 0
     out = io.StringIO()
     writer = csv.writer(out, lineterminator='\n')
@@ -325,7 +269,6 @@ def _csv(
 def _compare_boxes(
     sample: SampleSubmission, fields: Sequence[str], labels: Sequence[str]
 ) -> list[str]:
-    """Compare a sample's boxes with what would be written."""
     if len(sample.answers) != 1:
         raise UserError(
             f'{sample.path}: columns {", ".join(sample.columns)}; boxes need two: the '
