@@ -157,7 +157,6 @@ def _convolve(
     bias: Tensor | None,
     geometry: _Geometry,
 ) -> Tensor:
-    """Return the (B, O, H', W') output, in the working precision."""
     tensors = _operands(input, weight, offset, mask, bias)
     output: Tensor = torch.ops.torchvision.deform_conv2d(
         *tensors, *geometry, mask is not None
@@ -177,9 +176,9 @@ def _differentiate(
     """Return the gradients of input, weight, offset, mask and bias.
 
     A sample exactly one pixel before the image is 0, and mmcv gives it no
-    gradient, while torchvision takes the slope towards the image. With
-    padding and offsets of 0, as at the start of a training, whole borders of
-    samples lie there, so mmcv's choice is restored.
+    gradient, while torchvision takes the slope towards the image. With padding and
+    offsets of 0, as at the start of training, whole borders of samples lie there, so
+    mmcv's choice is restored.
     """
     tensors = _operands(input, weight, offset, mask, bias)
     gradients: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = (
@@ -215,7 +214,6 @@ def _operands(
     mask: Tensor | None,
     bias: Tensor | None,
 ) -> list[Tensor]:
-    """Cast to one dtype, and stand in for an absent mask and bias."""
     if mask is None:
         mask = input.new_zeros(len(input), 1)
     if bias is None:

@@ -57,21 +57,17 @@ class StandIn(MetaPathFinder, Loader):
 def install() -> bool:
     """Let ``mmcv.ops`` be imported where mmcv has no compiled operators.
 
-    Call it before ``mmcv.ops`` is imported; calling it again does no harm.
-    If an import of ``mmcv.ops`` has failed before, the next one succeeds, but
-    modules that caught that failure go on without operators (mmdet's heads
-    and losses do), so a warning says so. Only the place of ``mmcv._ext`` is
-    looked up: neither mmcv nor torch is imported.
+    It returns whether the stand-in serves as ``mmcv._ext``: not if mmcv has compiled
+    operators or isn't installed, or another module already took that name. Call it
+    before ``mmcv.ops`` is imported; a second call does nothing. After a failed import
+    the next one succeeds, but modules that caught the failure (mmdet's heads and
+    losses do) go on without operators, so a warning says so. Neither mmcv nor torch
+    is imported.
 
-    A compiled ``mmcv._ext`` is left alone even if it can't be loaded, say
-    because it was built for another torch: importing ``mmcv.ops`` then fails
-    with the message of the dynamic linker, rather than going on with other
-    kernels than the ones that were installed on purpose.
-
-    Returns:
-        Whether the stand-in serves as ``mmcv._ext``. False if mmcv has
-        compiled operators, if another module already took that name, or if
-        mmcv isn't installed.
+    A compiled ``mmcv._ext`` is left alone even if it can't be loaded, say because it
+    was built for another torch: importing ``mmcv.ops`` then fails with the dynamic
+    linker's message, rather than going on with other kernels than those installed on
+    purpose.
     """
     if EXTENSION in sys.modules:
         spec = getattr(sys.modules[EXTENSION], '__spec__', None)

@@ -33,10 +33,8 @@ def sigmoid_focal_loss_forward(
 ) -> None:
     """Compute the focal loss of (N, C) logits into `output`, (N, C).
 
-    A target of C is background, negative for every class.
-
-    Raises:
-        ValueError: If a target is larger than C.
+    A target of C is background, negative for every class; a larger one raises a
+    ValueError.
     """
     _check_targets(target, input.shape[1])
     log_p, q, factor, _ = _sigmoid_terms(input, target, weight, alpha)
@@ -67,10 +65,8 @@ def softmax_focal_loss_forward(
 ) -> None:
     """Compute the focal loss of (N, C) probabilities into `output`, (N,).
 
-    Negative targets are ignored: their loss and gradient are 0.
-
-    Raises:
-        ValueError: If a target is C or larger.
+    Negative targets are ignored: their loss and gradient are 0. A target of C or
+    larger raises a ValueError.
     """
     _check_targets(target, input.shape[1] - 1)
     log_p, p, factor = _softmax_terms(input, target, weight, alpha)
@@ -133,7 +129,6 @@ def _softmax_terms(
 
 
 def _target_weights(weight: Tensor, target: Tensor, like: Tensor) -> Tensor:
-    """Return the (N,) weight of each target's class."""
     count = weight.numel()
     padded = torch.cat((weight.to(like), like.new_ones(1)))
     is_class = (target >= 0) & (target < count)
@@ -141,7 +136,6 @@ def _target_weights(weight: Tensor, target: Tensor, like: Tensor) -> Tensor:
 
 
 def _floor(log_p: Tensor) -> Tensor:
-    """Bound logarithms by that of the smallest normal number."""
     return log_p.clamp(min=math.log(torch.finfo(log_p.dtype).tiny))
 
 

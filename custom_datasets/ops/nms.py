@@ -19,16 +19,9 @@ _NAIVE, _LINEAR = 0, 1
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Keep the boxes that overlap no better one by more than the threshold.
+    """Return indices, best first, of the (N, 4) boxes that overlap no better one.
 
-    Args:
-        boxes: (N, 4) boxes.
-        scores: (N,) scores.
-        iou_threshold: A box goes if its IoU with a kept one is larger.
-        offset: 0 or 1, what is added to widths and heights.
-
-    Returns:
-        (K,) int64 indices of the kept boxes, best first.
+    A box is dropped if its IoU with a kept one is larger than the threshold.
     """
     dtype = torch.float64 if offset else working_dtype(boxes)
     corners = boxes.to(dtype)
@@ -47,17 +40,10 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """Group boxes by the kept box that suppresses them.
+    """Group (N, 5) boxes with scores by the kept box that suppresses them.
 
-    Here an IoU equal to the threshold suppresses too.
-
-    Args:
-        dets: (N, 5) boxes, each with its score.
-        iou_threshold: The least IoU with a kept box that suppresses.
-
-    Returns:
-        One list of indices into `dets` for each kept box, best first; the
-        kept box leads its list, the suppressed follow in order of score.
+    Here an IoU equal to the threshold suppresses too. Each list of indices is led by
+    its kept box, the best first; the suppressed follow in order of score.
     """
     order = dets[:, 4].argsort(descending=True, stable=True).cpu().numpy()
     table = _with_areas(dets[:, :4], offset=0)[:, order]
@@ -81,25 +67,13 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Lower the scores of boxes that overlap a better one.
+    """Lower the scores of (N, 4) boxes that overlap a better one.
 
-    Source: Bodla et al., Soft-NMS, https://arxiv.org/abs/1704.04503. The best
-    box of all is kept, however low its score.
-
-    Args:
-        boxes: (N, 4) boxes.
-        scores: (N,) scores.
-        dets: (N, 5), filled in place: its first K rows become the remaining
-            boxes with their new scores, best first.
-        iou_threshold: The least IoU that counts, for methods 0 and 1.
-        sigma: The width of the Gaussian of method 2.
-        min_score: A box goes when its score falls below.
-        method: 0 sets scores to 0, 1 multiplies with ``1 - IoU``, 2 with
-            ``exp(-IoU ** 2 / sigma)``.
-        offset: 0 or 1, what is added to widths and heights.
-
-    Returns:
-        (K,) int64 indices of the remaining boxes.
+    Source: Bodla et al., Soft-NMS, https://arxiv.org/abs/1704.04503. Method 0 sets
+    scores to 0, 1 multiplies with ``1 - IoU`` (both from the threshold on), 2 with
+    ``exp(-IoU ** 2 / sigma)``. A box goes when its score falls below the minimum, but
+    the best of all is kept. The indices of the K left are returned; the first K rows
+    of `dets`, (N, 5), become these boxes with their new scores, best first.
     """
     table = _with_areas(boxes, offset)
     real = table.dtype.type

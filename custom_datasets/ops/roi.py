@@ -38,10 +38,8 @@ def roi_align_forward(
 
     Source: He et al., Mask R-CNN, https://arxiv.org/abs/1703.06870. `output`
     is (R, C, aligned_height, aligned_width). `sampling_ratio` 0 takes as many
-    samples as a bin has pixels. `aligned` shifts RoIs by half a pixel.
-
-    Raises:
-        NotImplementedError: If `pool_mode` is 0, the maximum.
+    samples as a bin has pixels. `aligned` shifts RoIs by half a pixel. `pool_mode` 0,
+    the maximum, raises NotImplementedError.
     """
     _check_mode(pool_mode)
     pooled = torch.ops.torchvision.roi_align(
@@ -68,11 +66,7 @@ def roi_align_backward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Add the gradient of `roi_align_forward` to `grad_input`.
-
-    Raises:
-        NotImplementedError: If `pool_mode` is 0, the maximum.
-    """
+    """Add the gradient of `roi_align_forward` to `grad_input`."""
     _check_mode(pool_mode)
     gradient = torch.ops.torchvision._roi_align_backward(
         *_operands(grad_output, rois),
@@ -97,10 +91,9 @@ def roi_pool_forward(
 ) -> None:
     """Take the maximum of the pixels that each bin of each RoI touches.
 
-    Unlike torchvision, which rounds a RoI to whole pixels before it is
-    divided, mmcv divides first. The bins are therefore laid out here, and
-    torchvision's kernel pools each as a RoI of its own. A bin without
-    pixels yields 0 and takes no gradient.
+    torchvision rounds a RoI to whole pixels before it divides, mmcv after. The bins
+    are therefore laid out here, and torchvision's kernel pools each as a RoI of its
+    own. A bin without pixels yields 0 and takes no gradient.
 
     `output` is (R, C, pooled_height, pooled_width); `argmax`, int32 of the
     same shape, becomes the position of the maximum in the image, -1 if none.
@@ -158,7 +151,6 @@ def _check_mode(pool_mode: int) -> None:
 
 
 def _operands(features: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
-    """Cast both to the working precision of the features."""
     dtype = working_dtype(features)
     return features.to(dtype), rois.to(dtype)
 
@@ -168,8 +160,7 @@ def _bin_edges(
 ) -> tuple[Tensor, Tensor]:
     """Divide (R,) intervals into bins of whole pixels within the image.
 
-    Returns:
-        Two (R, bins): the first pixel of each bin, and the one after its last.
+    The two (R, bins) are the first pixel of each bin, and the one after its last.
     """
     step = ((end - start) / bins).unsqueeze(1)
     number = torch.arange(bins + 1, device=start.device)
