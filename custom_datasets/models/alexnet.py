@@ -8,13 +8,12 @@ from mmpretrain.registry import MODELS
 
 @MODELS.register_module()
 class PretrainedAlexNet(AlexNet):  # type: ignore[misc]
-    """mmpretrain's AlexNet, which by itself takes no ``init_cfg``.
+    """mmpretrain's AlexNet with an ``init_cfg``, which its own doesn't take.
 
-    The names of its weights are torchvision's, so that ``torchvision://alexnet``
-    fills it.
+    Its weights are named as torchvision's, so that ``torchvision://alexnet`` fits.
     """
 
     def __init__(self, init_cfg: Any = None, **settings: Any) -> None:
-        """Build it as mmpretrain does; ``init_cfg`` is what every backbone has."""
+        """Build it as mmpretrain does."""
         super().__init__(**settings)
         self.init_cfg = init_cfg

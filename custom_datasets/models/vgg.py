@@ -23,20 +23,13 @@ _INIT = (
 
 @MODELS.register_module()
 class VGGBackbone(BaseModule):  # type: ignore[misc]
-    """The features of chosen stages, each before the pooling that follows.
+    """The features of chosen stages, counted from 0, each before its pooling.
 
-    Weights are called as torchvision's are (``features.0.weight``), so that
-    ``torchvision://vgg16`` fits, and ``torchvision://vgg16_bn`` with batch norm.
-
-    Args:
-        depth: 11, 13, 16 or 19.
-        base_channels: Channels of the first stage. They double from stage to
-            stage up to eight times as many; 64 is the original.
-        with_bn: Whether batch norm follows each convolution.
-        out_indices: Stages that are returned, counted from 0.
-        frozen_stages: How many of the first stages keep their weights; -1 is none.
-        init_cfg: See :class:`mmengine.model.BaseModule`. Without one, weights are
-            drawn as He et al. (2015) do.
+    Weights are named as torchvision's (``features.0.weight``), so that
+    ``torchvision://vgg16`` fits, and ``torchvision://vgg16_bn`` with batch norm;
+    without ``init_cfg`` they are drawn as He et al. (2015) do. Channels double from
+    stage to stage up to eight times ``base_channels``. The first ``frozen_stages``
+    keep their weights.
     """
 
     def __init__(
@@ -64,14 +57,7 @@ class VGGBackbone(BaseModule):  # type: ignore[misc]
         self._freeze()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the chosen stages' features.
-
-        Args:
-            images: ``(n, 3, height, width)``.
-
-        Returns:
-            For stage ``s``, ``(n, channels, height // 2**s, width // 2**s)``.
-        """
+        """Return features (n, channels, height // 2**s, width // 2**s) of stages s."""
         x, outs, start = images, [], 0
         for stage, end in enumerate(self.stage_ends):
             x = self.features[start:end](x)
@@ -81,7 +67,7 @@ class VGGBackbone(BaseModule):  # type: ignore[misc]
         return tuple(outs)
 
     def train(self, mode: bool = True) -> 'VGGBackbone':
-        """Set the mode; batch norm of frozen stages stays as it is in testing."""
+        """Set the mode; batch norm of frozen stages stays in evaluation mode."""
         super().train(mode)
         self._freeze()
         return self
