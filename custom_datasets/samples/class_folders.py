@@ -1,4 +1,4 @@
-"""Drawn folders of classes: small pictures in any format, sizes that differ."""
+"""Drawn folders of classes: small pictures of different sizes, in any format."""
 
 import colorsys
 import os
@@ -23,14 +23,8 @@ def draw_class_folders(
 ) -> None:
     """Draw ``<class>/<number><suffix>``: a sign of its own colour for each class.
 
-    Args:
-        root: Folder to fill.
-        classes: Names of the folders.
-        count: Images per class.
-        sides: The least and the largest side in pixels; those of road signs
-            cut out of photographs by default.
-        suffixes: They take turns, and decide the format.
-        seed: Of all that is drawn.
+    ``sides`` are the least and the largest in pixels, by default those of road signs
+    cut out of photographs. ``suffixes`` take turns, and decide the format.
     """
     rng = np.random.default_rng(seed)
     for number, name in enumerate(classes):
@@ -42,10 +36,7 @@ def draw_class_folders(
 
 
 def draw_waste(root: str, count: int = 20, seed: int = 0) -> None:
-    """Draw the twelve folders of waste, and two repeats for ``clean.py`` to find.
-
-    One is in the folder of its original, the other in that of another class.
-    """
+    """Draw twelve folders of waste, with repeats in one class and across two."""
     module = 'custom_datasets.datasets.waste'
     waste = read_declaration('WasteDataset', [module], 'mmpretrain')
     classes = waste.metainfo['classes']

@@ -1,4 +1,4 @@
-"""The ground that samples are drawn on."""
+"""The background that samples are drawn on."""
 
 import numpy as np
 

@@ -1,7 +1,6 @@
 """Drawn portraits in two styles, as two sources of photographs would differ.
 
-They prove that a path works from end to end; what a model learns of them says
-nothing about people.
+What a model learns from them says nothing about people.
 """
 
 import cv2
@@ -22,19 +21,10 @@ STYLES = {'studio': ((225, 222, 218), 1.0, 3.0), 'street': ((70, 95, 85), 0.8, 1
 def draw_portrait(
     rng: np.random.Generator, decade: int, gender: str, style: str = 'studio'
 ) -> Image:
-    """Draw a face that OpenCV's cascade finds.
+    """Draw a face that OpenCV's cascade finds, BGR of shape (220, 180, 3).
 
-    Hair turns grey and wrinkles come with the decades, not to the year; women's
-    hair is longer.
-
-    Args:
-        rng: What differs from one face to the next.
-        decade: 2 for the twenties to 6 for the sixties.
-        gender: ``female`` or ``male``.
-        style: A key of :data:`STYLES`.
-
-    Returns:
-        Shape (220, 180, 3), BGR.
+    Hair turns grey and wrinkles come with the decades, 2 for the twenties to 6 for
+    the sixties; women's hair is longer.
     """
     background, light, noise = STYLES[style]
     image = np.full((SIZE[1], SIZE[0], 3), background, np.uint8)

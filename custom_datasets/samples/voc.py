@@ -42,10 +42,7 @@ def draw_bccd(
 def draw_face_mask(
     root: str, count: int = 40, size: tuple[int, int] = (96, 80), seed: int = 0
 ) -> None:
-    """Draw faces in the face mask set's layout: RGBA PNG, no split lists.
-
-    Every fifth image has the rare class.
-    """
+    """Draw the face mask set's layout: RGBA PNG, no lists, a rare class in a fifth."""
     rng = np.random.default_rng(seed)
     for index in range(count):
         image = noise(rng, size, (150, 160, 140))
