@@ -33,12 +33,8 @@ _HUE = 0.61803398875  # A step around the circle of hues that keeps neighbours a
 class NewDataset:
     """What the files of a data set are made of.
 
-    Attributes:
-        name: Of its module and folders: ``traffic_signs``.
-        about: One line for the comment that heads the base.
-        classes: In the order that numbers them.
-        lists: The list that each of ``val`` and ``test`` reads; the source may
-            lack the last.
+    ``about`` is the comment that heads the base; ``lists`` are those that ``val`` and
+    ``test`` read, where the source has them.
     """
 
     name: str
@@ -108,13 +104,9 @@ def classification_files(new: NewDataset, source: Source) -> dict[str, str]:
 
 
 def training_scale(sizes: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the scale to train at: the median image, reduced to what fits.
+    """Return width and height to train at: the median image, reduced to what fits.
 
-    Args:
-        sizes: ``(n, 2)``, width and height of each image in pixels.
-
-    Returns:
-        Width and height in pixels.
+    ``sizes`` are widths and heights in pixels, shape (n, 2).
     """
     width, height = np.median(sizes, axis=0)
     long, short = max(width, height), min(width, height)
@@ -127,9 +119,7 @@ def small_training_scale(
 ) -> tuple[int, int]:
     """Return a scale for a CPU, larger where objects would hardly be seen.
 
-    Args:
-        scale: From :func:`training_scale`.
-        sides: Square roots of the boxes' areas at that scale, in pixels.
+    ``sides`` are square roots of the boxes' areas at the given scale, in pixels.
     """
     long = max(scale)
     side = min(long, SMALL_SIDE)
@@ -142,8 +132,7 @@ def small_training_scale(
 def anchor_scale(sides: NDArray[np.float64]) -> int:
     """Return the ``octave_base_scale`` whose smallest anchor fits small boxes.
 
-    Args:
-        sides: Square roots of the boxes' areas at the training scale, in pixels.
+    ``sides`` are square roots of their areas at the training scale, in pixels.
     """
     smallest = float(np.percentile(sides, 10)) if len(sides) else 32.0
     return next((scale for scale in (4, 2) if 8 * scale <= 1.25 * smallest), 1)

@@ -33,22 +33,11 @@ def create_dataset(
     group_by: re.Pattern[str] | None = None,
     seed: int = 0,
 ) -> tuple[str, list[str], str]:
-    """Bring a data set in and write everything that it needs to be trained.
+    """Convert a data set and write everything that it needs to be trained.
 
     A source without parts, or without one to validate on, is split. Classes with too
-    few images for every part are trained on only.
-
-    Args:
-        name: What to call it: letters, digits and underscores.
-        source: A folder or a zip in any format that ``convert.py`` takes.
-        repository: The folder that has ``custom_datasets`` and ``configs``.
-        format: The source's format, where it can't be told by looking.
-        group_by: See :func:`~custom_datasets.data.split.split_dataset`.
-        seed: Of the split.
-
-    Returns:
-        What was converted and split; the files that were written, under the
-        repository; and the leaf to begin with.
+    few images for every part are only in training. What was converted and split, the
+    files written below ``repository`` and the leaf to begin with are returned.
 
     Raises:
         ConfigError: The name can't be used.
@@ -89,7 +78,7 @@ def dataset_name(name: str) -> str:
     Raises:
         ConfigError: It has other characters than letters, digits, hyphens and
             underscores, begins with a digit, or is Python's own; or its class
-            would be called like one of mmdet or mmpretrain.
+            would have the name of one of mmdet or mmpretrain.
     """
     module = name.strip().lower().replace('-', '_')
     if not re.fullmatch(r'[a-z][a-z0-9_]*', module) or keyword.iskeyword(module):
@@ -166,10 +155,7 @@ def _parts(folder: str) -> set[str]:
 
 
 def _list_unlisted(data: str) -> str | None:
-    """List the annotated images that the source has in no part, if there are any.
-
-    Class folders have them in a folder that is no part.
-    """
+    """List annotated images that are in no part; class folders keep them apart."""
     root = os.path.join(data, 'Annotations')
     names = [
         os.path.splitext(os.path.relpath(str(record.annotation), root))[0]
@@ -183,7 +169,7 @@ def _list_unlisted(data: str) -> str | None:
 
 
 def _without_truth(data: str, detection: bool) -> list[str]:
-    """Say that the test part has no objects, as that of a competition."""
+    """Say that the test part has no objects, as in a competition."""
     test = read_source(data, 'voc').splits.get('test', ()) if detection else ()
     if not test or any(record.boxes for record in test):
         return []
