@@ -293,7 +293,7 @@ def _read_validation(paths: Sequence[str], members: Members) -> Members:
 
 
 def _refuse_shared_images(val: Members, test: Members) -> None:
-    """Raise where an image is in both: weights found on it would look too good on it."""
+    """Raise where an image is in both: weights found on it would look too good."""
     searched = {os.path.realpath(path) for path in _image_paths(val)}
     shared = [path for path in _image_paths(test) if os.path.realpath(path) in searched]
     if shared:
