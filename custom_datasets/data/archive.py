@@ -23,11 +23,10 @@ _CHUNK = 2**20
 def unpack(path: str, folder: str) -> None:
     """Unpack the regular files of a zip, and only those.
 
-    Raises:
-        UserError: It is not a zip, is damaged or encrypted, or has what no data
-            set needs: a path that leads out of it, a link, two files of one
-            name, or far more than its size or the disk allows. Nothing was
-            written then, unless it is damaged.
+    Raises a UserError where it is not a zip, is damaged or encrypted, or has what no
+    data set needs: a path that leads out of it, a link, two files of one name, or far
+    more than its size or the disk allows. Nothing was written then, unless it is
+    damaged.
     """
     if not zipfile.is_zipfile(path):
         raise UserError(

@@ -17,27 +17,14 @@ def split_by_class(
 ) -> dict[str, list[str]]:
     """Divide items into parts so that each class is in proportion.
 
-    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, "On the
-    stratification of multi-label data", ECML PKDD 2011): the rarest class goes
-    first. Here the unit is a group, which is never divided. Groups with most
-    of the class go first, each to the part that is furthest behind its share
-    of what was given out so far; thus crowded and sparse groups are spread
-    alike. The last groups of a class go to parts that have none of it. Ties
-    are broken by a hash of names and seed, not by a generator.
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, "On the stratification
+    of multi-label data", ECML PKDD 2011): the rarest class goes first. Here the unit is
+    a group, which is never divided. Groups with most of the class go first, each to the
+    part that is furthest behind its share of what was given out so far; thus crowded
+    and sparse groups are spread alike. The last groups of a class go to parts that have
+    none of it. Ties are broken by a hash of names and seed, not by a generator.
 
-    Args:
-        labels: For each item the number of units of each class in it; an item
-            may be empty.
-        ratios: The share of each part, in any unit.
-        groups: The group of each item; an item that is absent is its own.
-        seed: Another seed gives another split.
-
-    Returns:
-        For each part its items, sorted. Every class is in every part.
-
-    Raises:
-        UserError: There are no items, a ratio is not positive, or a class is
-            in too few groups to be in every part.
+    Raises a UserError where a class is in too few groups to be in every part.
     """
     members = group_items(labels, groups)
     counts = {
@@ -86,18 +73,7 @@ def stratify(
 ) -> dict[Hashable, str]:
     """Give each group to a part, as :func:`split_by_class` describes.
 
-    Args:
-        members: The items of each group.
-        counts: The units of each class in each group.
-        ratios: The share of each part, in any unit.
-        seed: Another seed gives another split.
-
-    Returns:
-        The part of each group. Classes that share few groups may be missing
-        in a part.
-
-    Raises:
-        UserError: As :func:`split_by_class`.
+    Classes that share few groups may be missing in a part.
     """
     if not members:
         raise UserError('nothing to split: no item was found')
@@ -144,11 +120,7 @@ def class_table(labels: Labels, parts: Mapping[str, Sequence[str]]) -> str:
 
 
 def file_digest(path: str) -> str:
-    """Return a digest that is equal for byte-identical files.
-
-    Raises:
-        UserError: The file can't be read.
-    """
+    """Return a digest that is equal for byte-identical files."""
     try:
         with open(path, 'rb') as file:
             return hashlib.sha256(file.read()).hexdigest()
@@ -194,7 +166,7 @@ def _assign(
 def _behind(
     given: Mapping[str, int], more: int, ratios: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return what each part would lack if ``more`` units were all given out."""
+    """Return how far each part would be behind if ``more`` units were all given out."""
     total = (sum(given.values()) + more) / sum(ratios.values())
     return {p: round(ratios[p] * total - given[p], 9) for p in ratios}
 
@@ -240,27 +212,13 @@ def balanced_split(
 ) -> dict[str, list[str]]:
     """Divide items so that images and boxes of each class are in proportion.
 
-    The start is :func:`~custom_datasets.data.balance.stratify` by the
-    images that each class is in. Then groups change parts, alone or two for
-    one another, as long as that lessens the sum of squared distances from
-    proportional. Each count's square is divided by what a random split would
-    have, so that rare and common classes weigh alike. Everything is integer
-    arithmetic in an order that names and seed decide.
+    The start is :func:`stratify` by the images that each class is in. Then groups move
+    to other parts, or two are exchanged, as long as that lessens the sum of squared
+    distances from proportional. Each count's square is divided by what a random split
+    would have, so that rare and common classes weigh alike. Everything is integer
+    arithmetic in an order that only names and seed decide.
 
-    Args:
-        labels: For each item the number of boxes of each class in it; an item
-            may be empty.
-        ratios: The share of each part, in any unit.
-        groups: The group of each item, which is never divided; an item that is
-            absent is its own.
-        seed: Another seed gives another split.
-
-    Returns:
-        For each part its items, sorted. Every class is in every part.
-
-    Raises:
-        UserError: There are no items, a ratio is not positive, or a class is
-            in too few groups to be in every part.
+    Raises a UserError where a class is in too few groups to be in every part.
     """
     members = group_items(labels, groups)
     vectors = {
@@ -297,14 +255,7 @@ def _presence(vector: Vector) -> Counter[str]:
 
 
 class _Balance:
-    """Groups in parts, and the exchanges that bring them nearer to proportional.
-
-    Args:
-        vectors: The counts of each group.
-        ratios: The share of each part.
-        order: The groups, in the order in which they are tried.
-        part_of: The part of each group; it is changed in place.
-    """
+    """Groups in parts, ``part_of``, which exchanges between them change in place."""
 
     def __init__(
         self,
@@ -339,7 +290,6 @@ class _Balance:
         self.trials = 0
 
     def improve(self) -> None:
-        """Make the best exchange of each group until none helps any more."""
         changed = True
         while changed:
             changed = False
@@ -390,9 +340,8 @@ class _Balance:
     def _value(self, part: str, other: str, change: Vector) -> tuple[int, int]:
         """Return how much worse it gets if ``change`` goes to another part.
 
-        Returns:
-            How many more parts lack a class, and the growth of the sum of
-            squares; both are negative where it gets better.
+        First how many more parts miss a class, then the growth of the sum of squares;
+        both are negative where it gets better.
         """
         self.trials += 1
         mine, theirs = self.surplus[part], self.surplus[other]

@@ -26,20 +26,7 @@ from custom_datasets.errors import UserError
 def parse_boxes_json(
     path: str, content: Any, find_image: FindImage
 ) -> tuple[list[ImageRecord], list[Problem]]:
-    """Read the content of a file.
-
-    Args:
-        path: The file, for messages.
-        content: As it was loaded.
-        find_image: Finds the image of a key.
-
-    Returns:
-        The images that are sound, called by their keys, with boxes as the file has
-        them; and what is wrong with the others.
-
-    Raises:
-        UserError: It is not such a file.
-    """
+    """Return the sound images, named by their keys, and the problems of the others."""
     if not isinstance(content, dict):
         raise UserError(f'{path}: not a JSON object keyed by file name')
     records: dict[str, ImageRecord] = {}

@@ -40,11 +40,7 @@ class Stamp(NamedTuple):
 
 
 def stamp_file(path: str) -> Stamp:
-    """Look at a file.
-
-    Raises:
-        OSError: It does not exist.
-    """
+    """Return a file's stamp; raises OSError where it does not exist."""
     status = os.stat(path)
     changed = status.st_mtime_ns
     settled = abs(time.time_ns() - changed) > SETTLED_NS
@@ -63,9 +59,6 @@ class ResultCache:
     """Results of readers, as text, in one file that processes may share.
 
     Where the file can't be used, nothing is kept, and nothing fails.
-
-    Args:
-        path: The file; by default the user's.
     """
 
     def __init__(self, path: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What of a folder of class folders is better left out: listed, never touched."""
+"""Which images of class folders are better left out: listed, never touched."""
 
 import csv
 import io
@@ -24,8 +24,7 @@ class Removed(NamedTuple):
     Attributes:
         image: As lists name it.
         reason: One of :data:`REASONS`.
-        twin: The copy that stays, or one that is in another class's folder;
-            empty without any.
+        twin: The copy that stays, or one that is in another class's folder.
     """
 
     image: str
@@ -38,10 +37,7 @@ def sort_out(
 ) -> list[Removed]:
     """Choose what to leave out, by image and in order of their names.
 
-    Args:
-        facts: Of each image, by its name.
-        classes: Of each image.
-        min_side: The least that the shorter side may have, in pixels.
+    The shorter side must have at least ``min_side`` pixels.
     """
     removed = []
     usable: dict[str, ImageFacts] = {}
@@ -61,10 +57,9 @@ def sort_out(
 
 
 def read_excluded(path: str) -> list[str]:
-    """Read the names in a ``removed.csv``, or those in a list with one a line.
+    """Read the names in a ``removed.csv``, or in a list with one per line.
 
-    Raises:
-        UserError: The file can't be read, or is a CSV without a column ``image``.
+    Raises a UserError where a CSV has no column ``image``.
     """
     lines = [line for _, line in read_lines(path)]
     if not path.lower().endswith('.csv'):
@@ -114,26 +109,13 @@ def clean_dataset(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> str:
-    """List what of a folder to leave out, and what stays.
+    """List what of a folder to leave out, and what stays; return the counts.
 
-    Left out are images that do not decode wholly or whose shorter side is too
-    short; of pictures that show the same all but the largest; and, where these
-    are in folders of several classes, all of them, since none says which is right.
-    ``removed.csv`` (image, reason, twin) is what ``split.py --exclude`` reads, and
-    a line that is taken out of it brings its image back.
-
-    Args:
-        source: A folder with one folder per class.
-        min_side: In pixels.
-        out: A folder for the two lists, where the source is read-only.
-        overwrite: Replace other lists that are already there.
-        progress: Called with the number of images read, and of all of them.
-
-    Returns:
-        How many are left out for each reason, and where the lists are.
-
-    Raises:
-        UserError: There are no class folders, or other lists are there.
+    Left out are images that do not decode completely or whose shorter side has fewer
+    pixels than ``min_side``; of pictures that show the same all but the largest; and,
+    where these are in folders of several classes, all of them, since nothing says which
+    is right. ``removed.csv`` (image, reason, twin) is what ``split.py --exclude``
+    reads; deleting a line brings its image back.
     """
     data = split_class_folders(source)
     paths = {name: str(path) for name, path in data.images.items()}

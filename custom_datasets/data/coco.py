@@ -29,12 +29,11 @@ class CocoFile:
     """What a COCO JSON says.
 
     Attributes:
-        path: The file.
-        content: All of it, as it stands there.
-        images: In the file's order, each with what can be read of its objects. A
-            name is a ``file_name``, an object's index its place in
-            ``annotations``, and boxes may have no area.
-        ids: The id of each image by its name, as it stands in the file.
+        content: All of it, unchanged.
+        images: In the file's order, each with what can be read of its objects. A name
+            is a ``file_name``, an object's index its place in ``annotations``, and
+            boxes may have no area.
+        ids: The id of each image by its name, as written in the file.
         categories: The id and the name of each category, in the file's order.
         broken: Names of the images that some refused problem is about.
     """
@@ -50,22 +49,13 @@ class CocoFile:
 def read_coco_file(
     path: str, find_image: FindImage | None = None, *, needs_truth: bool = True
 ) -> tuple[CocoFile, list[Problem]]:
-    """Read a COCO JSON.
+    """Read a COCO JSON, and what is wrong with its entries.
 
-    A polygon without a ``bbox`` becomes the box around it, ``iscrowd`` is
-    difficult, and ids that are text match the same number.
-
-    Args:
-        path: The file.
-        find_image: Finds images; without it, none is looked for.
-        needs_truth: Whether annotations and categories must be there; those of
-            a competition's test set are not.
-
-    Returns:
-        The file, and what is wrong with its entries.
-
-    Raises:
-        UserError: It can't be read or is not COCO's.
+    A polygon without a ``bbox`` becomes the box around it, ``iscrowd`` is difficult,
+    and ids that are text match the same number. Without ``find_image`` no image file is
+    looked for. Unless ``needs_truth``, annotations and categories may be missing, as in
+    a competition's test set. Raises a UserError where the file can't be read or is not
+    COCO.
     """
     return parse_coco(path, load_json(path), find_image, needs_truth=needs_truth)
 
@@ -73,19 +63,14 @@ def read_coco_file(
 def read_sound_coco(
     path: str, find_image: FindImage | None = None, *, needs_truth: bool = True
 ) -> CocoFile:
-    """Read a COCO JSON in which nothing is to be refused.
-
-    Raises:
-        AnnotationError: With everything that is refused.
-        UserError: It can't be read or is not COCO's.
-    """
+    """Read a COCO JSON; an AnnotationError has every problem that is refused."""
     file, problems = read_coco_file(path, find_image, needs_truth=needs_truth)
     raise_refused(path, problems)
     return file
 
 
 def looks_like_coco(content: Any) -> bool:
-    """Say whether a JSON's content has images and another list of COCO's."""
+    """Say whether a JSON's content has images and another of COCO's lists."""
     if not isinstance(content, dict) or 'images' not in content:
         return False
     return any(key in content for key in _LISTS[1:])
@@ -98,7 +83,7 @@ def parse_coco(
     *,
     needs_truth: bool = True,
 ) -> tuple[CocoFile, list[Problem]]:
-    """Do as :func:`read_coco_file` does with a file that is loaded already."""
+    """Do as :func:`read_coco_file` does with content that is already loaded."""
     parser = _Parser(path)
     lists = _require_lists(path, content, needs_truth)
     parser.read_images(lists['images'], find_image)
@@ -119,7 +104,7 @@ def parse_coco(
 def _require_lists(
     path: str, content: Any, needs_truth: bool
 ) -> dict[str, Sequence[Any]]:
-    """Return the three lists; those of the truth are empty where it may be absent."""
+    """Return the three lists; those of the truth are empty where they may be absent."""
     lists = dict(content) if isinstance(content, dict) else {}
     if not needs_truth:
         lists = {key: lists.get(key) or [] for key in _LISTS[1:]} | {
@@ -133,7 +118,7 @@ def _require_lists(
 
 @dataclass(slots=True)
 class _Image:
-    """An entry of ``images``; ``id`` may be none."""
+    """An entry of ``images``; ``id`` may be missing."""
 
     name: str
     id: Any
@@ -153,8 +138,6 @@ class _Image:
 
 
 class _Parser:
-    """Collects what the lists of one file hold, and what is wrong with it."""
-
     def __init__(self, path: str) -> None:
         self.path = path
         self.problems: list[Problem] = []
@@ -296,7 +279,7 @@ _NO_ID = ''
 
 
 def _key(value: Any) -> Id:
-    """Return an id by which text matches the same number; ``''`` if it is none."""
+    """Return an id by which text matches the same number; ``''`` if it is not an id."""
     if type(value) is int:
         return value
     if isinstance(value, str):
@@ -321,7 +304,7 @@ def _is_crowd(entry: Mapping[str, Any]) -> bool:
 
 
 def _box(entry: Mapping[str, Any]) -> tuple[Box, bool]:
-    """Return the box of an annotation, and whether it is that around a polygon."""
+    """Return the box of an annotation, and whether it is one around a polygon."""
     bbox = entry.get('bbox')
     if bbox:
         sides = finite_numbers(bbox)

@@ -1,7 +1,7 @@
 """A folder of COCO JSON files and images: read, written, and split.
 
-``annotations/<part>.json`` and ``images`` are written; read is any folder with
-JSON files of boxes in it.
+Any folder with JSON files of boxes in it is read; ``annotations/<part>.json`` and
+``images`` are written.
 """
 
 import json
@@ -31,7 +31,7 @@ _COUNTS_FROM = 'voc_counts_from'
 
 
 def find_coco(tree: Tree) -> list[str]:
-    """List the JSON files with a list of images and another one of COCO's."""
+    """List the JSON files with a list of images and another of COCO's lists."""
     found = []
     for file in tree.ending('.json'):
         try:
@@ -44,10 +44,7 @@ def find_coco(tree: Tree) -> list[str]:
 
 
 def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
-    """Read a folder; see :class:`~custom_datasets.data.reading.Source`.
-
-    An image with an object that can't be read is left out.
-    """
+    """Read a folder; an image with an object that can't be read is left out."""
     parts = _parts(tree)
     broken = tree.broken_json()
     if not parts:
@@ -106,7 +103,7 @@ def _placed(
     files: Mapping[str, CocoFile],
     reading: Reading,
 ) -> list[tuple[str | None, ImageRecord]]:
-    """Return the sound images, each in its part, called by their place."""
+    """Return the sound images, each in its part, named by where they are."""
     records: dict[tuple[str | None, str], ImageRecord] = {}
     repeated = set()
     empty = 0
@@ -156,9 +153,9 @@ def _by_id(coco: CocoFile) -> list[str]:
 
 
 def _groups(files: Iterable[CocoFile]) -> set[str]:
-    """Return the categories that are others' ``supercategory`` and have no box.
+    """Return the categories that are a ``supercategory`` of others and have no box.
 
-    Roboflow's exports begin with one such.
+    Roboflow's exports begin with such a category.
     """
     above, names, used = set(), set(), set()
     for coco in files:
@@ -171,13 +168,10 @@ def _groups(files: Iterable[CocoFile]) -> set[str]:
 
 
 def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
-    """Write ``annotations/<part>.json`` beside the images.
+    """Write ``annotations/<part>.json`` beside ``folder``'s ``images``.
 
-    Args:
-        source: What to write. That a VOC source counts pixels from 0 is noted
-            in ``info``, so that the way back gives its numbers again.
-        names: For each part the images' paths under ``images``.
-        folder: Where ``images`` is.
+    That a VOC source counts pixels from 0 is noted in ``info``, so that converting back
+    gives its numbers again.
     """
     ids = {name: index for index, name in enumerate(source.classes, 1)}
     categories = [{'id': number, 'name': name} for name, number in ids.items()]
@@ -221,12 +215,9 @@ def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
 def find_coco_json(root: str) -> str | None:
     """Return the one COCO JSON in a folder or in its ``annotations``.
 
-    Where there are others, ``train.json`` and such are taken for what a split
-    has written of one beside the folder, and one without annotations for a
-    competition's test set.
-
-    Raises:
-        UserError: There are several.
+    Beside others, ``train.json`` and the like are taken for what a split has written of
+    one, and a JSON without annotations for a competition's test set. Raises a UserError
+    where several are left.
     """
     contents = {}
     for folder in (root, os.path.join(root, _FOLDER)):
@@ -254,15 +245,8 @@ def read_coco_split(
 ) -> SplitSource:
     """Read a COCO JSON that is to be split; an image's name is its ``file_name``.
 
-    Args:
-        path: The JSON.
-        images: Folder of the images; by default ``images`` beside the JSON or
-            beside its folder, or one of these two folders itself.
-        needs_truth: Whether it must have annotations and categories.
-
-    Raises:
-        UserError: The JSON can't be read or is not COCO's.
-        AnnotationError: With everything that is wrong in it.
+    Images are by default in ``images`` beside the JSON or beside its folder, or in one
+    of these two folders itself.
     """
     content = load_json(path)
     folder = images or _image_folder(path, content)
@@ -313,7 +297,6 @@ def read_coco_split(
 
 
 def _image_folder(path: str, content: Any) -> str | None:
-    """Return the folder that holds most of the images; None if none holds any."""
     entries = _objects(content, 'images') if isinstance(content, dict) else []
     names = [str(entry.get('file_name')) for entry in entries]
     beside = os.path.dirname(path)
@@ -328,7 +311,7 @@ def _image_folder(path: str, content: Any) -> str | None:
 
 
 def _subset(coco: CocoFile, names: set[str]) -> str:
-    """Return the file as it is, less other images and what is annotated on them."""
+    """Return the file as it is, without other images and what is annotated on them."""
     chosen = [record for record in coco.images if record.name in names]
     indices = {box.index for record in chosen for box in record.boxes}
     annotations = enumerate(coco.content['annotations'])

@@ -49,8 +49,7 @@ class Source:
     Attributes:
         split: ``train``, ``val`` or ``test``, after its loader.
         kind: A value of :data:`KINDS`, or ``stock-classes``.
-        type: The class, as the config has it.
-        classes: Class names in the order that numbers them.
+        classes: In the order that numbers them.
         settings: Parameters: the config's, or else the class's defaults.
         root: ``data_root``, normalised; ``.`` where it is empty.
         ann_file: Path of the list or file of annotations.
@@ -78,8 +77,7 @@ class SourceProblem(NamedTuple):
 def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[SourceProblem]]:
     """List the data sets of all loaders of a config, wrapped ones too.
 
-    Returns:
-        The data sets that can be read, and a problem for each other one.
+    Each one that can't be read is a problem instead.
     """
     sources, problems = [], []
     modules = list((cfg.get('custom_imports') or {}).get('imports') or ())
@@ -111,14 +109,11 @@ def find_sources(cfg: Mapping[str, Any]) -> tuple[list[Source], list[SourceProbl
 
 @dataclass(frozen=True)
 class Declaration:
-    """A data set class.
+    """What the source of a data set class declares.
 
     Attributes:
         lineage: Names of the class and of its bases, itself first.
-        metainfo: Its ``METAINFO``.
-        defaults: Default values of the parameters of ``__init__``, where they
-            are literals.
-        module: Where the class is defined.
+        defaults: Of the parameters of ``__init__`` that have a literal.
     """
 
     lineage: tuple[str, ...]
@@ -133,15 +128,10 @@ def type_name(kind: Any) -> str:
 
 
 def read_declaration(name: str, modules: Sequence[str], scope: str) -> Declaration:
-    """Find a class by name and read what it declares.
+    """Find a class by the name that ``type`` has, and read what it declares.
 
-    Args:
-        name: The class, as ``type`` in a config has it.
-        modules: Where to look first: the config's ``custom_imports``.
-        scope: The package to look through then: ``mmdet`` or ``mmpretrain``.
-
-    Raises:
-        ConfigError: No module defines the class.
+    The config's ``custom_imports`` are searched first, then the package of the scope,
+    ``mmdet`` or ``mmpretrain``. Raises a ConfigError where none defines it.
     """
     name = name.rpartition('.')[2]
     for module in chain(modules, _defining(scope, name)):
@@ -229,7 +219,6 @@ def _registered(name: str, modules: Sequence[str], scope: str) -> Declaration:
 
 
 def _with_bases(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
-    """Yield a class and its bases with their modules, depth first."""
     node = _class_node(module, name)
     if node is None:
         return
@@ -250,7 +239,6 @@ def _class_node(module: str, name: str) -> ast.ClassDef | None:
 
 
 def _imports(module: str) -> dict[str, str]:
-    """Return the module of each name that ``from ... import`` brings."""
     tree, path = _tree(module), _path(module)
     package = module if path and path.endswith('__init__.py') else _parent(module)
     origins: dict[str, str] = {}
@@ -308,7 +296,6 @@ def _literal(node: ast.expr) -> Any:
 
 
 def _defining(scope: str, name: str) -> Iterator[str]:
-    """Yield the modules of ``scope.datasets`` whose source has the class."""
     root = _folder(scope)
     for folder, _, files in sorted(os.walk(os.path.join(root, 'datasets'))):
         for file in sorted(files):

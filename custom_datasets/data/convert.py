@@ -1,4 +1,4 @@
-"""From one format into another: which it is, its reader, and a folder of another."""
+"""Conversion between formats: which one a folder has, its reader, and its writer."""
 
 import os
 import re
@@ -27,12 +27,9 @@ from custom_datasets.files import new_folder
 def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list[str]]:
     """Give each image a path in the destination, without its folder of images.
 
-    Paths are the source's where they can be. No two are equal without their
-    suffix and case, because they share that name with a text or XML file; an
-    image that is in two parts with the same objects is there once.
-
-    Returns:
-        The paths of each part's images, and what had to be renamed.
+    Paths are the source's where they can be. No two are equal without their suffix and
+    case, because they share that name with a text or XML file; an image that is in two
+    parts with the same objects appears once. Also returns what had to be renamed.
     """
     given: dict[tuple[object, ...], str] = {}
     taken: set[str] = set()
@@ -56,7 +53,7 @@ def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list
 
 
 def _clean(name: str) -> str:
-    """Make a path safe for lists: a name a line, and no second suffix."""
+    """Make a path safe for lists: one name per line, and no second suffix."""
     name = '/'.join(
         re.sub(r'[\x00-\x1f\ud800-\udfff]', '_', part).strip() or '_'
         for part in name.split('/')
@@ -89,14 +86,7 @@ FORMATS: dict[str, tuple[str, Find, Read]] = {
 
 
 def recognise(folder: str) -> str:
-    """Tell what a folder is stored as, by looking into its files.
-
-    Returns:
-        A key of :data:`FORMATS`.
-
-    Raises:
-        UserError: It is none of them, or may be several.
-    """
+    """Return the one key of :data:`FORMATS` that a folder's files show."""
     return _recognise(Tree(folder))
 
 
@@ -110,17 +100,10 @@ def read_source(
 ) -> Source:
     """Read a folder in any of the :data:`FORMATS`. Nothing is changed.
 
-    Args:
-        path: The folder; a zip is for :func:`custom_datasets.data.convert.convert`.
-        format: A key of :data:`FORMATS`; by default it is recognised.
-        counts_from: Whether VOC's or metal-surface coordinates count pixels
-            from 0 or 1; by default from 0 if a box begins at 0.
-        skip_broken: Leave out what can't be read, and note it.
-        name: What messages call the folder, if not by its path.
-
-    Raises:
-        UserError: The folder is of no known format, or has no images.
-        AnnotationError: With everything that can't be read.
+    ``counts_from`` says whether VOC's or metal-surface coordinates count pixels from 0
+    or 1; by default from 0 if a box begins at 0. ``skip_broken`` leaves out what can't
+    be read, and notes it; otherwise an AnnotationError has all of it. Messages call the
+    folder ``name``, or by its path.
     """
     if os.path.isfile(path):
         raise UserError(
@@ -212,23 +195,10 @@ def convert(
 ) -> str:
     """Convert a folder or zip into a new folder, which appears whole or not at all.
 
-    Args:
-        source: The folder or zip, which is only read.
-        destination: The folder to make.
-        source_format: A key of :data:`FORMATS`; by default it is recognised.
-        to: A key of :data:`TARGETS`; by default lists for class folders
-            and VOC for all others.
-        counts_from: See :func:`read_source`.
-        skip_broken: Leave out what can't be read, and say so.
-        overwrite: Replace a destination that an earlier conversion made.
-
-    Returns:
-        What was written: a table of the parts, and what is to be known.
-
-    Raises:
-        UserError: The source is unknown, hostile or not whole, or the
-            destination exists or can't be written.
-        AnnotationError: With everything that can't be read.
+    The source is only read. ``to`` is a key of :data:`TARGETS`; by default lists for
+    class folders and VOC for all others. ``overwrite`` replaces a destination only if
+    an earlier conversion made it; for the other arguments see :func:`read_source`.
+    Returns a table of the parts, and what the user should know.
     """
     _require_apart(source, destination)
     with new_folder(destination, overwrite, os.path.realpath(source)) as folder:

@@ -1,7 +1,7 @@
 """Decoding an image strictly: what is missing or damaged is reported.
 
-OpenCV and Pillow fill up a damaged JPEG with gray and say nothing; libjpeg
-does warn, and simplejpeg passes its warnings on.
+OpenCV and Pillow fill up a damaged JPEG with gray and say nothing; libjpeg does warn,
+and simplejpeg passes its warnings on.
 """
 
 import io
@@ -50,17 +50,17 @@ _SEEN_THROUGH = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """What decoding says of an image.
+    """What decoding says about an image.
 
     Attributes:
-        decodes: ``whole``, ``part``, ``nothing``, or ``unknown`` where it is
-            too large to try.
-        problem: What is wrong, as the end of a sentence; empty where nothing.
+        decodes: ``whole``, ``part``, ``nothing``, or ``unknown`` where it is too large
+            to try.
+        problem: What is wrong, as the end of a sentence; empty if nothing is.
         format: As Pillow calls it: ``JPEG``, ``PNG``.
         mode: Pillow's name of the bands: ``RGB``, ``L``, ``P``, ``CMYK``.
-        bits: Bits of each band.
-        alpha: Empty without transparency, else ``opaque`` where at most 1 % of
-            the pixels make use of it, or ``used``.
+        bits: Of each band.
+        alpha: Empty without transparency, else ``opaque`` where at most 1 % of the
+            pixels make use of it, or ``used``.
         frames: How many pictures the file holds.
         orientation: The EXIF tag, 1 to 8, where OpenCV heeds it; else 1.
         stored: Width and height in pixels in the file; None where unknown.
@@ -78,12 +78,11 @@ class Decoding:
 
 
 def decode(data: bytes) -> tuple[Decoding, Pixels | None]:
-    """Decode the content of an image file.
+    """Decode the content of an image file, and say what is wrong with it.
 
-    Returns:
-        What there is to say, and the pixels as ``cv2.IMREAD_COLOR`` gives
-        them, turned as EXIF says: BGR, shape (height, width, 3). Pixels are
-        None where there are none; a damaged image has what could be saved.
+    Pixels are as ``cv2.IMREAD_COLOR`` gives them, turned as EXIF says: BGR, shape
+    (height, width, 3). They are None where nothing decodes; a damaged image has what
+    could be saved.
     """
     if not data:
         return Decoding(problem='is empty'), None
@@ -93,7 +92,7 @@ def decode(data: bytes) -> tuple[Decoding, Pixels | None]:
 def _decode_jpeg(data: bytes) -> tuple[Decoding, Pixels | None]:
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except (ValueError, KeyError):  # It is broken, or of a rare kind.
+    except (ValueError, KeyError):  # Broken, or of a rare kind.
         return _decode_other(data)
     header = _read_header(data) or Decoding(format='JPEG')
     header = replace(header, stored=(width, height))
@@ -160,7 +159,7 @@ def _guess(data: bytes) -> str:
 
 
 def _read_header(data: bytes) -> Decoding | None:
-    """Read what stands before the pixels; None where Pillow does not know it."""
+    """Read what precedes the pixels; None where Pillow does not know the format."""
     try:
         with _opened(data) as image:
             name, mode = image.format or '', image.mode
@@ -175,7 +174,7 @@ def _read_header(data: bytes) -> Decoding | None:
                 orientation=orientation,
                 stored=image.size,
             )
-    except Exception:  # Its readers raise whatever broken content makes them.
+    except Exception:  # Pillow's readers raise anything on broken content.
         return None
 
 
@@ -200,7 +199,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         orientation: int = image.getexif().get(_EXIF_ORIENTATION, 1)
     except SyntaxError:
-        return 1  # It is broken, and OpenCV ignores it as well.
+        return 1  # Broken, and OpenCV ignores it as well.
     return orientation if orientation in range(1, 9) else 1
 
 

@@ -45,33 +45,19 @@ def convert(
     seed: int = 0,
     overwrite: bool = False,
 ) -> str:
-    """Cut every box out of every image and divide the crops 8:1:1.
+    """Cut every box out of every image, divide the crops 8:1:1 and return a table.
 
-    Crops keep their pixels, unscaled, in the middle of a black square, and
-    are written as PNG: ``<out>/<part>/<class>/<image>_<object>.png``. A list
-    ``<out>/<part>.txt`` holds a crop's path, a tab and its class on each
-    line, ``<out>/classes.txt`` the class names. All crops of one photograph,
-    and of byte-identical ones, are in one part.
-
-    Args:
-        root: Folder of the raw data; ``images`` and ``annotations`` are in it.
-        out: Folder to make.
-        classes: Names in the order that numbers them.
-        images: Folder of the images.
-        annotations: The JSON file.
-        one_based: Whether coordinates count pixels from 1.
-        seed: Of the split.
-        overwrite: Replace ``out`` if an earlier conversion made it.
-
-    Returns:
-        A table of crops in each part, and what was clipped or left out.
+    Crops keep their pixels, unscaled, in the middle of a black square, and are written
+    as PNG: ``<out>/<part>/<class>/<image>_<object>.png``. A list ``<out>/<part>.txt``
+    holds a crop's path, a tab and its class on each line, ``<out>/classes.txt`` the
+    class names. All crops of one photograph, and of byte-identical ones, are in one
+    part. ``overwrite`` replaces ``out`` only if an earlier conversion made it.
 
     Raises:
         ConfigError: A class name is empty, appears twice or can't be a folder.
-        UserError: The JSON can't be read, or ``out`` exists, holds the raw
-            data or can't be written.
-        AnnotationError: With everything that is wrong in the JSON or with the
-            images.
+        UserError: The JSON can't be read, or ``out`` exists, holds the raw data or
+            can't be written.
+        AnnotationError: With everything that is wrong in the JSON or with the images.
     """
     classes = read_classes(classes)
     _require_folder_names(classes)
@@ -111,14 +97,9 @@ def convert(
 def cut_square(image: Image, box: Box) -> Image:
     """Cut a box out and pad it with black to a square, unscaled.
 
-    Args:
-        image: Shape (height, width, channels) or (height, width).
-        box: Zero-based ``xyxy`` in pixels, inside the image; fractions are
-            rounded outwards.
-
-    Returns:
-        A square as wide as the box's longer side, with the crop in its
-        middle.
+    The box is zero-based ``xyxy`` in pixels, inside the image; fractions are rounded
+    outwards. The square is as wide as the box's longer side, with the crop in its
+    middle.
     """
     x1, y1 = (int(np.floor(v)) for v in box[:2])
     x2, y2 = (int(np.ceil(v)) for v in box[2:])
@@ -132,10 +113,9 @@ def cut_square(image: Image, box: Box) -> Image:
 
 
 def crop_stems(names: Iterable[str]) -> dict[str, str]:
-    """Give each image a stem for its crops, different even without case.
+    """Give each image a stem for its crops, unique even where case is ignored.
 
-    A stem is the path without separators and suffix; of equal ones, all but the
-    first get a number.
+    It is the path without separators and suffix, with a number where that is taken.
     """
     stems: dict[str, str] = {}
     taken = set()
@@ -153,11 +133,9 @@ def crop_stems(names: Iterable[str]) -> dict[str, str]:
 def _read_defects(
     source: str, images: str, classes: Sequence[str], one_based: bool
 ) -> tuple[dict[str, list[BoxRecord]], Counter[str]]:
-    """Read all boxes that have an area.
+    """Read all boxes that have an area, zero-based and inside the image.
 
-    Returns:
-        The boxes of each image that has one, zero-based and inside the image, and
-        what was clipped or left out, with counts.
+    Also returns counts of what was clipped or left out.
     """
     content = load_json(source)
     if not os.path.isdir(images):

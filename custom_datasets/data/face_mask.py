@@ -17,10 +17,10 @@ def write_split(
     seed: int = 0,
     overwrite: bool = False,
 ) -> str:
-    """Write ``ImageSets/Main/{train,val,test}.txt``, 8:1:1.
+    """Write ``ImageSets/Main/{train,val,test}.txt``, 8:1:1, and return a table.
 
-    See :func:`~custom_datasets.data.split.split_dataset`; here ``classes`` are the
-    names that the annotations may use, and must.
+    ``classes`` are the names that the annotations may use, and must; see
+    :func:`~custom_datasets.data.split.split_dataset`.
     """
     folder = os.path.join(root, 'annotations')
     if not os.path.isdir(folder):

@@ -30,12 +30,8 @@ def read_class_list(
 ) -> tuple[dict[int, ImageRecord], list[Problem]]:
     """Read a list of ``path<TAB>class``, the path relative to ``root``.
 
-    Returns:
-        The image of each line, by its number from 1, and what is wrong. An image of
-        an ignored class need not exist.
-
-    Raises:
-        UserError: The list can't be read or is empty.
+    Returns the image of each line, by its number from 1, and what is wrong. An image of
+    an ignored class need not exist.
     """
     records: dict[int, ImageRecord] = {}
     problems: list[Problem] = []
@@ -66,8 +62,8 @@ class Layout:
     """The folders at the top that have images.
 
     Attributes:
-        parts: The part that each of them is; empty where they are classes.
-        classes: Those that are a class; empty where they are parts.
+        parts: The part that each folder is; empty where they are classes.
+        classes: The folders that are a class; empty where they are parts.
         notes: What was left out or may surprise, with the number of images.
     """
 
@@ -89,17 +85,11 @@ class Layout:
 
 
 def find_layout(where: str, images: Iterable[str]) -> Layout:
-    """Tell parts from classes.
+    """Tell parts from classes by the paths of all images, relative to the root.
 
-    A set is divided if nothing but parts with class folders is at the top, or
-    ``train`` with class folders and another part: ``Meta`` may be beside them.
-
-    Args:
-        where: What messages call the set.
-        images: All of them, relative to its root, with ``/``.
-
-    Raises:
-        UserError: Class folders are at the top and in a part beside them.
+    A set is divided if nothing but parts with class folders is at the top, or ``train``
+    with class folders and another part: ``Meta`` may be beside them. Class folders at
+    the top and in a part beside them are a UserError.
     """
     depths = [image.split('/')[:-1] for image in images]
     counts = Counter(folders[0] for folders in depths if folders)
@@ -122,7 +112,7 @@ def find_layout(where: str, images: Iterable[str]) -> Layout:
                 why = 'a part needs class folders'
             notes[f'images in {printable(top)} left out: {why}'] = counts[top]
         return Layout(parts, (), notes)
-    # Trains are a class; images to train on that have none would be of no use.
+    # ``train`` may be a class: trains. As a part it needs class folders in it.
     trains = [top for top, split in named.items() if split == 'train']
     for top in named:
         if top in trains:
@@ -137,22 +127,14 @@ def find_layout(where: str, images: Iterable[str]) -> Layout:
 
 
 def find_classes(tree: Tree) -> list[str]:
-    """List the classes, if there are images in the folders of at least two.
-
-    Raises:
-        UserError: Class folders are at the top and in a part beside them.
-    """
+    """List the classes, if there are images in the folders of at least two."""
     layout = find_layout(tree.name, tree.images)
     names = {label for image in tree.images if (label := layout.class_of(image))}
     return sorted(names) if len(names) > 1 else []
 
 
 def read_labels(tree: Tree, reading: Reading) -> tuple[Layout, dict[str, str]]:
-    """Return the folders of a set, and the class of each image in one of a class.
-
-    Raises:
-        UserError: Class folders are at the top and in a part beside them.
-    """
+    """Return the folders of a set, and the class of each image that is in a class."""
     layout = find_layout(tree.name, tree.images)
     labels = {
         image: label for image in tree.images if (label := layout.class_of(image))
@@ -171,12 +153,9 @@ def read_labels(tree: Tree, reading: Reading) -> tuple[Layout, dict[str, str]]:
 def read_class_folders(
     tree: Tree, reading: Reading, counts_from: int | None = None
 ) -> Source:
-    """Read a folder; images outside of a class's folder are left out.
+    """Read a folder; images outside of class folders are left out.
 
     Lists at the top say which part an image is of; otherwise its folder does.
-
-    Raises:
-        UserError: Class folders are at the top and in a part beside them.
     """
     layout, labels = read_labels(tree, reading)
     listed = _read_parts(tree, labels, reading)
@@ -202,10 +181,7 @@ def read_class_folders(
 def write_class_lists(
     source: Source, names: Mapping[str, Sequence[str]], folder: str
 ) -> None:
-    """Write a list of ``path<TAB>class`` for each part, beside the images.
-
-    That is what :class:`custom_datasets.datasets.class_list.ClassListDataset` reads.
-    """
+    """Write a list of ``path<TAB>class`` for each part, beside the images."""
     for split, records in source.splits.items():
         lines = [
             f'{name}\t{record.label}\n'
@@ -235,7 +211,7 @@ def _read_parts(
 ) -> dict[str, str]:
     """Return the part of each image that a list at the top names.
 
-    Lists that name no image with the class of its folder are another set's.
+    Lists that name no image with the class of its folder belong to another set.
     """
     parts: dict[str, str] = {}
     problems: list[Problem] = []
@@ -279,7 +255,7 @@ def _read_parts(
 
 
 def _unread(tree: Tree, layout: Layout) -> list[str]:
-    """List the files beside images that are none; SVG is none that can be read."""
+    """List the files beside images that can't be read as one; SVG can't."""
     folders = {image.rpartition('/')[0] for image in tree.images}
     images = set(tree.images)
     return [
@@ -290,7 +266,6 @@ def _unread(tree: Tree, layout: Layout) -> list[str]:
 
 
 def _empty(tree: Tree, layout: Layout) -> list[str]:
-    """List the folders that would be a class if there were an image in them."""
     found = [
         f'{folder}{entry.name}'
         for folder in [f'{part}/' for part in layout.parts] or ['']

@@ -1,4 +1,4 @@
-"""What class-balanced sampling would do to the counts of a data set."""
+"""What class-balanced sampling would do to the class counts of a data set."""
 
 import math
 from collections import Counter
@@ -17,7 +17,7 @@ class Sampling(NamedTuple):
     Attributes:
         ratio: Most frequent over rarest class that it leaves.
         threshold: Its ``oversample_thr``.
-        repeats: Times that it shows the images that it shows most often.
+        repeats: How often it shows the images that it shows most often.
     """
 
     ratio: float
@@ -26,12 +26,7 @@ class Sampling(NamedTuple):
 
 
 def count_objects(split: SplitRecords) -> tuple[Counter[str], Counter[str]]:
-    """Count the known classes of a split.
-
-    Returns:
-        Objects of each class (images in classification), and the images that
-        hold one.
-    """
+    """Count objects (images in classification) of each class, and images with one."""
     objects: Counter[str] = Counter()
     images: Counter[str] = Counter()
     for names in known_names(split):
@@ -41,7 +36,7 @@ def count_objects(split: SplitRecords) -> tuple[Counter[str], Counter[str]]:
 
 
 def known_names(split: SplitRecords) -> list[list[str]]:
-    """List the known classes of the objects on each image that count."""
+    """List for each image the known classes of the objects that count."""
     return [
         [name for name in _names(image) if name in split.classes]
         for image in split.images
@@ -51,14 +46,11 @@ def known_names(split: SplitRecords) -> list[list[str]]:
 def balance_sampling(images: Sequence[Sequence[str]]) -> Sampling:
     """Find the threshold of ``ClassBalancedDataset`` that evens out the most.
 
-    It shows an image ``ceil(max(sqrt(threshold / frequency)))`` times, over the
-    classes on it; a class's frequency is the share of images that hold it
-    (Gupta et al. 2019, arXiv:1908.03195; ``mmengine.dataset``, 0.10). So the
-    rarest class on an image decides, and what matters is where the root passes
-    a whole number.
-
-    Args:
-        images: The classes of the objects on each image; at least one in all.
+    It shows an image ``ceil(max(sqrt(threshold / frequency)))`` times, over the classes
+    on it; a class's frequency is the share of images that hold it (Gupta et al. 2019,
+    arXiv:1908.03195; ``mmengine.dataset``, 0.10). So the rarest class on an image
+    decides, and what matters is where the root passes a whole number. ``images`` has
+    the classes of the objects on each image, and at least one in all.
     """
     holding = Counter(name for names in images for name in set(names))
     frequency = {name: count / len(images) for name, count in holding.items()}

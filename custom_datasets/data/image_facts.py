@@ -1,4 +1,4 @@
-"""What can be known of one image file, which is read and decoded once.
+"""What can be known about one image file, which is read and decoded once.
 
 Facts are kept in a cache; judgement is not, and so lives elsewhere:
 :mod:`custom_datasets.checks.images`, :mod:`custom_datasets.checks.leaks`.
@@ -32,22 +32,20 @@ _GRAY_TOLERANCE = 2
 class ImageFacts(Decoding):
     """One image file.
 
-    Brightness is 0 to 255, of a copy whose longer side is at most 256 pixels,
-    so that images of all sizes compare.
+    Brightness is 0 to 255, of a copy whose longer side is at most 256 pixels, so that
+    images of all sizes compare.
 
     Attributes:
         digest: Of the file's bytes; empty where it can't be read.
-        size: Width and height in pixels as OpenCV loads it, turned as EXIF
-            says; None where nothing decodes.
+        size: Width and height in pixels as OpenCV loads it, turned as EXIF says; None
+            where nothing decodes.
         pixels: Digest of the decoded pixels; empty where nothing decodes.
         gray: Whether the three bands are equal.
-        mean: Mean brightness.
-        contrast: Standard deviation of brightness.
-        shadow: 1st percentile of brightness.
-        light: 95th percentile of brightness.
+        mean: Of brightness; ``contrast`` is its standard deviation, ``shadow`` its 1st
+            and ``light`` its 95th percentile.
         detail: Standard deviation of the Laplacian of brightness.
         compared: Whether enough is left without a black border to be compared.
-        thumbnail: Brightness on a grid of 32x32, row by row, a byte each, of the
+        thumbnail: Brightness on a grid of 32x32, row by row, one byte each, of the
             picture without a black border.
         colour: Cr and Cb in turn on a grid of 8x8, row by row, of the same.
     """
@@ -72,8 +70,7 @@ _FIELDS = tuple(field.name for field in fields(ImageFacts))
 def read_image_facts(path: str) -> ImageFacts:
     """Read one file; what is wrong with its content is among the facts.
 
-    Raises:
-        UserError: The file itself can't be read. The message has no path.
+    Where the file itself can't be read, a UserError says so without its path.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -98,11 +95,7 @@ def pack_facts(facts: ImageFacts) -> list[Any]:
 
 
 def unpack_facts(values: list[Any]) -> ImageFacts:
-    """Undo :func:`pack_facts`.
-
-    Raises:
-        ValueError, TypeError: The values are not those of facts.
-    """
+    """Undo :func:`pack_facts`; raises ValueError or TypeError for other values."""
     named = dict(zip(_FIELDS, values, strict=True))
     for name in ('stored', 'size'):
         named[name] = named[name] and tuple(named[name])

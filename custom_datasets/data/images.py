@@ -29,7 +29,7 @@ def without_suffix(name: str) -> str:
 
 
 def images_in(folder: str) -> FindImage:
-    """Return what finds images by their path in a folder."""
+    """Return a function that finds images by their path in a folder."""
 
     def find_image(name: str) -> str:
         path = os.path.join(folder, name)
@@ -41,7 +41,7 @@ def images_in(folder: str) -> FindImage:
 
 
 def claimed_size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return the width and height that a JSON's entry claims; None if they are none."""
+    """Return the width and height that a JSON's entry claims, if they are valid."""
     width, height = entry.get('width'), entry.get('height')
     if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
         return width, height
@@ -52,11 +52,7 @@ def image_size(path: str) -> tuple[int, int]:
     """Read (width, height) in pixels from the header, as OpenCV will load it.
 
     An EXIF orientation that turns the image by 90 degrees swaps the two where
-    ``cv2.imread`` turns it as well. Where EXIF stands behind the pixels of a
-    PNG it is not read: it is not in the header.
-
-    Raises:
-        UserError: The file is not an image that Pillow knows.
+    ``cv2.imread`` turns it as well; EXIF behind the pixels of a PNG is not read.
     """
     try:
         with Image.open(path) as image:
@@ -74,4 +70,4 @@ def _is_transposed(image: Image.Image) -> bool:
     try:
         return image.getexif().get(_EXIF_ORIENTATION) in _EXIF_TRANSPOSED
     except SyntaxError:
-        return False  # It is broken, and OpenCV ignores it as well.
+        return False  # Broken, and OpenCV ignores it as well.

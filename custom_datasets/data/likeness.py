@@ -37,12 +37,7 @@ Vectors = NDArray[np.float32]
 
 
 class AlikeGroup(NamedTuple):
-    """Pictures that show the same.
-
-    Attributes:
-        paths: One file of each picture, in the order of the facts.
-        mirrored: Whether some show it left to right.
-    """
+    """Pictures that show the same: one file each, and whether some are mirrored."""
 
     paths: tuple[str, ...]
     mirrored: bool
@@ -60,8 +55,8 @@ def identical_groups(facts: Mapping[str, ImageFacts]) -> list[tuple[str, ...]]:
 def alike_groups(facts: Mapping[str, ImageFacts]) -> list[AlikeGroup]:
     """Group pictures that show the same: recompressed, resized, shot twice.
 
-    Files with equal pixels count as one picture, the first of them. A group
-    may be a chain, whose ends are less alike than neighbours.
+    Files with equal pixels count as one picture, the first of them. A group may be a
+    chain, whose ends are less alike than neighbours.
     """
     firsts: dict[str, str] = {}
     for path, fact in facts.items():
@@ -89,11 +84,9 @@ def alike_groups(facts: Mapping[str, ImageFacts]) -> list[AlikeGroup]:
 def content_groups(facts: Mapping[str, ImageFacts]) -> dict[str, str]:
     """Group files that a split must keep together, because of their content.
 
-    Returns:
-        For each path the first path, in alphabetical order, of its group: of
-        files with identical pixels, and of pictures that show the same where
-        these are no more than :data:`MOST_ALIKE`. A file that is like none is
-        its own group.
+    Returns for each path the first path, in alphabetical order, of its group: of files
+    with identical pixels, and of pictures that show the same where these are no more
+    than :data:`MOST_ALIKE`. A file that is like no other is its own group.
     """
     ordered = {path: facts[path] for path in sorted(facts)}
     alike = {
@@ -109,21 +102,18 @@ def content_groups(facts: Mapping[str, ImageFacts]) -> dict[str, str]:
 def source_groups(images: Iterable[ImageRecord]) -> list[tuple[str, list[str]]]:
     """Group files that come from one picture, as far as their names say so.
 
-    Known are Roboflow's exports, ``<picture>.rf.<hash>``, and pieces that are
-    counted behind the name of a picture, which ends in a digit:
-    ``<picture>_<n>``, as :mod:`custom_datasets.data.defect_crops`
-    writes them, and ``<picture>_crop<n>``. A picture with more than
-    :data:`MOST_ALIKE` pieces is taken for a series of its own.
-
-    Returns:
-        Names of pictures, and the paths of two or more images each.
+    Known are Roboflow's exports, ``<picture>.rf.<hash>``, and pieces numbered after the
+    name of a picture, which ends in a digit: ``<picture>_<n>``, as
+    :mod:`custom_datasets.data.defect_crops` writes them, and ``<picture>_crop<n>``. A
+    picture with more than :data:`MOST_ALIKE` pieces is taken for a series of its own.
+    Returns names of pictures, and the paths of two or more images each.
     """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     pieces: dict[str, list[str]] = defaultdict(list)
     for path, label in {image.image: image.label for image in images}.items():
         stem = os.path.splitext(os.path.basename(path or ''))[0]
         if match := _ROBOFLOW.fullmatch(stem):
-            # Class folders number their files anew, each for itself.
+            # Each class folder may number its files from the start.
             groups[match['source'], label or ''].append(path or '')
         elif match := _PIECE.fullmatch(stem):
             pieces[match['source']].append(path or '')
@@ -139,16 +129,10 @@ def differences(
     facts: Mapping[str, ImageFacts],
     same_box: float,
 ) -> str:
-    """Say how the annotations of two images of one picture differ.
+    """Say how the annotations of two images of one picture differ, if they do.
 
-    Args:
-        image: One of them.
-        other: The other one, which may have another size.
-        facts: By path of the image.
-        same_box: Boxes of a class with at least this IoU are the same.
-
-    Returns:
-        The first difference each way, or nothing where there is none.
+    The images may have different sizes; boxes of a class with at least an IoU of
+    ``same_box`` are the same. Only the first difference each way is named.
     """
     if image.label != other.label:
         return f'its class is {image.label} here, {other.label} there'
@@ -164,8 +148,7 @@ def differences(
 def _find_alike(facts: Sequence[ImageFacts]) -> Iterator[tuple[int, int, bool]]:
     """Yield all pairs that show the same, and whether one is mirrored.
 
-    Pictures without a thumbnail, or with too little in it, are like none. Of
-    10,000 it takes about a second.
+    Pictures without a thumbnail, or with too little in it, match nothing.
     """
     places = [i for i, fact in enumerate(facts) if fact.thumbnail and fact.compared]
     waves = _transform([facts[i].thumbnail for i in places])
@@ -181,7 +164,6 @@ def _find_alike(facts: Sequence[ImageFacts]) -> Iterator[tuple[int, int, bool]]:
 
 
 def _pairs(coarse: Vectors, fine: Vectors) -> Iterator[tuple[int, int, bool]]:
-    """Yield pairs whose vectors, shape (n, side * side), are close enough."""
     for mirrored in (False, True):
         coarse_signs, fine_signs = _signs(_COARSE_SIDE), _signs(THUMBNAIL_SIDE)
         if not mirrored:
@@ -232,7 +214,6 @@ def _signs(side: int) -> Vectors:
 
 
 def _unit(waves: Vectors) -> Vectors:
-    """Flatten waves and scale each to length 1."""
     flat = waves.reshape(len(waves), waves.shape[1] * waves.shape[2])
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
     return flat
@@ -244,7 +225,6 @@ def _unmatched(
     facts: Mapping[str, ImageFacts],
     same_box: float,
 ) -> list[BoxRecord]:
-    """Return the boxes that the other image does not have, the most unlike first."""
     boxes, others = _scaled(image, facts), _scaled(other, facts)
     # Equal boxes are the same even where they have no area.
     equal = (boxes[:, None] == others).all(-1)

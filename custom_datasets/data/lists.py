@@ -25,18 +25,10 @@ def write_lists(
     overwrite: bool = False,
     protected: Iterable[str] = (),
 ) -> None:
-    """Write lists into a folder, in one go.
+    """Write lists into a folder, all or none; content None removes a list.
 
-    Args:
-        folder: Made if it is not there.
-        lists: The content of each file, by its path in ``folder``; None for
-            one that must not be there.
-        overwrite: Replace or remove lists that are there and differ.
-        protected: Files that are never replaced.
-
-    Raises:
-        UserError: A list that differs is there and not to be replaced, or a
-            file can't be written. Then everything is as it was.
+    Raises a UserError where a list that differs exists and ``overwrite`` is not set, or
+    it is ``protected``; then everything is as it was.
     """
     changed = {
         name: text
@@ -54,7 +46,7 @@ def write_lists(
 
 
 def require_unlisted(folder: str, names: Iterable[str], overwrite: bool) -> None:
-    """Raise a UserError if one of the files is there and not to be replaced."""
+    """Raise a UserError if one of the files exists and is not to be replaced."""
     for name in () if overwrite else names:
         path = os.path.join(folder, name)
         if os.path.lexists(path):
@@ -62,7 +54,7 @@ def require_unlisted(folder: str, names: Iterable[str], overwrite: bool) -> None
 
 
 def has_content(path: str, text: str | None) -> bool:
-    """Return whether a file holds ``text``; with None, whether it is not there."""
+    """Return whether a file holds ``text``; with None, whether it does not exist."""
     if text is None:
         return not os.path.lexists(path)
     try:
@@ -73,15 +65,7 @@ def has_content(path: str, text: str | None) -> bool:
 
 
 def link_folders(folder: str, targets: Mapping[str, str]) -> None:
-    """Make links in a folder, unless they are there.
-
-    Args:
-        folder: Made if it is not there.
-        targets: The folder that each name leads to.
-
-    Raises:
-        UserError: Something else has the name, or it can't be made.
-    """
+    """Link each name in a folder to its target; raise a UserError if it is taken."""
     wanted = {
         os.path.join(folder, name): os.path.realpath(path)
         for name, path in targets.items()
@@ -114,19 +98,15 @@ class SplitSource:
     """A data set that is to be split.
 
     Attributes:
-        root: Its folder, which is the ``data_root`` of a config.
-        folder: Where its lists go, under ``root``.
-        suffix: Of the lists.
+        root: The ``data_root`` of a config.
+        folder: Where the lists go, under ``root``.
         labels: For each image's name the number of boxes of each class; in
             classification one of its own class.
-        images: The image file of each name; None where there is none.
         render: Turns names into the content of a list.
         read: Returns labels and image files of what another list names.
-        linked: Folders that lists elsewhere need beside them, by their name.
-        file: The one file that has all annotations, where there is one.
-        has_boxes: Whether there are several labels an image.
-        notes: What was left out, with counts.
-        remarks: The same in whole sentences.
+        linked: Folders, by name, that lists written elsewhere need beside them.
+        file: The one file with all annotations, where there is one.
+        notes: What was left out, with counts; ``remarks`` say it in sentences.
     """
 
     root: str
@@ -148,14 +128,8 @@ def split_voc_folder(
 ) -> SplitSource:
     """Return the images of a folder in VOC layout that have an XML file.
 
-    Args:
-        root: Folder of everything.
-        folders: Names of the folders of images and of XML files.
-        classes: Names that the files may use, and must; None allows any.
-
-    Raises:
-        AnnotationError: With everything that a data set would refuse, each unknown
-            class and each class without a box.
+    ``folders`` names those of images and of XML files. An AnnotationError has all that
+    a data set would refuse, each unknown class and each class without a box.
     """
     images, annotations = (os.path.join(root, folder) for folder in folders)
     folder = VOCFolder(images, annotations)
@@ -200,13 +174,7 @@ def split_voc_folder(
 
 
 def split_class_folders(root: str) -> SplitSource:
-    """Return images in one folder per class, or in such folders for each part.
-
-    Raises:
-        UserError: There are not two classes, or class folders at the top and in
-            a part beside them.
-        AnnotationError: With every name that no list can hold.
-    """
+    """Return images in one folder per class, or in such folders for each part."""
     tree, reading = Tree(root, descend=False), Reading()
     layout, classes = read_labels(tree, reading)
     names = sorted(set(classes.values()))
@@ -246,11 +214,7 @@ def choose_listed(
     labels: Mapping[str, Counter[str]],
     images: Mapping[str, str | None],
 ) -> Listed:
-    """Return labels and image files of listed names.
-
-    Raises:
-        AnnotationError: With every name that the data set has not.
-    """
+    """Return labels and image files of listed names; all must be in the data set."""
     listed = list(dict.fromkeys(names))
     lost = [f'{name}: not in the data set' for name in listed if name not in labels]
     if lost:

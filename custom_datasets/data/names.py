@@ -27,7 +27,7 @@ class UnknownClasses:
     """Collects objects of unknown classes into one problem per class."""
 
     def __init__(self, classes: Sequence[str]) -> None:
-        """Start with none; ``classes`` are the known ones."""
+        """Start empty; ``classes`` are the known ones."""
         self.classes = classes
         self._files: dict[str, dict[str, int]] = {}
 
@@ -70,7 +70,7 @@ def fold_class(name: str, class_map: Mapping[str, str], kept: Collection[str]) -
 
 
 def require_class_map(class_map: Mapping[str, str], classes: Sequence[str]) -> None:
-    """Raise a ConfigError where a map folds a name into something else."""
+    """Raise a ConfigError where a map leads to a name that is not a class."""
     if not isinstance(class_map, Mapping):
         raise ConfigError(f'class_map: needs a dict of names, not {class_map!r}')
     for name, target in class_map.items():
@@ -82,17 +82,14 @@ def require_class_map(class_map: Mapping[str, str], classes: Sequence[str]) -> N
 
 
 class EmptyListError(UserError):
-    """A list without a line that isn't blank."""
+    """A list has no line that isn't blank."""
 
 
 def read_lines(path: str) -> list[tuple[int, str]]:
     """Read the lines that are not blank, with their numbers, counted from 1.
 
-    Spaces at both ends, a byte order mark and line ends of any system go.
-
-    Raises:
-        UserError: The file can't be read or is not UTF-8; EmptyListError where it
-            has no such line.
+    Spaces at both ends, a byte order mark and line ends of any system are removed.
+    EmptyListError where nothing is left.
     """
     try:
         with open(path, encoding='utf-8-sig') as file:
@@ -108,14 +105,9 @@ def read_lines(path: str) -> list[tuple[int, str]]:
 
 
 def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
-    """Read class names in the order that numbers them.
+    """Read class names, given or in a file with one per line, as they are numbered.
 
-    Args:
-        source: The names, or the path of a text file with one name per line.
-
-    Raises:
-        ConfigError: It is neither, the file is missing, or a name is empty or
-            appears twice.
+    Raises a ConfigError where the file is missing, or a name is empty or appears twice.
     """
     if isinstance(source, str):
         if not os.path.isfile(source):

@@ -1,8 +1,8 @@
-"""Coordinates without rounding, and the lines of numbers that YOLO has.
+"""Coordinates without rounding, and YOLO's lines of numbers.
 
-A file's ``0.1`` is not the binary number nearest to it, and sums of such
-binary numbers differ from the sums of what is printed. Here numbers are what
-their shortest decimal says, so that a box survives any number of conversions.
+A file's ``0.1`` is not the binary number nearest to it, and sums of such binary numbers
+differ from the sums of what is printed. Here a number is what its shortest decimal
+says, so that a box survives any number of conversions.
 """
 
 import math
@@ -38,7 +38,7 @@ def subtract(a: float, b: float) -> float:
 
 
 def finite_numbers(values: object) -> list[float]:
-    """Return the numbers of a list; none where it is no list of finite numbers."""
+    """Return the numbers of a list; empty where it is not a list of finite numbers."""
     try:
         numbers = [float(value) for value in values] if type(values) is list else []
     except (TypeError, ValueError, OverflowError):
@@ -70,9 +70,7 @@ def from_zero_based(box: Box, counts_from: int) -> Box:
 def to_centre(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return YOLO's centre x and y, width and height, as shares of an image's sides.
 
-    Args:
-        box: Zero-based ``xyxy`` in pixels.
-        size: The image's width and height in pixels.
+    The box is zero-based ``xyxy`` and the size width and height, all in pixels.
     """
     x1, y1, x2, y2 = (Decimal(repr(side)) for side in box)
     width, height = size
@@ -85,11 +83,7 @@ def to_centre(box: Box, size: tuple[int, int]) -> tuple[float, float, float, flo
 
 
 def read_labels(path: str) -> list[Line]:
-    """Read the lines that are not blank.
-
-    Raises:
-        UserError: It can't be read or is not text; the message lacks the file.
-    """
+    """Read the lines that are not blank; a UserError does not name the file."""
     if not os.path.getsize(path):
         return []
     try:
@@ -116,8 +110,8 @@ def holds_labels(path: str) -> bool:
 def count_digits(files: Iterable[Collection[Line]]) -> list[int]:
     """Tell with how many decimals each file was printed.
 
-    A file of few numbers may have fewer than its writer gives, as in
-    ``0.5 0.5 1 1``: then the longest of all files counts.
+    A file of few numbers may have fewer than its writer gives, as in ``0.5 0.5 1 1``:
+    then the longest of all files counts.
     """
     digits = [
         max((_decimals(w) for _, words in lines for w in words[1:]), default=0)
@@ -141,19 +135,11 @@ def parse_line(
 ) -> BoxRecord:
     """Turn a line into a box in pixels, or into the box around a polygon.
 
-    What was printed with few digits is off by a little: a side is the shortest
-    number that could have been printed like this, so that what was drawn on whole
-    pixels is on whole pixels again.
-
-    Args:
-        words: A class's number and four numbers, or three points or more.
-        index: Its place in the file.
-        names: Class names; empty where they are not known.
-        size: The image's width and height in pixels.
-        digits: Decimals that the file was printed with.
-
-    Raises:
-        UserError: It is neither box nor polygon, or of an unknown class.
+    A line is a class's number and four numbers, or at least three points; the size is
+    the image's width and height in pixels. What was printed with few digits is off by a
+    little: a side is the shortest number that could have been printed like this, so
+    that what was drawn on whole pixels is on whole pixels again. Raises a UserError
+    where it is neither box nor polygon, or of an unknown class.
     """
     try:
         number, *values = (float(word) for word in words)
@@ -182,7 +168,6 @@ def parse_line(
 
 
 def _from_centre(values: Sequence[float], size: tuple[int, int], digits: int) -> Box:
-    """Undo :func:`to_centre`."""
     cx, cy, width, height = (Decimal(repr(value)) for value in values)
     # Half a unit of the last place for the centre, a quarter for half a width.
     error = 0.75 * 10.0**-digits
@@ -206,7 +191,7 @@ def _around(values: Sequence[float], size: tuple[int, int], digits: int) -> Box:
 
 
 def _scale(share: Decimal, side: int, error: float) -> float:
-    # Some more, for what was printed from the middle between two decimals.
+    # A little more, for a number printed from halfway between two decimals.
     return _shortest(float(share * side), max(1.01 * error, _DOUBLE) * side)
 
 

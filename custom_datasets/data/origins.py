@@ -1,8 +1,8 @@
-"""Where images are from, as a list beside them says.
+"""Where images come from, as a list beside them says.
 
-``sources.txt`` lies in the folder of a data set: on each line the path of an image,
-or of a folder of images, relative to the list's own folder; a tab; and the source's
-name. Lists of images, annotations and configs need not know of it.
+``sources.txt`` lies in the folder of a data set: on each line the path of an image, or
+of a folder of images, relative to the list's own folder; a tab; and the source's name.
+Lists of images, annotations and configs need not know of it.
 """
 
 import os
@@ -23,15 +23,8 @@ MOST_LEVELS = 5
 def find_sources(paths: Sequence[str]) -> list[str | None]:
     """Return the source of each image; None where no list names one.
 
-    The nearest list above an image counts. Where none is above the path as it is
-    given, what its links lead to is looked at.
-
-    Args:
-        paths: Of the image files.
-
-    Raises:
-        UserError: A list can't be read or is empty.
-        AnnotationError: It has lines without a source.
+    The nearest list above an image counts. Where none is above the path as given, the
+    path that its links lead to is tried.
     """
 
     @cache
@@ -54,14 +47,10 @@ def find_sources(paths: Sequence[str]) -> list[str | None]:
 
 
 def read_sources(path: str) -> dict[str, str]:
-    """Read a list of sources.
+    """Return the source of each image or folder that a list names.
 
-    Returns:
-        The source of each image or folder.
-
-    Raises:
-        AnnotationError: With every line that has no tab, no path or no source, and
-            every path that stands there with two.
+    Raises an AnnotationError with every line that has no tab, path or source, and every
+    path that has two sources.
     """
     sources: dict[str, str] = {}
     problems = []
@@ -92,8 +81,7 @@ def _longest(sources: dict[str, str], inside: str) -> str | None:
 def merge_groups(*groupings: Mapping[str, Hashable]) -> dict[str, str]:
     """Join groupings: items that share a key in any of them are one group.
 
-    Returns:
-        For each item its group's first item in alphabetical order.
+    Returns for each item its group's first item in alphabetical order.
     """
     parent: dict[str, str] = {}
 
@@ -113,16 +101,7 @@ def merge_groups(*groupings: Mapping[str, Hashable]) -> dict[str, str]:
 
 
 def match_sources(names: Iterable[str], pattern: re.Pattern[str]) -> dict[str, str]:
-    """Return what each image was made of, as its name says.
-
-    Args:
-        names: As the lists have them; those that the pattern does not fit are
-            left out.
-        pattern: Its first group is the source's name.
-
-    Raises:
-        UserError: The pattern fits no name.
-    """
+    """Return the first group of a pattern in each name that matches; one must."""
     names = list(names)
     matches = {name: pattern.search(name) for name in names}
     sources = {name: match[1] for name, match in matches.items() if match and match[1]}
@@ -139,15 +118,9 @@ def too_few(
 ) -> tuple[set[str], dict[str, int]]:
     """Find the images of classes that can't be in every part.
 
-    Args:
-        labels: For each image the number of boxes of each class.
-        groups: The group of each image; one that is absent is its own.
-        parts: How many there are.
-
-    Returns:
-        All images of the groups that have such a class in them, and for each of
-        the classes in how many groups it is. What is left has every other class
-        in as many groups as there are parts.
+    Returns all images of the groups that hold such a class, and for each of these
+    classes in how many groups it is. Every other class is still in as many groups as
+    there are parts. An image that is absent from ``groups`` is its own.
     """
     taken: set[str] = set()
     short: dict[str, int] = {}

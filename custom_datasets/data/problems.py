@@ -23,9 +23,8 @@ class Problem:
     """Something that is wrong with a file, as its reader saw it.
 
     Attributes:
-        code: What kind of thing, as in the catalogue of checks: ``zero-area-box``.
+        code: As in the catalogue of checks: ``zero-area-box``.
         message: One sentence on this place, without the file.
-        file: The file to open.
         object: The object in that file, counted from 0; None for all of it.
     """
 
@@ -56,14 +55,10 @@ class Finding:
     """One thing that a check has to say.
 
     Attributes:
-        code: A key of the catalogue, ``checks/codes.py``, which also gives
-            severity and hint.
-        severity: One of :data:`SEVERITIES`.
+        code: A key of the catalogue, ``checks/codes.py``, which also gives severity
+            (one of :data:`SEVERITIES`) and hint.
         message: One sentence on this place.
-        hint: What to do about it.
-        split: ``train``, ``val`` or ``test``; None where it is about none of
-            them.
-        file: The file to open; None where there is none.
+        split: ``train``, ``val`` or ``test``, if it is about one of them.
         object: The object in that file, counted from 0; None for all of it.
     """
 

@@ -1,4 +1,4 @@
-"""What every reader of a format returns, and what several of them need."""
+"""What every format's reader returns, and what several of them need."""
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,23 +22,20 @@ WHOLE, UNLISTED = 'all', 'unlisted'
 
 @dataclass(frozen=True)
 class Source:
-    """A data set, whatever it is stored as.
+    """A data set, however it is stored.
 
     Attributes:
         format: A key of :data:`custom_datasets.data.convert.FORMATS`.
-        root: The folder that was read.
-        classes: Class names in the order that numbers them, unused ones too.
-        splits: Images of each part: ``train``, ``val`` and ``test``, as the
-            source has them; ``all`` where it has none; ``unlisted`` for
-            annotated images that are in none of them. Boxes are zero-based
-            ``xyxy`` in pixels, neither clipped nor in order; an image's name
-            is its path without a suffix and without folders that stand for a
-            part or a role (``train``, ``images``); its size is the annotation's
-            or, where that has none, the file's.
+        classes: In the order that numbers them, unused ones too.
+        splits: Images of ``train``, ``val`` and ``test``; of ``all`` where the source
+            has no parts; of ``unlisted`` for annotated images that are in none of them.
+            Boxes are zero-based ``xyxy`` in pixels, neither clipped nor in order; an
+            image's name is its path without a suffix and without folders that stand for
+            a part or a role (``train``, ``images``); its size is the annotation's or,
+            where that has none, the file's.
         notes: What was left out, changed or guessed, one sentence each.
-        counts_from: 0 or 1 where the source's coordinates count pixels from
-            there and so may the destination's; None for formats that are
-            zero-based by definition.
+        counts_from: Where the source's coordinates count pixels from, 0 or 1, and the
+            destination's may, too; None for formats that are zero-based by definition.
     """
 
     format: str
@@ -51,23 +48,17 @@ class Source:
 
 @dataclass
 class Reading:
-    """What a reader has to say.
-
-    Attributes:
-        problems: What can't be read, one sentence each, with its file first;
-            the image that it is about is left out.
-        notes: See :attr:`Source.notes`.
-    """
+    """Problems, whose images are left out, and notes: one sentence each."""
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def report(self, problems: Iterable[Problem]) -> None:
-        """Note what is refused; what is tolerated leaves nothing out."""
+        """Add the problems that are refused; tolerated ones leave nothing out."""
         self.problems += [str(problem) for problem in refused(problems)]
 
     def note(self, files: Sequence[str], what: str) -> None:
-        """Note something about files, if there are any."""
+        """Add a note about files, if there are any."""
         if files:
             self.notes.append(f'{len(files)} {what}: {shown(sorted(files))}')
 
@@ -85,10 +76,7 @@ def group_by_split(
 
 
 def order_classes(tree: Tree, found: Iterable[str], reading: Reading) -> list[str]:
-    """Order class names as ``classes.txt`` has them, or else by name.
-
-    Numbers go by their value, so that a class called 10 is not the third.
-    """
+    """Order class names as ``classes.txt`` does, or else by name, numbers by value."""
     names = sorted(set(found), key=_by_value)
     if CLASS_LIST not in tree.files:
         return names
@@ -105,15 +93,7 @@ def order_classes(tree: Tree, found: Iterable[str], reading: Reading) -> list[st
 def first_pixel(
     boxes: Iterable[tuple[str, Box]], counts_from: int | None, reading: Reading
 ) -> int:
-    """Tell whether coordinates count pixels from 0 or from 1.
-
-    A box with an area that begins at 0 proves the former.
-
-    Args:
-        boxes: Each with its file.
-        counts_from: Decides, if it is not None.
-        reading: Gets a note where it was guessed to be 0.
-    """
+    """Return the first pixel, 0 or 1: a box with an area that begins at 0 proves 0."""
     if counts_from is not None:
         return counts_from
     files = [
@@ -131,7 +111,7 @@ def first_pixel(
 
 
 def with_sizes(source: Source, reading: Reading) -> Source:
-    """Read the sizes that annotations don't claim from the images' headers."""
+    """Read sizes that annotations don't give from the images' headers."""
     parts = {}
     for split, records in source.splits.items():
         kept = []
@@ -157,7 +137,7 @@ _TRAINVAL = 'trainval'
 
 
 def missing_image(file: str) -> Problem:
-    """Return the problem of an annotation file that is about no image."""
+    """Return the problem of an annotation file whose image is missing."""
     return Problem('missing-image', f'there is no image {_stem(file)}.*', file)
 
 
@@ -173,13 +153,13 @@ def unknown_line(
 
 
 def ambiguous_image(file: str, images: Sequence[str]) -> Problem:
-    """Return the problem of an annotation file that may be about several images."""
+    """Return the problem of an annotation file that several images match."""
     text = f'it may belong to {" and ".join(images)}; rename one of them'
     return Problem('ambiguous-image', text, file)
 
 
 def taken_image(file: str, owner: str) -> Problem:
-    """Return the problem of an annotation file whose image is that of another."""
+    """Return the problem of an annotation file whose image belongs to another."""
     return Problem('taken-image', f'its image belongs to {owner} already', file)
 
 
@@ -190,19 +170,12 @@ def pair(
     reading: Reading,
     listed: Collection[str] = (),
 ) -> dict[str, str]:
-    """Find the image of each annotation file, by its name and then by claims.
+    """Return the image of each annotation file that has one; no image appears twice.
 
-    Args:
-        tree: The data set.
-        files: Annotation files, as ``tree`` lists them.
-        claims: The image's file name that a file gives, if it gives one. It
-            decides between several images, and where no image has the file's
-            name, unless that image has a file of its own.
-        reading: Gets a problem for each file without an image.
-        listed: File names of images in lists, which decide before claims do.
-
-    Returns:
-        The image of each file that has one; no image is there twice.
+    The file's name decides first. ``claims`` has the image's file name that a file
+    gives: it chooses among several images, and where no image has the file's name it
+    finds one, unless that has a file of its own. ``listed`` file names, those of lists
+    of images, go before claims.
     """
     taken: dict[str, tuple[Score, str]] = {}
     rest = []
@@ -250,11 +223,7 @@ def _likeliest(tree: Tree, claim: str | None, near: str) -> str:
 
 @dataclass
 class Lists:
-    """Files that name the images of each part.
-
-    Attributes:
-        files: The lists of each part, as the tree lists them.
-    """
+    """Files that name the images of each part."""
 
     files: dict[str, list[str]] = field(default_factory=dict)
 
@@ -262,8 +231,8 @@ class Lists:
     def find(cls, tree: Tree) -> 'Lists':
         """Find ``train.txt`` and the like: in ``ImageSets``, or else at the top.
 
-        ``trainval`` is taken for ``train`` where neither that nor ``val`` is
-        listed; other lists name images again.
+        ``trainval`` is taken for ``train`` where neither that nor ``val`` is listed;
+        other lists repeat images.
         """
         texts = tree.ending('.txt')
         main = [file for file in texts if '/imagesets/main/' in f'/{file.lower()}']
@@ -289,7 +258,7 @@ class Lists:
         """Return the last part of each line: file names, where lists have them."""
         names = set()
         for file in self.all_files():
-            with suppress(UserError):  # Whoever reads the list says so.
+            with suppress(UserError):  # Reported where the list is read.
                 names |= {_base(line) for _, line in read_lines(tree.path(file))}
         return names
 
@@ -324,8 +293,7 @@ def read_list(
 ) -> list[str]:
     """Return the images that a list names, one per line, by name or by path.
 
-    A 1, 0 or -1 behind a name, as VOC's lists of one class have it, is passed
-    over.
+    A 1, 0 or -1 behind a name, as in VOC's lists for one class, is ignored.
     """
     near = file.rpartition('/')[0]
     if '/imagesets/' in f'/{near.lower()}/':

@@ -13,20 +13,16 @@ Box = tuple[float, float, float, float]
 
 
 def has_area(box: Box) -> bool:
-    """Say whether a box is wider and taller than nothing; an inverted one is not."""
+    """Say whether a box has positive width and height; an inverted one has not."""
     return box[2] > box[0] and box[3] > box[1]
 
 
 def iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     """Return intersection over union; 0 where neither box has an area.
 
-    Args:
-        boxes: Shape (..., 4), ``xyxy`` edges.
-        others: Shape (..., 4), broadcast against ``boxes``: ``iou(a[:, None], b)``
-            compares each of ``a`` with each of ``b``.
-
-    Returns:
-        The broadcast shape without its last axis.
+    Both have shape (..., 4), ``xyxy`` edges, and are broadcast: ``iou(a[:, None], b)``
+    compares each of ``a`` with each of ``b``. The result has the broadcast shape
+    without its last axis.
     """
     a, b = np.asarray(boxes, float), np.asarray(others, float)
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
@@ -41,15 +37,13 @@ def iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
 # Not frozen: there are many, and a frozen one takes four times as long to make.
 @dataclass(slots=True, unsafe_hash=True)
 class BoxRecord:
-    """One annotated object, which nobody changes.
+    """One annotated object, never changed after it is read.
 
     Attributes:
         index: Its place in the annotation file, counted from 0.
-        name: Its class.
-        box: ``xmin, ymin, xmax, ymax`` in pixels, as the file has them, in the
-            base that :attr:`SplitRecords.one_based` names; neither clipped nor
-            in order.
-        difficult: Whether it counts in neither training nor evaluation.
+        box: ``xmin, ymin, xmax, ymax`` in pixels, as the file has them, in the base
+            that :attr:`SplitRecords.one_based` names; neither clipped nor in order.
+        difficult: Counts in neither training nor evaluation.
     """
 
     index: int
@@ -64,15 +58,12 @@ class ImageRecord:
 
     Attributes:
         name: What its list or annotation calls it.
-        image: Path of the image file; None where there is none.
-        annotation: Path of the file that annotates it; None where there is
-            none.
-        boxes: Its objects; empty in classification.
+        image: Path of the image file; None where it is missing.
+        annotation: Path of the file that annotates it, if one does.
+        boxes: Empty in classification.
         label: The class of the whole image; None in detection.
-        size: Width and height in pixels that the annotation claims; None
-            where it claims none.
-        filename: The image file's name that the annotation claims; None where
-            it claims none.
+        size: Width and height in pixels that the annotation claims, if any.
+        filename: The image file's name that the annotation claims, if any.
     """
 
     name: str
@@ -92,9 +83,8 @@ class SplitRecords:
         split: ``train``, ``val`` or ``test``.
         classes: Known class names, in the order that numbers them.
         images: In the list's order.
-        one_based: Whether boxes count pixels from 1, as VOC's do; then a box
-            includes the pixels of its ``xmax`` and ``ymax``.
-        ignored: Classes that are left out on purpose.
+        one_based: Whether boxes count pixels from 1, as VOC's do; then a box includes
+            the pixels of its ``xmax`` and ``ymax``.
         source: The list or file that names the images.
     """
 

@@ -36,13 +36,12 @@ class Reader(Generic[T]):
 
     Attributes:
         kind: Names the results in the cache.
-        version: Whatever else results depend on; another one makes kept
-            results void.
-        answer: Takes a path and returns a result as JSON can hold it. A function
+        version: Whatever else results depend on; a change makes kept results void.
+        answer: Takes a path and returns a result as JSON can hold it. It is a function
             at the top of a module, so that a process can import it.
-        unpack: Makes the result from that value; raises ValueError, TypeError,
-            KeyError or IndexError where it can't.
-        worth_processes: From how many files on processes are worth their start.
+        unpack: Makes the result from that value; raises ValueError, TypeError, KeyError
+            or IndexError where it can't.
+        worth_processes: From how many files on starting processes is worth it.
     """
 
     kind: str
@@ -58,7 +57,7 @@ def packed(path: str, read: Callable[[str], T], pack: Callable[[T], Any]) -> Ans
         return {'value': pack(read(path))}
     except UserError as error:
         return {'problem': str(error)}
-    except Exception as error:  # No file may end the check of all others.
+    except Exception as error:  # One file must not end the check of all others.
         return {'problem': f'cannot be read ({type(error).__name__}: {error})'}
 
 
@@ -76,11 +75,7 @@ def scan_images(
     cache: ResultCache | None = None,
     processes: int | None = None,
 ) -> dict[str, ImageFacts]:
-    """Read facts of images; see :func:`scan_files`.
-
-    Returns:
-        Facts by path; a file that can't be read has that as its problem.
-    """
+    """Read facts of images by path; one that can't be read has that as its problem."""
     results = scan_files(IMAGES, paths, progress, cache, processes)
     return {
         path: ImageFacts(problem=str(facts)) if isinstance(facts, UserError) else facts
@@ -95,18 +90,10 @@ def scan_files(
     cache: ResultCache | None = None,
     processes: int | None = None,
 ) -> dict[str, T | UserError]:
-    """Read files, each once, and only those that the cache does not have.
+    """Read files that the cache does not have, each once, in one process per core.
 
-    Args:
-        reader: What to do with a file.
-        paths: The files; one that is named twice is read once.
-        progress: Is told how far it is.
-        cache: Where results are kept; None keeps none.
-        processes: How many to use; by default one per core.
-
-    Returns:
-        Results by path, in the order of the paths; an error where there is
-        none. Errors are not kept.
+    Results are by path, in the order of the paths, with a UserError where there is
+    none; errors are not kept.
     """
     paths = list(dict.fromkeys(paths))
     results: dict[str, T | UserError] = {}
@@ -173,9 +160,9 @@ _SINGLE_THREADED = dict.fromkeys(
 
 
 def serve(answer: Callable[[str], Answer]) -> None:
-    """Be a worker: answer lists of paths on standard input, a line for each path."""
+    """Be a worker: answer lists of paths on standard input, one line for each path."""
     replies = os.fdopen(os.dup(1), 'w', encoding='utf-8')
-    os.dup2(2, 1)  # What a library prints must not get among the replies.
+    os.dup2(2, 1)  # Keep what a library prints out of the replies.
     print('ready', file=replies, flush=True)
     for line in sys.stdin:
         for path in json.loads(line):
@@ -244,8 +231,7 @@ class _Worker:
     ) -> int:
         """Pass on answers, up to that of a path that ends the process.
 
-        Returns:
-            How many paths have an answer: at least one.
+        Returns how many paths have an answer: at least one.
         """
         process = self._process or self._start()
         if process is None:
@@ -264,13 +250,11 @@ class _Worker:
         return len(paths)
 
     def stop(self) -> None:
-        """End the process, and so the wait for its answer."""
         self.stopped = True
         if self._process:
             self._process.kill()
 
     def close(self) -> None:
-        """End the process and let go of it."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -296,7 +280,6 @@ class _Worker:
         return f'signal {-status}' if status < 0 else f'exit status {status}'
 
     def _start(self) -> 'subprocess.Popen[str] | None':
-        """Start the process; None where that can't be done."""
         code = _SERVE.format(
             module=self._answer.__module__, name=self._answer.__qualname__
         )
@@ -309,12 +292,12 @@ class _Worker:
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, **_SINGLE_THREADED},
                 encoding='utf-8',
-                start_new_session=True,  # It is for us to end it at Ctrl-C.
+                start_new_session=True,  # Only this process ends it at Ctrl-C.
             )
         except OSError:
             return None
         self._process = process
-        # Whoever stops it either sees the process or is seen here.
+        # A stop from another thread either sees the process or is seen here.
         if not self.stopped and process.stdout:
             if process.stdout.readline() == 'ready\n':
                 return process

@@ -42,16 +42,9 @@ from custom_datasets.errors import UserError
 def deviations(
     counts: Mapping[str, Vector], ratios: Mapping[str, int]
 ) -> dict[Feature, float]:
-    """Return how far each count is from proportional, at most.
+    """Return how far each count is from proportional, at most, in images or boxes.
 
-    Args:
-        counts: What is in each part.
-        ratios: The shares of the parts that were divided; others are not
-            looked at.
-
-    Returns:
-        The largest distance between a part's count and its share of what all
-        these parts have, in images or in boxes.
+    Parts without a ratio are not looked at.
     """
     whole = sum(ratios.values())
     result = {}
@@ -69,17 +62,7 @@ def split_table(
     ratios: Mapping[str, int],
     has_boxes: bool,
 ) -> str:
-    """Draw the images of each class in each part, then the boxes.
-
-    Args:
-        labels: For each item the number of boxes of each class in it.
-        parts: The items of each part.
-        ratios: The shares of the parts that were divided.
-        has_boxes: Whether boxes are more than images, and so worth a table.
-
-    Returns:
-        Lines of equal columns; the last is :func:`deviations`.
-    """
+    """Draw the images of each class in each part, then the boxes, then deviations."""
     counts = {
         part: count_features(labels[item] for item in items)
         for part, items in parts.items()
@@ -103,7 +86,7 @@ def split_table(
 
 
 def _features(counts: Mapping[str, Vector]) -> list[Feature]:
-    """List all that is counted: first all images, last those without an object."""
+    """Return all that is counted: first all images, last those without an object."""
     found = {key for vector in counts.values() for key in vector}
     return sorted(found, key=lambda key: (key[1] == EMPTY, key))
 
@@ -130,44 +113,26 @@ def split_dataset(
     seed: int = 0,
     overwrite: bool = False,
 ) -> str:
-    """Write train, val and test lists, or those of each fold.
+    """Write train, val and test lists, or those of each fold, and return a table.
 
-    Lists go where configs of the layout look for them: ``ImageSets/Main`` of
-    a VOC folder, the root of class folders, ``annotations`` for COCO; those of
-    fold 2 into ``fold_2`` there. In a fold, val is that fold, train are the
-    others, and test is the held list, or else val again. Images and
-    annotations are only read.
+    ``source`` is a VOC folder, a COCO JSON (or the folder that holds one), or a folder
+    of class folders. Lists go where configs of the layout look for them:
+    ``ImageSets/Main`` of a VOC folder, the root of class folders, ``annotations`` for
+    COCO; those of fold 2 into ``fold_2`` there. In a fold, val is that fold, train are
+    the others, and test is ``test_list``, or else val again. Images that show the same
+    as one in ``test_list`` are in no part. Images and annotations are only read; where
+    ``source`` can't be written to, ``out`` gets the lists and links to the folders that
+    a config needs.
 
-    Args:
-        source: A VOC folder, a COCO JSON (or the folder that holds one), or a
-            folder of class folders.
-        ratios: The share of each part; without ``test`` where a list is held.
-        folds: How many folds to make, instead of ``ratios``.
-        test_list: A list of images that are, and stay, the test part. Images
-            that show the same as one of them are in no part.
-        group_by: Its first group is, in an image's name, that of the image it
-            was made from. Or what each image belongs to, by its name.
-        classes: Names that the XML files of a VOC folder may use, and must;
-            None allows any.
-        ignore_classes: Classes that are not counted; images in their folders
-            are left out.
-        exclude: A file that names images to leave out: ``removed.csv`` of
-            :mod:`custom_datasets.data.clean`, or a list.
-        few_to_train: Train on all images of a class that has too few for every
-            part, instead of an error. Not for folds.
-        images: Folder of the images of a COCO JSON, where it is not beside it.
-        out: A folder to write to where ``source`` is read-only; it also gets
-            links to the folders that a config needs.
-        seed: Another seed gives another split.
-        overwrite: Replace other lists that are already there.
-
-    Returns:
-        A table of images and boxes in each part with the distance from
-        proportional, what was grouped or left out, and where the lists are.
+    ``group_by`` keeps images together: its first group is, in an image's name, that of
+    the image it was made from; or it has what each image belongs to. ``classes`` are
+    the names that XML files may use, and must; ``exclude`` is ``removed.csv`` of
+    :mod:`custom_datasets.data.clean`, or a list. ``few_to_train`` trains on all images
+    of a class that has too few for every part, instead of an error.
 
     Raises:
-        UserError: There is no known layout, a class is in too few images, or
-            different lists are there.
+        UserError: The layout is unknown, a class is in too few images, or other lists
+            are already there.
         AnnotationError: With everything that is wrong in the data set.
     """
     data = _without_classes(read_source(source, images, classes), ignore_classes)
@@ -221,12 +186,7 @@ def split_dataset(
 def read_source(
     source: str, images: str | None = None, classes: Sequence[str] | None = None
 ) -> SplitSource:
-    """Read a data set, after a look at what layout it has.
-
-    Raises:
-        UserError: It has none that is known.
-        AnnotationError: With everything that is wrong in it.
-    """
+    """Read a data set in whatever layout it has."""
     if os.path.isfile(source):
         return read_coco_split(source, images)
     if not os.path.isdir(source):
@@ -273,7 +233,7 @@ def _groups(
     has_boxes: bool,
     group_by: re.Pattern[str] | Mapping[str, str] | None,
 ) -> dict[str, str]:
-    """Group what shows the same or, by its name, was made of one image."""
+    """Group what shows the same or, by its name, was made from one image."""
     paths = {name: images[name] or name for name in sorted(labels)}
     found = content_groups(scan_images(path for path in images.values() if path))
     contents = {name: found[path] for name, path in paths.items() if path in found}
@@ -322,7 +282,7 @@ def _held_lists(
     test_list: str,
     names: Collection[str],
 ) -> dict[str, str]:
-    """Return all test lists with what is held, to the byte if it is such a list."""
+    """Return all test lists with the held images, unchanged if already such a list."""
     if test_list.endswith(data.suffix):
         with open(test_list, encoding='utf-8', newline='') as file:
             text = file.read()

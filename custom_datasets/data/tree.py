@@ -1,4 +1,4 @@
-"""The files of a data set's folder, listed once, and which image is meant."""
+"""The files of a data set's folder, listed once, and which image a name means."""
 
 import json
 import os
@@ -71,17 +71,17 @@ def shown(items: list[str], most: int = 5) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape what a file's name has that is not UTF-8, which no terminal takes."""
+    """Escape bytes of a file name that are not UTF-8, which a terminal can't print."""
     return text.encode(errors='backslashreplace').decode()
 
 
 def is_junk(name: str) -> bool:
-    """Say whether a file or folder of this name is no part of the data."""
+    """Say whether a file or folder of this name does not belong to the data."""
     return name.startswith('.') or name.casefold() in JUNK
 
 
 def is_annotation(name: str) -> bool:
-    """Say whether a file of this name may say what is on images: a README may not."""
+    """Say whether a file of this name may describe images; a README may not."""
     stem, suffix = os.path.splitext(name.casefold())
     if suffix != '.txt':
         return suffix in _ANNOTATED
@@ -122,15 +122,7 @@ def common(a: list[str], b: list[str]) -> int:
 
 
 def load_json(path: str, name: str | None = None) -> Any:
-    """Load a JSON file in which no object has a key twice.
-
-    Args:
-        path: The file; a byte order mark is passed over.
-        name: What messages call it; the path by default.
-
-    Raises:
-        UserError: It can't be read or is no such JSON.
-    """
+    """Load a JSON file, called ``name`` in messages; no object may repeat a key."""
     name = name or path
     try:
         with open(path, encoding='utf-8-sig') as stream:
@@ -147,23 +139,14 @@ Score = tuple[int, bool, bool]
 
 
 class Tree:
-    """All files under a folder; one that holds just one folder is left for that.
+    """All files under a folder; a folder that holds just one folder is left for that.
 
-    A README and the like may be beside it, an image or an annotation may not.
-
-    Args:
-        root: The folder. Links in it are followed, junk is passed over.
-        name: What messages call it; the folder itself by default.
-        descend: Whether to leave it for its only folder.
+    A README and the like may be beside it, an image or an annotation may not. Links are
+    followed, junk is passed over.
 
     Attributes:
-        name: What messages call it.
         root: Where the data begin.
         files: Paths relative to ``root``, with ``/``, sorted.
-        images: Those of them that are images.
-
-    Raises:
-        UserError: It can't be listed.
     """
 
     def __init__(
@@ -195,28 +178,20 @@ class Tree:
         return [f for f in self.files if f.lower().endswith(suffixes)]
 
     def image_size(self, image: str) -> tuple[int, int]:
-        """Read an image's width and height in pixels from its header.
-
-        Raises:
-            UserError: It is no image.
-        """
+        """Read an image's width and height in pixels from its header."""
         try:
             return image_size(self.path(image))
         except UserError as error:
             raise UserError(str(error).replace(self.path(image), image)) from error
 
     def load_json(self, file: str) -> Any:
-        """Load a file once.
-
-        Raises:
-            UserError: It can't be read or is no JSON.
-        """
+        """Load a JSON file, once."""
         if file not in self._json:
             self._json[file] = load_json(self.path(file), file)
         return self._json[file]
 
     def broken_json(self) -> list[UserError]:
-        """Return why each JSON file that can't be loaded can't be."""
+        """Return the error of each JSON file that can't be loaded."""
         errors = []
         for file in self.ending('.json'):
             try:
@@ -228,18 +203,13 @@ class Tree:
     def candidates(
         self, claim: str, near: str = '', split: str | None = None
     ) -> list[tuple[Score, str]]:
-        """List the images that may be meant, the likeliest first.
+        """List the images that a claim may mean, with scores, most likely first.
 
-        Args:
-            claim: File name, with or without its suffix or folders; those of
-                an absolute path are another machine's and count for little.
-            near: Folder of what makes the claim.
-            split: The part that the claim is about.
-
-        Returns:
-            Scores and images. A score is higher the more folders agree; an
-            image in other folders than the claim's or of another part of the
-            data is not in it.
+        A claim is a file name, with or without suffix and folders; those of an absolute
+        path are another machine's and count for little. ``near`` is the folder of the
+        file that makes the claim. The more folders agree, the higher the score; an
+        image in other folders than the claim's, or of another part of the data than
+        ``split``, is not listed.
         """
         claim = claim.replace('\\', '/')
         *folders, name = [p for p in claim.split('/') if p not in ('', '.')] or ['']
@@ -259,7 +229,7 @@ class Tree:
             part = place_of(image)[0]
             if part and split and part != split:
                 continue
-            # An only image of that name may have lost the claim's folders.
+            # The only image of that name may have lost the claim's folders.
             least = min(len(have), len(explicit))
             if len(pool) > 1 and explicit:
                 least = max(least, 1)
@@ -270,11 +240,7 @@ class Tree:
         return sorted(found, key=lambda pair: pair[0], reverse=True)
 
     def find_image(self, claim: str, near: str = '', split: str | None = None) -> str:
-        """Return the likeliest of :meth:`candidates`.
-
-        Raises:
-            UserError: There is none, or several are as likely.
-        """
+        """Return the most likely candidate; a UserError where none or several are."""
         found = self.candidates(claim, near, split)
         best = [image for score, image in found if score == found[0][0]]
         if not best:
@@ -285,12 +251,7 @@ class Tree:
 
 
 class FileIndex:
-    """Finds files by a name without their suffix; lists each folder once.
-
-    Args:
-        root: The folder that names are relative to.
-        suffixes: Those that files may have, in lower case.
-    """
+    """Finds files by a name without their suffix; lists each folder once."""
 
     def __init__(self, root: str, suffixes: Collection[str]) -> None:
         """Read nothing yet."""
@@ -300,10 +261,7 @@ class FileIndex:
         self._below: dict[str, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> list[str]:
-        """Return the files of a name, or else those below, as in WIDER FACE.
-
-        Where the name's own folder has none, folders inside it may.
-        """
+        """Return the files of a name; if there are none, those in folders below it."""
         folder, slash, stem = name.rpartition('/')
         files = self._list(folder).get(stem)
         if files:

@@ -40,11 +40,10 @@ class VOCFile(NamedTuple):
     """What one XML file holds.
 
     Attributes:
-        boxes: In the file's order and base, neither clipped nor put in order.
-        size: Width and height in pixels, or None where absent or not positive.
-        filename: What ``<filename>`` claims, or None.
-        broken: What can't be read, with the object's place or None for all of the
-            file. What the file holds besides is incomplete then.
+        boxes: As the file has them: its order, its base, not clipped.
+        size: Width and height in pixels; None where absent or not positive.
+        broken: What can't be read, with the object's index, or None for the whole file;
+            the other fields are incomplete then.
         stray: Text between the elements, where none belongs.
     """
 
@@ -55,7 +54,7 @@ class VOCFile(NamedTuple):
     stray: tuple[str, ...] = ()
 
     def problems(self, file: str) -> list[Problem]:
-        """Return what is wrong with the file, which is called ``file``."""
+        """Return what is wrong with the file, which messages call ``file``."""
         return [
             *(Problem('broken-annotation', text, file, n) for text, n in self.broken),
             *(
@@ -66,9 +65,9 @@ class VOCFile(NamedTuple):
 
 
 def read_voc_file(path: str, strays: bool = False) -> VOCFile:
-    """Read an XML file; namespaces are ignored.
+    """Read an XML file, ignoring namespaces.
 
-    ``strays`` has text between the elements looked for, which takes a third longer.
+    ``strays`` also looks for text between the elements, which takes a third longer.
     """
     try:
         with open(path, 'rb') as file:
@@ -101,20 +100,12 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
 def clip_box(
     box: Box, size: tuple[int, int], one_based: bool
 ) -> tuple[Box | None, bool]:
-    """Turn a file's box into zero-based ``xyxy`` inside the image.
+    """Return a box as zero-based ``xyxy`` inside the image, and if it was clipped.
 
-    A one-based box names its first and last pixel, both inside it, so its
-    edges in zero-based coordinates are ``xmin - 1``, ``ymin - 1``, ``xmax``
-    and ``ymax``.
-
-    Args:
-        box: ``xmin, ymin, xmax, ymax`` in pixels.
-        size: Image width and height in pixels.
-        one_based: Whether the file counts pixels from 1.
-
-    Returns:
-        The box, or None where it has no area: inverted or empty in the file,
-        or outside the image. And whether it went beyond the image.
+    A one-based box names its first and last pixel, both inside it, so its edges in
+    zero-based coordinates are ``xmin - 1``, ``ymin - 1``, ``xmax`` and ``ymax``. The
+    box is None where it has no area: inverted or empty in the file, or outside the
+    image, whose ``size`` is width and height.
     """
     x1, y1, x2, y2 = box
     if x2 <= x1 or y2 <= y1:
@@ -132,12 +123,8 @@ def clip_box(
 class VOCFolder:
     """The images and the XML files of a folder, found by their common name.
 
-    A name is a path without a suffix in both folders. A file that isn't there may be
-    in a folder inside; suffixes are in any case.
-
-    Args:
-        images: Folder of the images.
-        annotations: Folder of the XML files.
+    A name is a path without a suffix in both folders. A file that isn't there may be in
+    a folder inside; suffixes match in any case.
     """
 
     def __init__(self, images: str, annotations: str) -> None:
@@ -146,11 +133,7 @@ class VOCFolder:
         self.annotations = FileIndex(annotations, ('.xml',))
 
     def listed_files(self, path: str) -> list[str]:
-        """Return the XML files of the images that a list names.
-
-        Raises:
-            UserError: The list can't be read or is empty.
-        """
+        """Return the XML files of the images that a list names."""
         names = dict.fromkeys(without_suffix(line) for _, line in read_lines(path))
         return [file for name in names for file in self.annotations.find(name)]
 
@@ -159,15 +142,7 @@ class VOCFolder:
     ) -> tuple[list[ImageRecord], list[Problem]]:
         """Read the images that a list names, one per line, in its order.
 
-        An image without an XML file is a ``no-annotation``, and for the caller to
-        judge.
-
-        Args:
-            path: The list; names may have a suffix.
-            read: Reads an XML file.
-
-        Raises:
-            UserError: The list can't be read or is empty.
+        One without an XML file is a ``no-annotation`` problem, which the caller judges.
         """
         lines = read_lines(path)
         problems = listed_twice(path, [line for _, line in lines])
@@ -187,11 +162,10 @@ class VOCFolder:
         return records, problems
 
     def read_all(self) -> tuple[list[ImageRecord], list[Problem], list[str]]:
-        """Read the images that have an XML file.
+        """Read the images that have an XML file, named as a list has to name them.
 
-        Returns:
-            The images, called as a list has to call them; what is wrong; and the
-            XML files that are no annotations and of no image.
+        Also returns what is wrong, and the XML files that are not annotations and match
+        no image.
         """
         records: dict[str, ImageRecord] = {}
         problems: list[Problem] = []
@@ -215,7 +189,6 @@ class VOCFolder:
         return list(records.values()), problems, foreign
 
     def _list_name(self, name: str) -> str:
-        """Leave out folders of the XML file's path that the image isn't in."""
         short = name
         while not self.images.find(short) and '/' in short:
             short = short.partition('/')[2]
@@ -273,7 +246,7 @@ class VOCFolder:
 def fold_classes(
     records: Iterable[ImageRecord], class_map: Mapping[str, str], kept: Collection[str]
 ) -> list[ImageRecord]:
-    """Call each box by the class that its name stands for; see ``fold_class``."""
+    """Rename each box to the class that its name stands for; see ``fold_class``."""
     return [
         replace(
             record,
@@ -297,7 +270,7 @@ def listed_twice(path: str, lines: Iterable[str]) -> list[Problem]:
 
 
 def find_voc_folders(root: str) -> tuple[str, str] | None:
-    """Return the folders of images and of XML files, or None where it has none."""
+    """Return the folders of images and of XML files; None where a root has none."""
     folders: dict[str, str] = {}
     for name in sorted(os.listdir(root)):
         if os.path.isdir(os.path.join(root, name)):

@@ -46,7 +46,7 @@ def find_voc(tree: Tree) -> list[str]:
 def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
     """Read a folder of any layout; see :class:`~custom_datasets.data.reading.Source`.
 
-    Images that no XML file is about are left out, unless a list names them.
+    Images without an XML file are left out, unless a list names them.
     """
     parsed: dict[str, VOCFile] = {}
     for file in tree.ending('.xml'):
@@ -58,7 +58,7 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
         parsed[file] = xml
     lists = Lists.find(tree)
     for file in lists.all_files():
-        with suppress(UserError):  # Its reader says so.
+        with suppress(UserError):  # Reported where it is read.
             lines = read_lines(tree.path(file))
             reading.report(listed_twice(file, (line for _, line in lines)))
     claims = {file: xml.filename for file, xml in parsed.items()}
@@ -113,11 +113,8 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
 def write_voc(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
     """Write ``Annotations`` and ``ImageSets`` beside the images.
 
-    Args:
-        source: What to write. Coordinates count from where the source's do,
-            and from 1 if it is of another format.
-        names: For each part the images' paths under ``JPEGImages``.
-        folder: Where ``JPEGImages`` is.
+    Coordinates count from where the source's do, and from 1 if it is of another format.
+    ``names`` are paths under ``JPEGImages``, which is in ``folder``.
     """
     counts_from = 1 if source.counts_from is None else source.counts_from
     for split, records in source.splits.items():
@@ -187,7 +184,7 @@ def _to_xml(record: ImageRecord, name: str, counts_from: int) -> str:
 
 
 def _is_foreign(tree: Tree, file: str) -> bool:
-    """Say whether a file that can't be read is no annotation at all."""
+    """Say whether a file that can't be read is not an annotation at all."""
     folder, _, name = file.rpartition('/')
     stem = os.path.splitext(name)[0]
     return not looks_like_voc(tree.path(file)) and not tree.candidates(stem, folder)

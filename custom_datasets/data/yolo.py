@@ -56,9 +56,8 @@ def find_yolo(tree: Tree) -> list[str]:
 
 
 def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> Source:
-    """Read a folder; see :class:`~custom_datasets.data.reading.Source`.
+    """Read a folder; an image without a text file has no objects, as YOLO has it.
 
-    An image without a text file has no objects, which is YOLO's convention.
     A polygon or turned box becomes the box around it; keypoints are left out.
     """
     file, config = next(iter(_find_configs(tree, reading).items()), ('', {}))
@@ -110,13 +109,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
 
 
 def write_yolo(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
-    """Write ``labels``, a list for each part and ``data.yaml``.
-
-    Args:
-        source: What to write.
-        names: For each part the images' paths under ``images``.
-        folder: Where ``images`` is.
-    """
+    """Write ``labels``, a list for each part and ``data.yaml`` beside the images."""
     ids = {name: index for index, name in enumerate(source.classes)}
     config = ''
     for split, records in source.splits.items():
@@ -167,7 +160,6 @@ def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
 
 
 def _find_labels(tree: Tree) -> list[str]:
-    """List the text files that are with an image or look like labels."""
     labels = []
     for file in tree.ending('.txt'):
         folder, _, name = file.rpartition('/')
@@ -201,7 +193,6 @@ def _class_names(tree: Tree, file: str, config: Mapping[str, Any]) -> dict[int, 
 def _find_splits(
     tree: Tree, file: str, config: Mapping[str, Any], reading: Reading
 ) -> dict[str, list[str]]:
-    """Return the images of each part that the YAML file or lists name."""
     splits: dict[str, list[str]] = {}
     for key, value in config.items():
         split = split_of(key)
@@ -221,7 +212,7 @@ def _images(tree: Tree, near: str, entry: Any, reading: Reading) -> list[str]:
     """Return the images of a folder or of a list.
 
     Paths are tried with fewer and fewer folders in front: Roboflow writes
-    ``../train/images`` for ``train/images``, and many are of another machine.
+    ``../train/images`` for ``train/images``, and many are another machine's.
     """
     path = posixpath.join(near, str(entry)).replace('\\', '/')
     parts = [part for part in path.split('/') if part not in ('', '.', '..')]
@@ -239,7 +230,6 @@ def _images(tree: Tree, near: str, entry: Any, reading: Reading) -> list[str]:
 def _read_labels(
     tree: Tree, files: Sequence[str], reading: Reading
 ) -> dict[str, list[Line]]:
-    """Return the lines of each file that can be read."""
     labels = {}
     for file in files:
         try:
@@ -250,7 +240,7 @@ def _read_labels(
 
 
 def _unpaired(tree: Tree, labels: set[str]) -> set[str]:
-    """Return the images that label files of no certain image may be about."""
+    """Return the images that label files without a certain image may be about."""
     return {
         image
         for label in labels
@@ -268,7 +258,6 @@ def _records(
     names: Mapping[int, str],
     reading: Reading,
 ) -> dict[str, ImageRecord]:
-    """Return the record of each image that can be read, and so can its lines."""
     digits = dict(zip(labels, count_digits(labels.values()), strict=True))
     records = {}
     empty = 0
