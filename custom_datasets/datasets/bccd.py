@@ -1,7 +1,7 @@
 """BCCD: blood cells, 364 images of 640x480, official split 205/87/72.
 
-Source: https://github.com/Shenggan/BCCD_Dataset (MIT). Coordinates are
-one-based: over all 4888 boxes the smallest is 1, the largest the full width.
+Source: https://github.com/Shenggan/BCCD_Dataset (MIT). Coordinates are one-based: over
+all 4888 boxes the smallest is 1, the largest the full width.
 """
 
 from typing import Any

@@ -22,24 +22,18 @@ _FILTERS = ('filter_empty_gt', 'min_size')
 class BoxDataset(BaseDetDataset):  # type: ignore[misc]
     """Boxes of the classes in ``METAINFO``, as a reader's records have them.
 
-    A label is a name's place in ``METAINFO``. Boxes come out as zero-based ``xyxy``
-    in pixels, clipped to the image; those without an area are dropped. What was
-    dropped, clipped or ignored is logged once, with counts.
-
-    Args:
-        ann_file: The list or file of annotations, relative to ``data_root``.
-        data_root: Folder of everything; paths in messages are normalised.
-        ignore_classes: Names that are left out on purpose; any other name that is
-            not in ``METAINFO`` is an error.
-        filter_cfg: ``filter_empty_gt`` (default False: images without objects
-            are kept) and ``min_size`` (pixels), for training only.
-        **kwargs: See :class:`mmdet.datasets.BaseDetDataset`.
+    A label is a name's index in ``METAINFO``; any other name that is not in
+    ``ignore_classes`` is an error. Boxes come out as zero-based ``xyxy`` in pixels,
+    clipped to the image; those without an area are dropped. What was dropped, clipped
+    or ignored is logged once, with counts. ``ann_file`` is relative to ``data_root``.
+    ``filter_cfg`` may have ``filter_empty_gt`` (False by default: images without
+    objects are kept) and ``min_size`` (pixels), for training only.
 
     Raises:
-        ConfigError: ``filter_cfg`` has another key, or a class name is empty
-            or appears twice.
-        AnnotationError: At load, with everything that is wrong; in training also
-            with each class without a box.
+        ConfigError: ``filter_cfg`` has another key, or a class name is empty or appears
+            twice.
+        AnnotationError: At load, with everything that is wrong; in training also with
+            each class without a box.
     """
 
     METAINFO: dict[str, Any] = {}
@@ -76,22 +70,17 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
     def read_records(
         self, counts: Counter[str]
     ) -> tuple[Sequence[ImageRecord], Sequence[Problem]]:
-        """Read the images, and what is wrong with them.
+        """Read the images and their problems; add to ``counts`` what is to be logged.
 
-        Args:
-            counts: Takes up what is to be logged, by what it is called.
-
-        Raises:
-            UserError: The list or file as a whole can't be read.
+        Raises a UserError where the list or file as a whole can't be read.
         """
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the records, and apply ``filter_cfg``.
 
-        Returns:
-            One dictionary per image: ``img_id`` (the record's name), ``img_path``,
-            ``width``, ``height`` and ``instances``, each of these with ``bbox``
-            (zero-based ``xyxy``, pixels), ``bbox_label`` and ``ignore_flag``.
+        Returns one dictionary per image: ``img_id`` (the record's name), ``img_path``,
+        ``width``, ``height`` and ``instances``, each of these with ``bbox`` (zero-based
+        ``xyxy``, pixels), ``bbox_label`` and ``ignore_flag``.
         """
         where = f'{type(self).__name__} {self.ann_file}'
         if not self._metainfo.get('classes'):
@@ -130,8 +119,7 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Turn a record with an image file into what a pipeline takes.
 
-        Raises:
-            UserError: The record has no size, and neither has the image file.
+        Raises a UserError where neither the record nor the image file has a size.
         """
         size = record.size or image_size(str(record.image))
         instances = []
@@ -168,7 +156,7 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
         }
 
     def place_of(self, record: ImageRecord, box: BoxRecord) -> str:
-        """Say where an object stands, as a problem says it."""
+        """Say where an object is, as a problem says it."""
         return f'{record.annotation}, object {box.index}'
 
     def _passes_filter(self, info: dict[str, Any]) -> bool:
@@ -184,7 +172,6 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
         counts: Counter[str],
         problems: list[str],
     ) -> None:
-        """Raise all problems together, or log one line."""
         labels = Counter(i['bbox_label'] for d in data_list for i in d['instances'])
         boxes = {name: labels[label] for name, label in self._labels.items()}
         absent = [name for name, count in boxes.items() if not count]

@@ -1,4 +1,4 @@
-"""Images in a list that names each one's class: classification data sets."""
+"""Classification data sets: a list of images that names each one's class."""
 
 import os
 from collections import Counter
@@ -19,19 +19,10 @@ from custom_datasets.errors import AnnotationError, UserError
 class ClassListDataset(BaseDataset):  # type: ignore[misc]
     """Images whose class is given by name, never by the order of folders.
 
-    Args:
-        ann_file: One image a line: its path, a tab, its class. Paths are
-            relative to ``data_root``, and so is ``ann_file``.
-        data_root: Folder of everything; paths in messages are normalised.
-        ignore_classes: Classes whose images are left out on purpose; any
-            other class that is not in ``METAINFO`` is an error.
-        **kwargs: See :class:`mmpretrain.datasets.BaseDataset`.
-
-    Raises:
-        AnnotationError: At load, with everything that is wrong: a missing
-            list or image, a line without a class, an unknown class, an image
-            listed twice, no image at all; in training also a class without an
-            image.
+    ``ann_file`` has one image per line: its path, a tab, its class. Paths are relative
+    to ``data_root``, and so is ``ann_file``. A class that is in neither ``METAINFO``
+    nor ``ignore_classes`` is an error. At load an AnnotationError has everything that
+    is wrong; in training also each class without an image.
     """
 
     METAINFO: dict[str, Any] = {}

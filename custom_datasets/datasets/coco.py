@@ -19,17 +19,12 @@ from custom_datasets.errors import UserError
 class CocoFileDataset(BoxDataset):
     """Images and boxes that a COCO JSON lists; names number the classes.
 
-    Stock ``CocoDataset`` numbers classes as the file lists them, whatever the
-    order in ``METAINFO``, and drops those it does not know without a word. Here
-    ``img_id`` is an image's ``file_name``, and ``ignore_flag`` is 1 for
-    ``iscrowd``.
-
-    Args:
-        ann_file: The JSON, relative to ``data_root``. In test mode it may lack
-            annotations and categories, as those of competitions do.
-        data_prefix: ``img``, the folder under ``data_root`` that the JSON's file
-            names are relative to.
-        **kwargs: See :class:`~custom_datasets.datasets.boxes.BoxDataset`.
+    Stock ``CocoDataset`` numbers classes as the file lists them, whatever the order in
+    ``METAINFO``, and silently drops those it does not know. Here ``img_id`` is an
+    image's ``file_name``, relative to the folder ``data_prefix['img']`` under
+    ``data_root``, and ``ignore_flag`` is 1 for ``iscrowd``. In test mode the JSON may
+    have no annotations and categories, like those of competitions. See
+    :class:`~custom_datasets.datasets.boxes.BoxDataset` for the rest.
     """
 
     difficult = 'crowds'

@@ -32,7 +32,7 @@ class FaceMaskDataset(VOCFolderDataset):
         ann_subdir: str = 'annotations',
         **kwargs: Any,
     ) -> None:
-        """Load the list, from the folders that Kaggle's archive has."""
+        """Load the list, from the folders of Kaggle's archive."""
         super().__init__(
             ann_file, img_subdir=img_subdir, ann_subdir=ann_subdir, **kwargs
         )

@@ -1,9 +1,8 @@
-"""Faces, whatever else their source says of them.
+"""Faces, whatever else their source says about them.
 
-WIDER FACE in VOC layout (github.com/sovrasov/wider-face-pascal-voc-annotations): the
-images lie in a folder for each event, the XML files in one, and the lists name no
-folder. Its coordinates count from 0. The names of other sets are folded into
-``face`` by ``class_map``.
+WIDER FACE in VOC layout (github.com/sovrasov/wider-face-pascal-voc-annotations): images
+are in one folder per event, all XML files in one, and the lists name no folder. Its
+coordinates count from 0. Names of other sets are folded into ``face`` by ``class_map``.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""Metal surface: one crop a defect, cut from photographs of steel strips.
+"""Metal surface: one crop per defect, cut from photographs of steel strips.
 
-The ten classes are those of GC10-DET (Lv et al., "Deep Metallic Surface
-Defect Detection", Sensors 2020), numbered in the order below. The crops come
-from ``tools/dataset_converters/metal_surface.py``.
+The ten classes are those of GC10-DET (Lv et al., "Deep Metallic Surface Defect
+Detection", Sensors 2020), numbered in the order below. The crops come from
+``tools/dataset_converters/metal_surface.py``.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Photographs of waste to recycle, of a competition whose test set is unlabelled."""
+"""Photographs of waste to recycle, from a competition with an unlabelled test set."""
 
 from mmdet.registry import DATASETS
 
@@ -7,7 +7,7 @@ from custom_datasets.datasets.coco import CocoFileDataset
 
 @DATASETS.register_module()
 class RecyclingDataset(CocoFileDataset):
-    """Ten classes, in the order of the competition's numbers from 0 on."""
+    """Ten classes, in the order of the competition's numbers, from 0."""
 
     METAINFO = {
         'classes': (

@@ -9,9 +9,6 @@ from custom_datasets.datasets.voc import VOCFolderDataset
 
 @DATASETS.register_module()
 class TaggerDataset(VOCFolderDataset):
-    """Photographs with boxes; the tags are those of the config's ``classes``.
-
-    That is a file with one tag a line, ``configs/tagger/classes.txt`` at first.
-    """
+    """Photographs with boxes; the config's ``classes`` is a file, one tag per line."""
 
     METAINFO: dict[str, Any] = {}

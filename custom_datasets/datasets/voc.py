@@ -19,24 +19,21 @@ from custom_datasets.errors import UserError
 class VOCFolderDataset(BoxDataset):
     """Images, XML files and a list of names, under one root.
 
-    Args:
-        ann_file: List of image names, one per line, with or without a suffix;
-            relative to ``data_root``.
-        img_subdir: Folder of the images under ``data_root``. The suffix is
-            found, not assumed, and so is a sub-folder that the list leaves out.
-        ann_subdir: Folder of the XML files under ``data_root``.
-        one_based: Whether the files count pixels from 1, as the VOC devkit
-            and labelImg do. A set whose smallest coordinate is 1 and whose
-            largest is the image's width is one-based.
-        class_map: Class by name in the files, to fold several into one or to
-            rename them. ``'*'`` stands for every name that is neither here, nor a
-            class, nor ignored: ``{'*': 'face'}`` makes all of them faces.
-        **kwargs: See :class:`~custom_datasets.datasets.boxes.BoxDataset`.
+    Suffixes of images are found, not assumed, and so are sub-folders that the list
+    leaves out. In test mode an image may have no XML file.
 
-    Raises:
-        ConfigError: ``class_map`` has something that is no class.
-        AnnotationError: At load, with everything that is wrong. In test mode an
-            image may have no XML file.
+    Args:
+        ann_file: List of image names, one per line, with or without a suffix; relative
+            to ``data_root``.
+        img_subdir: Folder of the images under ``data_root``.
+        ann_subdir: Folder of the XML files under ``data_root``.
+        one_based: Whether the files count pixels from 1, as the VOC devkit and labelImg
+            do. A set whose smallest coordinate is 1 and whose largest is the image's
+            width is one-based.
+        class_map: Class by name in the files, to rename or merge. ``'*'`` stands for
+            every name that is neither in the map, nor a class, nor ignored: ``{'*':
+            'face'}`` makes all of them faces.
+        **kwargs: See :class:`~custom_datasets.datasets.boxes.BoxDataset`.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from custom_datasets.datasets.class_list import ClassListDataset
 
 @DATASETS.register_module()
 class WasteDataset(ClassListDataset):
-    """Photographs of one piece of waste each; lists by ``split.py``."""
+    """Photographs of one piece of waste each; ``split.py`` writes the lists."""
 
     METAINFO: dict[str, Any] = {
         'classes': (
