@@ -65,18 +65,12 @@ class Anchors(NamedTuple):
 
 
 def check_anchors(model: Mapping[str, Any], scaled: ScaledBoxes) -> list[Finding]:
-    """Say how many boxes the anchors can reach, and which ones reach more.
+    """Say how many training boxes the anchors can reach, and which ones reach more.
 
     Judged are ``AnchorGenerator`` with ``MaxIoUAssigner``, as in RetinaNet, Faster
-    R-CNN and what is derived from them.
-
-    Args:
-        model: The config of a detector.
-        scaled: The training set's boxes as its pipeline hands them over.
-
-    Returns:
-        A warning for each head whose anchors reach less than :data:`RECALL` of
-        all boxes or of a class, a note for each other head with anchors.
+    R-CNN and what is derived from them: a warning for each head whose anchors reach
+    less than :data:`RECALL` of all boxes or of a class, a note for each other head with
+    anchors.
     """
     if not len(scaled.boxes):
         return []
@@ -125,15 +119,12 @@ class AnchorGrid(NamedTuple):
 
 
 def build_grid(generator: Mapping[str, Any]) -> AnchorGrid:
-    """Work out the anchors of an ``AnchorGenerator``'s config.
+    """Return the anchors of an ``AnchorGenerator``'s config.
 
-    An anchor's height is ``base_size * scale * sqrt(ratio)`` and its width
-    ``base_size * scale / sqrt(ratio)``; a base size is the stride of its level
-    unless it is given.
-
-    Raises:
-        KeyError: A parameter is missing.
-        TypeError, ValueError: A parameter is not what the class takes.
+    An anchor's height is ``base_size * scale * sqrt(ratio)`` and its width ``base_size
+    * scale / sqrt(ratio)``; a base size is the stride of its level unless it is given.
+    Raises KeyError for a missing parameter, TypeError or ValueError for one that the
+    class does not take.
     """
     strides = np.array([np.broadcast_to(s, 2) for s in generator['strides']], float)
     base = np.array(generator.get('base_sizes') or strides.min(1), float)
@@ -150,19 +141,13 @@ def build_grid(generator: Mapping[str, Any]) -> AnchorGrid:
 
 
 def best_ious(grid: AnchorGrid, boxes: Floats, sizes: Floats) -> Floats:
-    """Return the IoU of each box with the anchor that fits it best.
+    """Return the IoU, ``(n,)``, of each box with the anchor that fits it best.
 
-    Of one shape and level the anchor with the nearest centre fits best, since
-    the overlap falls with the distance along each side.
-
-    Args:
-        grid: The anchors; they have centres wherever the network has a cell,
-            which is ``ceil(size / stride)`` along each side.
-        boxes: ``(n, 4)``, ``xyxy`` in pixels, with an area.
-        sizes: ``(n, 2)``, width and height of each one's image in pixels.
-
-    Returns:
-        ``(n,)``.
+    Of one shape and level the anchor with the nearest centre fits best, since the
+    overlap falls with the distance along each side. Anchors have centres wherever the
+    network has a cell, which is ``ceil(size / stride)`` along each side. Boxes are
+    ``(n, 4)``, ``xyxy``, with an area, and sizes ``(n, 2)``, width and height of each
+    one's image, all in pixels.
     """
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(boxes), _CHUNK)]
     parts = [_best_ious(grid, boxes[chunk], sizes[chunk]) for chunk in chunks]
@@ -200,19 +185,11 @@ def fit_anchors(
 ) -> dict[str, Any]:
     """Find scales and ratios that reach more boxes, at the same strides.
 
-    The boxes' widths and heights are clustered. The clusters' ratios, and
-    their sizes over the strides, are candidates. The best one reaches the most
-    boxes of the class that it reaches worst, on the grid; of equals it has the
-    fewest anchors, then the highest mean IoU.
-
-    Args:
-        generator: The config of an ``AnchorGenerator``.
-        boxes: ``(n, 4)``, ``xyxy`` in pixels, with an area.
-        sizes: ``(n, 2)``, width and height of each one's image in pixels.
-        labels: ``(n,)``, each one's class.
-
-    Returns:
-        The parameters that change; empty where the present ones are the best.
+    The boxes' widths and heights are clustered. The clusters' ratios, and their sizes
+    over the strides, are candidates. The best one reaches the most boxes of the class
+    that it reaches worst, on the grid; of equals it has the fewest anchors, then the
+    highest mean IoU. Boxes and sizes are those of :func:`best_ious`, labels ``(n,)``.
+    Returns the parameters that change; empty where the present ones are the best.
     """
     names = np.unique(labels)
     chosen = np.concatenate([_sample(boxes, labels == name) for name in names])
@@ -238,16 +215,11 @@ def fit_anchors(
 def cluster_shapes(shapes: Floats, count: int) -> Floats:
     """Cluster widths and heights by k-means with the distance ``1 - IoU``.
 
-    The IoU is that of boxes with a common corner (YOLO9000, Redmon & Farhadi
-    2017, arXiv:1612.08242, section 2). It starts at quantiles of the area, so
-    that the result depends on nothing but the shapes.
-
-    Args:
-        shapes: ``(n, 2)`` in pixels, all above 0.
-        count: How many clusters; fewer where there are fewer shapes.
-
-    Returns:
-        ``(clusters, 2)``, ordered by area.
+    The IoU is that of boxes with a common corner (YOLO9000, Redmon & Farhadi 2017,
+    arXiv:1612.08242, section 2). It starts at quantiles of the area, so that the result
+    depends on nothing but the shapes, ``(n, 2)`` in pixels, all above 0. Returns
+    ``(clusters, 2)``, ordered by area; fewer than ``count`` where there are fewer
+    shapes.
     """
     different = np.unique(shapes, axis=0)
     ordered = shapes[np.lexsort((shapes[:, 0], shapes.prod(1)))]
@@ -303,7 +275,6 @@ def _recalls(ious: Floats, labels: NDArray[np.str_]) -> dict[str, float]:
 
 
 def _share(recalls: Mapping[str, float]) -> str:
-    """Write recalls, the worst classes first."""
     low = sorted((value, name) for name, value in recalls.items() if name)
     classes = ', '.join(f'{name} {value:.3g}' for value, name in low[:5])
     more = ', ...' if len(low) > 5 else ''
@@ -311,7 +282,7 @@ def _share(recalls: Mapping[str, float]) -> str:
 
 
 def _unmatched(assigner: Mapping[str, Any], ious: Floats) -> str:
-    """Count the boxes that are given no anchor in training.
+    """Count the boxes that get no anchor in training.
 
     With ``match_low_quality``, the default, a box takes its best anchor if that has
     ``min_pos_iou``, whatever ``pos_iou_thr`` says.
@@ -352,7 +323,6 @@ def _advise(
 
 
 def _sample(boxes: Floats, mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Take boxes of one class evenly over their areas."""
     places = np.flatnonzero(mask)
     sides = boxes[places, 2:] - boxes[places, :2]
     places = places[np.argsort(sides.prod(1), kind='stable')]

@@ -34,12 +34,10 @@ Sizes = Mapping[str, tuple[int, int]]
 
 
 def check_annotations(splits: Sequence[SplitRecords], sizes: Sizes) -> list[Finding]:
-    """Run the checks that need annotations, and sizes of images, only.
+    """Run the checks that need only annotations, and sizes of images.
 
-    Args:
-        splits: The parts of a data set.
-        sizes: Width and height in pixels by image path. Of an image that is not
-            in it, only what is wrong by itself is found.
+    Sizes are width and height in pixels by image path. Of an image without one, only
+    what is wrong by itself is found.
     """
     findings: list[Finding] = []
     for split in splits:
@@ -185,12 +183,7 @@ def check_file_names(splits: Sequence[SplitRecords]) -> list[Finding]:
 def check_unlisted(
     sources: Sequence[Source], splits: Sequence[SplitRecords]
 ) -> list[Finding]:
-    """Find images and XML files in the folders that no list names.
-
-    Args:
-        sources: The data sets of a config.
-        splits: Their records, in the same order.
-    """
+    """Find images and XML files in the folders that no list names."""
     findings: list[Finding] = []
     folders: dict[tuple[str, str], set[str]] = {}
     for source, split in zip(sources, splits, strict=True):
@@ -210,7 +203,7 @@ def check_unlisted(
 def check_origins(
     sources: Sequence[Source], splits: Sequence[SplitRecords]
 ) -> list[Finding]:
-    """Find a ``sources.txt`` that can't be read, or that lacks images of a split."""
+    """Find a ``sources.txt`` that can't be read, or that misses images of a split."""
     images = [
         (split.split, image.image)
         for split in splits

@@ -1,4 +1,4 @@
-"""Checks of how many objects of each class there are, and of how small they are."""
+"""Checks of how many objects each class has, and of how small they are."""
 
 import math
 from collections import Counter
@@ -47,8 +47,8 @@ TINY = 4.0
 def check_balance(splits: Sequence[SplitRecords]) -> list[Finding]:
     """Find classes that are far rarer than others, too rare, or in one part only.
 
-    Objects count in detection, images in classification; difficult and unknown
-    ones do not. Classes without any are another check's.
+    Objects count in detection, images in classification; difficult and unknown ones do
+    not. Classes without any are another check's.
     """
     findings: list[Finding] = []
     train = next((split for split in splits if split.split == 'train'), None)
@@ -62,12 +62,7 @@ def check_balance(splits: Sequence[SplitRecords]) -> list[Finding]:
 
 
 def check_small_boxes(split: SplitRecords, scaled: ScaledBoxes) -> list[Finding]:
-    """Find boxes whose shorter side is below :data:`TINY` pixels.
-
-    Args:
-        split: The images.
-        scaled: Their boxes as the split's pipeline hands them over.
-    """
+    """Find boxes whose shorter side, once scaled, is below :data:`TINY` pixels."""
     sides = scaled.boxes[:, 2:] - scaled.boxes[:, :2]
     tiny = [
         (owner, width, height)

@@ -53,12 +53,7 @@ MOST_FILES = 200_000
 
 @dataclass(frozen=True)
 class Checked:
-    """What was looked at, and what came out.
-
-    Attributes:
-        findings: In the order of the checks.
-        images: How many images the data sets list.
-    """
+    """Findings, in the order of the checks, and how many images the data sets list."""
 
     findings: list[Finding]
     images: int
@@ -76,17 +71,10 @@ def check_config(
 ) -> Checked:
     """Check a config, its data and the machine.
 
-    Args:
-        path: The leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-        ranks: Processes that will train at once.
-        images: Whether to decode images; without, it takes seconds.
-        cached: Whether to keep results, and to reuse those of unchanged files.
-        work_dir: Where the run will write.
-        progress: Called with the number of files read, and of all of them.
-
-    Raises:
-        ConfigError: See :func:`~custom_datasets.settings.load_config`.
+    ``ranks`` is the number of processes that will train. Decoding images takes long;
+    the check without it takes seconds. ``cached`` keeps results, and reuses those of
+    unchanged files. ``progress`` is called with the number of files read, and of all.
+    Raises a ConfigError, see :func:`~custom_datasets.settings.load_config`.
     """
     cfg = load_config(path, options)
     sources, problems = find_sources(cfg)
@@ -126,15 +114,9 @@ class DataFindings(NamedTuple):
 class Memo:
     """The findings of one config's data, kept until any of its files changes.
 
-    Names, sizes and times of all files under the data sets' roots are compared,
-    and the code of the checks.
-
-    Args:
-        cache: Where it is kept; None keeps nothing.
-        config: Path of the config.
-        kind: One memo of each kind is kept for a config.
-        settings: Whatever else the findings depend on; its ``repr`` counts.
-        sources: The data sets.
+    Names, sizes and times of all files under the data sets' roots are compared, and the
+    code of the checks. One memo of each ``kind`` is kept for a config; the ``repr`` of
+    ``settings`` is whatever else findings depend on.
     """
 
     def __init__(
@@ -223,7 +205,6 @@ def _check_setup(
     cfg: Mapping[str, Any],
     sources: Sequence[Source],
 ) -> list[Finding]:
-    """Run the checks that need the config only."""
     classes = next((source.classes for source in sources), ())
     return [
         *check_overrides(path, options, cfg),
@@ -245,7 +226,6 @@ def _check_data(
     cache: ResultCache | None,
     progress: Progress | None,
 ) -> tuple[DataFindings, list[SplitRecords]]:
-    """Read the data sets and run the checks on them."""
     splits, findings = read_sources(sources, partial(read_xml_files, cache=cache))
     sizes = _claimed_sizes(splits)
     if images:

@@ -511,14 +511,8 @@ def find(
 ) -> Finding:
     """Return a finding, graded by the catalogue.
 
-    Args:
-        code: A key of :data:`CODES`.
-        message: One sentence on this place.
-        case: Which of the code's cases it is; empty for the usual one.
-        hint: Replaces that of the catalogue, where it has figures of this place.
-        split: ``train``, ``val`` or ``test``.
-        file: The file to open.
-        object: The object in that file, counted from 0.
+    ``case`` is one of the code's cases, empty for the usual one; ``hint`` replaces the
+    catalogue's, where it has figures of this place; ``object`` counts from 0.
     """
     entry = CODES[code]
     severity, usual = entry.cases[case] if case else (entry.severity, entry.hint)
@@ -536,10 +530,7 @@ def find(
 def grade_problem(problem: Problem, split: str | None, held_out: bool) -> Finding:
     """Return what a reader reports as a finding.
 
-    Args:
-        problem: What is wrong.
-        split: Where.
-        held_out: Whether nothing is trained on there; some codes weigh less then.
+    Some codes weigh less where data is ``held_out``: nothing is trained on it.
     """
     code = problem.code
     return find(

@@ -55,16 +55,10 @@ _BATCH_NORMED = ('DenseNet', 'EfficientNet', 'MobileNet', 'RegNet', 'Res', 'Shuf
 def check_overrides(
     config: str, options: Mapping[str, Any], cfg: Mapping[str, Any]
 ) -> list[Finding]:
-    """Find settings that change nothing.
+    """Find settings that change nothing, in the leaf or on the command line.
 
-    A base's variables (``train_pipeline``, ``max_epochs``) are expanded before
-    a leaf is read, so setting one again in a leaf, or on the command line,
-    reaches nothing but the variable.
-
-    Args:
-        config: Path of the leaf.
-        options: What ``--cfg-options`` sets, by dotted name.
-        cfg: The config.
+    A base's variables (``train_pipeline``, ``max_epochs``) are expanded before a leaf
+    is read, so setting one again reaches nothing but the variable.
     """
     read = set(_READ)
     if cfg.get('runner_type') == 'PluginRunner':
@@ -138,7 +132,7 @@ def _hint(name: str, read: Sequence[str]) -> str:
 
 
 def _folders(source: Source) -> list[str]:
-    """Return a data set's folders; of an absent root only that."""
+    """Return a data set's folders; if the root is missing, only that."""
     if source.kind not in ('voc', 'stock-voc') or not os.path.isdir(source.root):
         return [source.root]
     prefix = source.settings.get('data_prefix') or {}
@@ -276,7 +270,6 @@ def _evaluator_problems(
 
 
 def _walk(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every dictionary below with its dotted path."""
     for key, value in node.items():
         name = f'{path}.{key}' if path else str(key)
         children = [(name, value)]

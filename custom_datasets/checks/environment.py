@@ -25,9 +25,7 @@ MIN_SHARED_MB = 512
 def check_environment(cfg: Mapping[str, Any], work_dir: str) -> list[Finding]:
     """Check versions, operators, GPU, disk and shared memory.
 
-    Args:
-        cfg: The config.
-        work_dir: Where the run will write; it need not exist.
+    ``work_dir`` is where the run will write; it need not exist.
     """
     versions = {package: installed_version(package) for package in TESTED}
     return [
@@ -71,7 +69,7 @@ def operators_origin() -> str:
 
 
 def list_gpus() -> list[str]:
-    """Return name, memory and driver of each NVIDIA GPU, as its tool has them."""
+    """List name, memory and driver of each NVIDIA GPU, as ``nvidia-smi`` does."""
     if os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1'):
         return []
     command = ['nvidia-smi', '--query-gpu=name,memory.total,driver_version']

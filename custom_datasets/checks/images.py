@@ -40,7 +40,7 @@ Facts = Mapping[str, ImageFacts]
 
 
 class Remark(NamedTuple):
-    """What a check of one image says, before its place is fact."""
+    """What a check of one image says, without the place."""
 
     code: str
     message: str
@@ -63,9 +63,9 @@ def check_images(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
 
 
 def check_ends(splits: Sequence[SplitRecords]) -> list[Finding]:
-    """Find files that are no image, and JPEG and PNG files without an end.
+    """Find files that are not images, and JPEG and PNG files without an end.
 
-    Nothing is decoded: it is for the quick part of the check.
+    Nothing is decoded, so it is part of the quick check.
     """
     findings = []
     seen = set()
@@ -80,7 +80,7 @@ def check_ends(splits: Sequence[SplitRecords]) -> list[Finding]:
 
 
 def check_sizes(split: SplitRecords, facts: Facts) -> list[Finding]:
-    """Find annotations of images of another size, or turned otherwise."""
+    """Find annotations that claim another image size, or a turned one."""
     findings = []
     for image in split.images:
         fact = facts.get(image.image or '')
@@ -118,11 +118,10 @@ def check_gray(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
 def check_blur(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
     """Find images out of focus, by themselves or compared with the rest of the set.
 
-    The measure is the Laplacian's spread (Pech-Pacheco et al., "Diatom
-    autofocusing in brightfield microscopy", ICPR 2000) on a small copy. It also
-    is low in a sharp image of low contrast, so its ratio to contrast has to be
-    low, too. Compared with the rest means 4.5 robust standard deviations of the
-    logarithm below the median.
+    The measure is the Laplacian's spread (Pech-Pacheco et al., "Diatom autofocusing in
+    brightfield microscopy", ICPR 2000) on a small copy. It is also low in a sharp image
+    of low contrast, so its ratio to contrast has to be low, too. Compared with the rest
+    means 4.5 robust standard deviations of the logarithm below the median.
     """
     files = [
         (split, image, fact, fact.detail / max(fact.contrast, 1e-6))
@@ -177,7 +176,7 @@ def _bit_depth(facts: ImageFacts) -> Remark | None:
 
 
 def _frames(facts: ImageFacts) -> Remark | None:
-    """Find animations and multi-page files; a phone's MPO is none."""
+    """Find animations and multi-page files; a phone's MPO is neither."""
     if facts.frames == 1 or facts.format == 'MPO':
         return None
     return Remark('several-frames', f'holds {facts.frames} pictures')

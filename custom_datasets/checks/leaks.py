@@ -44,10 +44,8 @@ Places = Mapping[str, Sequence[Place]]
 def check_leaks(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
     """Find repeated pictures: one finding for each group that belongs together.
 
-    Args:
-        splits: The data set's parts. Two that list the same images and of which
-            none is trained on are taken for one.
-        facts: By path of the image.
+    Two splits that list the same images, neither of them for training, are taken for
+    one.
     """
     findings, splits = _equal_lists(splits)
     places: dict[str, list[Place]] = defaultdict(list)
@@ -110,7 +108,6 @@ def _identical(places: Places, facts: Facts) -> list[Finding]:
 def _same_source(
     places: Places, facts: Facts, origins: Iterable[tuple[str, Sequence[str]]]
 ) -> list[Finding]:
-    """Find pieces or versions of one picture in two splits, by their names."""
     findings = []
     for origin, paths in origins:
         members = _training_first(places, paths)

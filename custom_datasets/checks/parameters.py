@@ -119,7 +119,7 @@ _SCHEDULER_VALUES = {'begin': _NUMBER, 'end': _NUMBER}
 
 
 def check_parameters(cfg: Mapping[str, Any]) -> list[Finding]:
-    """Find names that what is built from the config does not take."""
+    """Find settings that their class does not take, and missing ones."""
     findings = []
     for path, part in _loaders(cfg):
         findings += _unknown(path, part, 'DataLoader', LOADER)

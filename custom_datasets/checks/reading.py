@@ -65,15 +65,9 @@ XML_FILES = Reader('voc-xml', '2', answer_xml, _unpack, worth_processes=2000)
 def read_sources(
     sources: Iterable[Source], read_files: ReadXML = read_xml_files
 ) -> tuple[list[SplitRecords], list[Finding]]:
-    """Read data sets.
+    """Read data sets: one record of each that can be read, and findings on the rest.
 
-    Args:
-        sources: From :func:`~custom_datasets.data.config_sources.find_sources`.
-        read_files: Reads many XML files; all data sets' are read in one call.
-
-    Returns:
-        Records of what can be read, one for each data set, and a finding for
-        each thing that can't.
+    All data sets' XML files are read in one call of ``read_files``.
     """
     sources = list(sources)
     folders = {i: _voc_folder(s) for i, s in enumerate(sources) if s.kind in _VOC_KINDS}
@@ -82,7 +76,7 @@ def read_sources(
         try:
             paths.update(dict.fromkeys(folder.listed_files(sources[index].ann_file)))
         except UserError:
-            continue  # It is read again below, and said there.
+            continue  # Read again below, and reported there.
     files = read_files(paths)
     findings: list[Finding] = []
     splits = []
@@ -218,7 +212,6 @@ def _stock_classes(
 
 
 def _numbered_list(source: Source, root: str) -> Records:
-    """Read a list of paths and numbers of classes."""
     images, problems = [], []
     for number, line in read_lines(source.ann_file):
         path, _, index = line.rpartition(' ')

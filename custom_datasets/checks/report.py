@@ -12,9 +12,7 @@ SHOWN = 5
 def format_findings(findings: Sequence[Finding], shown: int = SHOWN) -> str:
     """Draw findings grouped by severity and kind, most severe first.
 
-    Args:
-        findings: In any order.
-        shown: How many places of each kind; the others are counted.
+    ``shown`` places of each kind are listed; the others are counted.
     """
     lines: list[str] = []
     for severity, codes in by_severity(findings).items():
@@ -64,6 +62,6 @@ def _place(finding: Finding) -> str:
 
 
 def _shortened(path: str) -> str:
-    """Return the path of a file below the current folder from there."""
+    """Return a path below the current folder relative to it."""
     is_below = os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))
     return os.path.relpath(path) if is_below else path

@@ -25,8 +25,8 @@ class Scaling(NamedTuple):
     """What a pipeline does to the size of what is on an image.
 
     Attributes:
-        factor: What widths and heights are multiplied by; of a random pipeline
-            the geometric mean.
+        factor: What widths and heights are multiplied by; of a random pipeline the
+            geometric mean.
         size: Width and height in pixels of what comes out, the mean likewise.
         not_followed: Transforms that may change a size and are not known here.
     """
@@ -40,8 +40,8 @@ class ScaledBoxes(NamedTuple):
     """The boxes of a split as they come out of its pipeline.
 
     Attributes:
-        boxes: ``(n, 4)``, zero-based ``xyxy`` in pixels, clipped to the image;
-            only those of known classes, with an area and not difficult.
+        boxes: ``(n, 4)``, zero-based ``xyxy`` in pixels, clipped to the image; only
+            those of known classes, with an area and not difficult.
         sizes: ``(n, 2)``, width and height of what each one's image becomes.
         owners: Image and object of each.
         not_followed: See :class:`Scaling`.
@@ -65,12 +65,7 @@ def full_pipeline(dataset: Mapping[str, Any]) -> list[Step]:
 
 
 def measure_scaling(pipeline: Iterable[Step], size: tuple[int, int]) -> Scaling:
-    """Follow an image through a pipeline.
-
-    Args:
-        pipeline: The transforms of a config.
-        size: Width and height of the image in pixels, both above 0.
-    """
+    """Follow an image of a width and height in pixels through a pipeline."""
     outcomes = _follow(pipeline, [_Outcome(size)])
     names = (name for outcome in outcomes for name in outcome.not_followed)
     return Scaling(
@@ -87,12 +82,8 @@ def scale_boxes(
 ) -> ScaledBoxes:
     """Scale the boxes of a split as its pipeline does.
 
-    Args:
-        split: The images.
-        sizes: Width and height in pixels by image path. Of an image that is not
-            in it, what its annotation claims is taken; without that, its boxes
-            are left out.
-        pipeline: The transforms of the split's data set.
+    Sizes are width and height in pixels by image path. Of an image without one, what
+    its annotation claims is taken; without that, its boxes are left out.
     """
     steps = list(pipeline)
     scalings: dict[tuple[int, int], Scaling] = {}
@@ -123,14 +114,7 @@ def scale_boxes(
 
 
 class _Outcome(NamedTuple):
-    """One thing that can happen to an image.
-
-    Attributes:
-        size: Width and height of the image in pixels.
-        factor: What the boxes' widths and heights are multiplied by.
-        weight: Its probability.
-        not_followed: Transforms that may change a size and are not known here.
-    """
+    """One thing that can happen to an image, and its probability, ``weight``."""
 
     size: Size
     factor: Size = (1.0, 1.0)
@@ -138,7 +122,6 @@ class _Outcome(NamedTuple):
     not_followed: tuple[str, ...] = ()
 
     def resized(self, size: Size) -> '_Outcome':
-        """Return what it is after the image was resized."""
         pairs = zip(self.factor, size, self.size, strict=True)
         x, y = (factor * new / old for factor, new, old in pairs)
         return self._replace(size=size, factor=(x, y))
@@ -373,7 +356,6 @@ def _rounded(value: float) -> int:
 
 
 def _middle(weighted: list[tuple[Size, float]]) -> Size:
-    """Return the weighted geometric mean."""
     total = sum(weight for _, weight in weighted)
     width = sum(math.log(size[0]) * weight for size, weight in weighted)
     height = sum(math.log(size[1]) * weight for size, weight in weighted)

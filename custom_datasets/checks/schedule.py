@@ -21,7 +21,6 @@ class Run:
         batch: Images in one iteration, over all processes.
         an_epoch: Iterations in an epoch.
         total: Iterations in the run.
-        by_epoch: Whether the loop counts in epochs.
     """
 
     batch: int
@@ -33,10 +32,8 @@ class Run:
 def measure_run(cfg: Mapping[str, Any], images: int, ranks: int) -> Run | None:
     """Count the iterations of a run; None where the config does not train.
 
-    Args:
-        cfg: The config.
-        images: How many the training set has, repetitions included.
-        ranks: Processes that train at once.
+    ``images`` is the size of the training set, repetitions included, ``ranks`` the
+    number of processes that train.
     """
     loader, loop = cfg.get('train_dataloader') or {}, cfg.get('train_cfg')
     if not loop or not images:
