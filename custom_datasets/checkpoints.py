@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, 'Tensor']:
-    """Return a checkpoint's weights by the names that one process gives them."""
+    """Return a checkpoint's weights by their names in a single process."""
     weights = checkpoint.get('state_dict', checkpoint)
     return {name.removeprefix('module.'): tensor for name, tensor in weights.items()}
 
@@ -32,9 +32,7 @@ def classes_of(checkpoint: Any) -> tuple[str, ...] | None:
 def checkpoint_classes(path: str) -> tuple[str, ...]:
     """Read a checkpoint's classes without torch, and without executing any of it.
 
-    Returns:
-        Nothing where the file is not a zip of PyTorch's (before 1.6), is damaged
-        or does not say.
+    Empty where the file is not a zip (PyTorch before 1.6), is damaged or names none.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -50,7 +48,7 @@ def require_classes(
 ) -> None:
     """Raise a UserError where a checkpoint has other classes, or another order.
 
-    As many of other names are let pass: it may have been trained elsewhere.
+    As many classes of other names pass: it may have been trained elsewhere.
     """
     if trained is None or list(trained) == list(classes):
         return
@@ -85,7 +83,7 @@ def require_weights(
     )
 
 
-# What unpickling may raise, as its documentation says, on content that is broken.
+# What unpickling broken content may raise, according to its documentation.
 _BROKEN = (
     zipfile.BadZipFile,
     pickle.UnpicklingError,
@@ -124,5 +122,4 @@ class _Reader(pickle.Unpickler):
         return _Dummy
 
     def persistent_load(self, reference: Any) -> Any:
-        """Return a dummy for a tensor's storage."""
         return _Dummy()

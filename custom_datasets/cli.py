@@ -15,10 +15,9 @@ WORTH_LINES = 100
 
 
 def run_command(action: Callable[[], str | None]) -> int:
-    """Run a command's work, print what it returns, and turn errors into a status.
+    """Run a command's work, print what it returns, and return its exit status.
 
-    Returns:
-        0, or 1 after a :class:`UserError`, whose sentence goes to stderr.
+    After a :class:`UserError` that is 1, and its sentence goes to stderr.
     """
     try:
         report = action()
@@ -42,9 +41,7 @@ def find_config(argv: list[str]) -> str | None:
 def add_cfg_options(parser: argparse.ArgumentParser, as_text: bool = False) -> None:
     """Add ``--cfg-options``, as the stock scripts have it.
 
-    Args:
-        parser: The command's.
-        as_text: Keep ``KEY=VALUE`` as it is, to hand it to ``train.py``.
+    With ``as_text``, ``KEY=VALUE`` stays as it is, to be passed on to ``train.py``.
     """
     reading: dict[str, Any] = {'type': _setting, 'default': []}
     if not as_text:
@@ -84,7 +81,7 @@ def source_pattern(text: str) -> re.Pattern[str]:
 def number(
     least: float, most: float = math.inf, *, whole: bool = False
 ) -> Callable[[str], float]:
-    """Return what reads a number within limits, for a parser's ``type``."""
+    """Return a parser's ``type`` that reads a number within limits."""
     limits = f'from {least} to {most}' if most < math.inf else f'of at least {least}'
     what = f'a {"whole " * whole}number {limits}'
 
@@ -104,8 +101,7 @@ def number(
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far something is on stderr: a bar on a terminal, else a few lines.
 
-    Yields:
-        A function to call with how much is done and how much there is in all.
+    Yields a function to call with how much is done and how much there is in all.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -126,7 +122,6 @@ def _setting(text: str) -> str:
 
 
 def _plain_lines(what: str) -> Callable[[int, int], None]:
-    """Return a function that prints a line for each quarter that is done."""
     printed = 0
 
     def show(done: int, total: int) -> None:

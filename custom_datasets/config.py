@@ -27,11 +27,7 @@ _FOLD = re.compile(r'fold_(\d+)')
 
 
 def read_config(path: str) -> Config:
-    """Read a config; what it imports is not imported.
-
-    Raises:
-        ConfigError: It can't be read.
-    """
+    """Read a config without importing what it imports; raises a ConfigError."""
     try:
         return Config.fromfile(path, import_custom_modules=False)
     except ImportError as error:
@@ -41,7 +37,7 @@ def read_config(path: str) -> Config:
 
 
 def require_sections(cfg: Mapping[str, Any]) -> None:
-    """Raise a ConfigError where something else stands for a dictionary."""
+    """Raise a ConfigError where a section is not a dictionary."""
     for name in _SECTIONS:
         part = cfg.get(name)
         _require_dict(name, part)
@@ -70,7 +66,7 @@ def iter_dicts(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def base_files(path: str) -> list[str]:
-    """Return the files that a config in Python names in ``_base_``, and that exist."""
+    """Return the existing files that a config in Python names in ``_base_``."""
     named = assigned_value(path, '_base_') or []
     files = []
     for base in [named] if isinstance(named, str) else named:
@@ -108,7 +104,7 @@ def is_upstream(path: str) -> bool:
 
 
 def fold_folder(fold: int) -> str:
-    """Return the name of the folder that a fold's lists are in."""
+    """Return the name of the folder with a fold's lists."""
     return f'fold_{fold}'
 
 

@@ -18,13 +18,8 @@ CONFIG = 'configs/sample/retinanet_r18_fpn_1xb8-12e_sample.py'
 def run_demo(data_root: str, work_dir: str) -> str:
     """Train, test and report on drawn data with the commands a user would type.
 
-    The sample is drawn unless ``data_root`` exists.
-
-    Returns:
-        The table of the test split, and where predictions and report are.
-
-    Raises:
-        UserError: A command failed.
+    The sample is drawn unless ``data_root`` exists. Returns the table of the test
+    split, and where predictions and report are.
     """
     if not os.path.exists(data_root):
         with new_folder(data_root) as folder:

@@ -24,16 +24,14 @@ MARK = '.custom_datasets'
 def replace_file(path: str) -> Iterator[IO[bytes]]:
     """Open a file beside ``path``, which takes its place at the end of the block.
 
-    Folders that lead to it are made. An error inside the block leaves what was there.
-
-    Raises:
-        OSError: It can't be written.
+    Folders that lead to it are made. An error inside the block leaves the old file.
+    Raises OSError where it can't be written.
     """
     if os.path.isdir(path):
         raise IsADirectoryError(EISDIR, 'a folder of that name exists', path)
     folder = os.path.dirname(path) or '.'
     os.makedirs(folder, exist_ok=True)
-    # Of a name that is short, since that of the file may have all 255 bytes.
+    # A short name, since that of the file may have all 255 bytes.
     handle, work = tempfile.mkstemp(prefix='.', dir=folder)
     try:
         with os.fdopen(handle, 'wb') as file:
@@ -52,11 +50,7 @@ def write_text(path: str, text: str) -> None:
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:
-    """Write files by their paths in a folder, all of them or none.
-
-    Raises:
-        UserError: They can't be written.
-    """
+    """Write files by their paths in a folder, all of them or none."""
     path = folder
     ready: dict[str, str] = {}
     try:
@@ -71,7 +65,7 @@ def write_files(folder: str, files: Mapping[str, bytes]) -> None:
             with os.fdopen(handle, 'wb') as file:
                 file.write(data)
             os.chmod(ready[path], 0o644)
-        # Nothing can run out of room any more.
+        # From here on nothing can run out of disk space.
         for path, work in ready.items():
             os.replace(work, path)
     except OSError as error:
@@ -82,29 +76,21 @@ def write_files(folder: str, files: Mapping[str, bytes]) -> None:
 
 
 def write_json(path: str, content: Any) -> None:
-    """Write a JSON file, whole or not at all.
-
-    Raises:
-        UserError: It can't be written.
-    """
+    """Write a JSON file, whole or not at all."""
     folder, name = os.path.split(os.path.abspath(path))
     write_files(folder, {name: json_bytes(content)})
 
 
 def json_bytes(content: Any) -> bytes:
-    """Return a JSON file's bytes: indented by one, without NaN, which JSON lacks."""
+    """Return a JSON file's bytes: indented by one, without NaN, which is not JSON."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    # A path may have what is not UTF-8.
+    # A path may have bytes that are not UTF-8.
     return f'{text}\n'.encode(errors='backslashreplace')
 
 
 def write_image(path: str, image: Image) -> None:
-    """Write an image, and the folders that lead to it.
-
-    Raises:
-        UserError: It can't be written.
-    """
-    # 25 MB that a command without images can do without.
+    """Write an image, and the folders that lead to it."""
+    # 25 MB that a command without images does not need.
     import cv2
 
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
@@ -116,17 +102,11 @@ def write_image(path: str, image: Image) -> None:
 
 
 def replace_texts(folder: str, texts: Mapping[str, str | None]) -> None:
-    """Write texts and remove others, all of them or none.
+    """Write texts by their path in a folder and remove others, all of them or none.
 
-    All old ones go first: a process that is killed here leaves files missing, but
-    never old ones beside new ones.
-
-    Args:
-        folder: Made if it doesn't exist.
-        texts: By path in ``folder``; None for a file to remove.
-
-    Raises:
-        UserError: They can't be written. Then everything is as it was.
+    None is a file to remove. All old files go first: a process that is killed here
+    leaves files missing, but never old ones beside new ones. On a UserError everything
+    is as it was.
     """
     try:
         os.makedirs(folder, exist_ok=True)
@@ -168,16 +148,11 @@ def replace_texts(folder: str, texts: Mapping[str, str | None]) -> None:
 def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterator[str]:
     """Fill a folder beside ``path``, which takes its place at the end of the block.
 
-    Args:
-        path: The folder to make.
-        overwrite: Replace a folder that was made here; otherwise only an empty one is.
-        made_of: The content of :data:`MARK`: the path of the source.
-
-    Yields:
-        The folder to write into. It is removed if an error leaves the block.
-
-    Raises:
-        UserError: ``path`` exists and is not to be replaced, or can't be written.
+    Yields the folder to write into, which is removed if an error leaves the block.
+    ``overwrite`` replaces a folder only if it was made here; otherwise only an empty
+    one is replaced. ``made_of`` is the content of :data:`MARK`: the path of the source.
+    Raises a UserError where ``path`` exists and is not to be replaced, or can't be
+    written.
     """
     require_free(path, overwrite)
     path = os.path.realpath(path)
@@ -190,7 +165,7 @@ def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterato
     old = f'{work}.old'
     try:
         yield work
-        # A path may have what is not UTF-8.
+        # A path may have bytes that are not UTF-8.
         with open(os.path.join(work, MARK), 'wb') as file:
             file.write(os.fsencode(made_of))
         os.chmod(work, 0o755)

@@ -30,7 +30,7 @@ _DISTRIBUTIONS = {
 
 
 def installed_version(package: str) -> str | None:
-    """Return the version of the distribution that brings a package."""
+    """Return the version of the distribution that brings a package, if installed."""
     for name in _DISTRIBUTIONS.get(package, (package,)):
         try:
             return importlib.metadata.version(name)
@@ -40,7 +40,7 @@ def installed_version(package: str) -> str | None:
 
 
 def is_tested(package: str, version: str) -> bool:
-    """Say whether a version lies between the oldest and the newest that was tested."""
+    """Say whether a version is between the oldest and the newest that was tested."""
     oldest, newest = map(_parts, TESTED[package])
     return oldest <= _parts(version) <= newest
 
