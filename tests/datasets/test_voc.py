@@ -1,5 +1,7 @@
 """The VOC base class on folders that are written here, with every kind of dirt."""
 
+import gc
+
 import numpy as np
 import pytest
 from mmdet.registry import DATASETS
@@ -122,6 +124,14 @@ def test_the_line_goes_through_the_current_logger(folder, tmp_path, monkeypatch)
     logged = (tmp_path / 'voc.log').read_text()
     assert logged.count('2 boxes (cat 1, dog 1); all clean') == 1
     assert logged.count('\n') == 1
+
+
+def test_garbage_is_collected_again_after_an_error(folder):
+    folder.add('a', [('hamster', (1, 1, 9, 9))])
+    assert gc.isenabled()
+    with pytest.raises(AnnotationError):
+        folder.load()
+    assert gc.isenabled()
 
 
 def test_zero_based(folder):
