@@ -50,7 +50,7 @@ def write_text(path: str, text: str) -> None:
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:
-    """Write files by their paths in a folder, all of them or none."""
+    """Write files by their paths in a folder, all or none; raises a UserError."""
     path = folder
     ready: dict[str, str] = {}
     try:
@@ -76,7 +76,7 @@ def write_files(folder: str, files: Mapping[str, bytes]) -> None:
 
 
 def write_json(path: str, content: Any) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file, whole or not at all; raises a UserError."""
     folder, name = os.path.split(os.path.abspath(path))
     write_files(folder, {name: json_bytes(content)})
 
@@ -89,7 +89,7 @@ def json_bytes(content: Any) -> bytes:
 
 
 def write_image(path: str, image: Image) -> None:
-    """Write an image, and the folders that lead to it."""
+    """Write an image, and make the folders that lead to it; raises a UserError."""
     # 25 MB that a command without images does not need.
     import cv2
 

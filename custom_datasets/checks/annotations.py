@@ -203,7 +203,7 @@ def check_unlisted(
 def check_origins(
     sources: Sequence[Source], splits: Sequence[SplitRecords]
 ) -> list[Finding]:
-    """Find a ``sources.txt`` that can't be read, or that misses images of a split."""
+    """Find a ``sources.txt`` that can't be read, or does not name a split's images."""
     images = [
         (split.split, image.image)
         for split in splits

@@ -132,7 +132,7 @@ def _hint(name: str, read: Sequence[str]) -> str:
 
 
 def _folders(source: Source) -> list[str]:
-    """Return a data set's folders; if the root is missing, only that."""
+    """Return a data set's folders; if its root is missing, only the root."""
     if source.kind not in ('voc', 'stock-voc') or not os.path.isdir(source.root):
         return [source.root]
     prefix = source.settings.get('data_prefix') or {}

@@ -65,7 +65,7 @@ XML_FILES = Reader('voc-xml', '2', answer_xml, _unpack, worth_processes=2000)
 def read_sources(
     sources: Iterable[Source], read_files: ReadXML = read_xml_files
 ) -> tuple[list[SplitRecords], list[Finding]]:
-    """Read data sets: one record of each that can be read, and findings on the rest.
+    """Read data sets: records of what can be read, and findings on the rest.
 
     All data sets' XML files are read in one call of ``read_files``.
     """

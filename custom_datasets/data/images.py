@@ -52,7 +52,8 @@ def image_size(path: str) -> tuple[int, int]:
     """Read (width, height) in pixels from the header, as OpenCV will load it.
 
     An EXIF orientation that turns the image by 90 degrees swaps the two where
-    ``cv2.imread`` turns it as well; EXIF behind the pixels of a PNG is not read.
+    ``cv2.imread`` turns it as well; EXIF behind the pixels of a PNG is not read. Raises
+    a UserError where Pillow does not know the file.
     """
     try:
         with Image.open(path) as image:

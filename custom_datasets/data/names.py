@@ -89,7 +89,7 @@ def read_lines(path: str) -> list[tuple[int, str]]:
     """Read the lines that are not blank, with their numbers, counted from 1.
 
     Spaces at both ends, a byte order mark and line ends of any system are removed.
-    EmptyListError where nothing is left.
+    Raises an EmptyListError where nothing is left.
     """
     try:
         with open(path, encoding='utf-8-sig') as file:

@@ -219,7 +219,7 @@ def _ask_all(
 
 
 class _Worker:
-    """A process that is started when it is asked, and again when it died."""
+    """A process that is started when it is asked, and again after it died."""
 
     def __init__(self, answer: Callable[[str], Answer]) -> None:
         self._answer = answer

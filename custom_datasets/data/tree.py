@@ -240,7 +240,7 @@ class Tree:
         return sorted(found, key=lambda pair: pair[0], reverse=True)
 
     def find_image(self, claim: str, near: str = '', split: str | None = None) -> str:
-        """Return the most likely candidate; a UserError where none or several are."""
+        """Return the most likely candidate; raises a UserError for none or a tie."""
         found = self.candidates(claim, near, split)
         best = [image for score, image in found if score == found[0][0]]
         if not best:
