@@ -158,7 +158,7 @@ TOPICS: dict[str, dict[str, Code]] = {
         'never-validates': Code(
             WARNING,
             'The run ends before its first validation, or has none.',
-            'lower train_cfg.val_interval',
+            'lower train_cfg.val_begin',
         ),
     },
     'The machine': {

@@ -129,7 +129,8 @@ def _validation(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
     hooks = cfg.get('default_hooks') or {}
     best = (hooks.get('checkpoint') or {}).get('save_best')
     length = loop.get('max_epochs') if run.by_epoch else run.total
-    first = max(loop.get('val_interval', 1), loop.get('val_begin', 1))
+    # Whatever val_interval is, loops validate after their last epoch, too.
+    first = loop.get('val_begin', 1)
     if not cfg.get('val_dataloader') or cfg.get('val_cfg') is None:
         reason = 'there is no val_dataloader or no val_cfg'
     elif length and first > length:

@@ -13,6 +13,7 @@ from custom_datasets.data.likeness import content_groups
 from custom_datasets.data.lists import split_class_folders, write_lists
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.scan import Progress, scan_images
+from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.errors import UserError
 
 REASONS = ('unreadable', 'small', 'duplicate', 'near-duplicate', 'label-conflict')
@@ -117,6 +118,11 @@ def clean_dataset(
     is right. ``removed.csv`` (image, reason, twin) is what ``split.py --exclude``
     reads; deleting a line brings its image back.
     """
+    if find_voc_folders(source):
+        raise UserError(
+            f'{source}: is a VOC folder, and only class folders can be cleaned; '
+            'tools/check.py finds damaged and repeated images of a config'
+        )
     data = split_class_folders(source)
     paths = {name: str(path) for name, path in data.images.items()}
     classes = {name: min(labels) for name, labels in data.labels.items()}

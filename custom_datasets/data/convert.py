@@ -39,7 +39,8 @@ def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list
         folder = f'{split}/' if target == 'class-lists' and split != WHOLE else ''
         names[split] = []
         for record in records:
-            key = (folder, record.image, record.label, record.boxes)
+            boxes = frozenset((b.name, b.box, b.difficult) for b in record.boxes)
+            key = (folder, record.image, record.label, boxes)
             if key not in given:
                 suffix = os.path.splitext(str(record.image))[1]
                 wanted = f'{folder}{record.name}'
@@ -292,7 +293,7 @@ def _report(
     if set(source.splits) <= {WHOLE}:
         where = f'{destination}/annotations/{WHOLE}.json' * (target == 'coco')
         notes.append(
-            'the source has no train, val and test; python '
-            f'tools/dataset_converters/split.py {where or destination} divides it'
+            'the source has no train, val and test lists; python '
+            f'tools/dataset_converters/split.py {where or destination} writes them'
         )
     return '\n'.join([*lines, *(f'- {note}' for note in notes)])

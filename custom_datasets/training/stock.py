@@ -66,7 +66,8 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
     if idle:
         # The run would not show it: it trains, but not as intended.
         print(format_findings(idle, shown=len(idle)))
-    print(f'{config}: {summary(findings)}; tools/check.py shows them')
+    same = ' with the same --cfg-options' if args.cfg_options else ''
+    print(f'{config}: {summary(findings)}; tools/check.py{same} shows them')
 
 
 def run_stock(script: str, config: str, argv: Sequence[str]) -> None:

@@ -84,7 +84,7 @@ def test_a_log_interval_longer_than_an_epoch():
     ('changes', 'text'),
     [
         (
-            {'train_cfg': {'max_epochs': 12, 'val_interval': 13}},
+            {'train_cfg': {'max_epochs': 12, 'val_begin': 13}},
             'first after 13 epochs, but the run has 12',
         ),
         ({'val_cfg': None}, 'there is no val_dataloader or no val_cfg'),
@@ -99,3 +99,8 @@ def test_a_log_interval_longer_than_an_epoch():
 )
 def test_validation_that_never_runs(changes, text):
     assert text in codes(config(**changes))['never-validates'].message
+
+
+def test_a_run_shorter_than_its_interval_validates_at_its_end():
+    loop = {'max_epochs': 1, 'val_interval': 8}
+    assert 'never-validates' not in codes(config(train_cfg=loop))

@@ -202,3 +202,8 @@ def test_a_folder_without_classes(tmp_path):
     with pytest.raises(UserError, match='no images'):
         clean_dataset(str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_voc_folder_is_named_as_one(bccd_root):
+    with pytest.raises(UserError, match='is a VOC folder, and only class folders'):
+        clean_dataset(str(bccd_root))

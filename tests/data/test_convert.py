@@ -7,6 +7,7 @@ import pytest
 
 from custom_datasets.data import convert as conversion
 from custom_datasets.data.convert import convert, read_source
+from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import UserError
 from custom_datasets.files import MARK, read_mark
 from tests.data.drawing import coco_json, draw, objects, tree, write
@@ -216,8 +217,8 @@ def test_the_report(voc, tmp_path):
     (voc / 'ImageSets/Main/trainval.txt').unlink()
     report = convert(str(voc), str(tmp_path / 'out'), to='coco', overwrite=True)
     assert report.endswith(
-        'the source has no train, val and test; python tools/dataset_converters/'
-        f'split.py {tmp_path}/out/annotations/all.json divides it'
+        'the source has no train, val and test lists; python tools/dataset_converters/'
+        f'split.py {tmp_path}/out/annotations/all.json writes them'
     )
 
 
@@ -237,3 +238,16 @@ def test_the_voc_data_set_reads_it(voc, tmp_path):
     }
     assert boxes['a.jpg'] == [[0, 0, 64, 48], [9, 19, 30, 41]]
     assert boxes['e.jpg'] == [[2, 2, 50, 48]]
+
+
+def test_a_split_of_a_coco_file_beside_it_doubles_no_image(voc, tmp_path):
+    """The objects of one image have other numbers in the split's files."""
+    source = tmp_path / 'coco'
+    for part in ('train', 'test', 'trainval'):
+        (voc / f'ImageSets/Main/{part}.txt').unlink()
+    convert(str(voc), str(source), to='coco')
+    whole = str(source / 'annotations/all.json')
+    split_dataset(whole, {'train': 1, 'val': 1}, few_to_train=True)
+    convert(str(source), str(tmp_path / 'out'), to='voc')
+    images = [p for p in (tmp_path / 'out/JPEGImages').rglob('*') if p.is_file()]
+    assert len(images) == len(list((source / 'images').rglob('*.*')))

@@ -55,7 +55,7 @@ def test_what_has_no_effect_is_shown_before_training(bccd_root, tmp_path, capsys
     for name in (*names, 'los'):
         assert any(f'{name} is set in ' in line for line in shown)
     assert "did you mean 'train_dataloader'?" in shown[4]
-    assert last.endswith('tools/check.py shows them')
+    assert last.endswith('tools/check.py with the same --cfg-options shows them')
     leaf.write_text(f'_base_ = {str(SAMPLE)!r}\ndata_root = {str(bccd_root)!r}\n')
     stock.check_before_training(str(leaf), [str(leaf)])
     assert len(capsys.readouterr().out.splitlines()) == 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Convert a data set, a folder or a zip, into VOC or COCO."""
+"""Convert a data set, a folder or a zip, into VOC, COCO, YOLO or class lists."""
 
 import argparse
 import sys
