@@ -124,7 +124,10 @@ def read_source(
     if (more := len(reading.problems) - MAX_SHOWN) > 0:
         left_out.append(f'left out: {more} more')
     if not any(source.splits.values()):
-        raise UserError(f'{tree.name}: no image can be used')
+        where = f'{tree.name}: no image can be used'
+        if reading.problems:
+            raise AnnotationError(where, reading.problems)
+        raise UserError(where)
     notes = (*reading.notes, *source.notes, *left_out)
     return replace(source, notes=notes)
 
