@@ -25,7 +25,7 @@ def run_command(action: Callable[[], str | None]) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     if report:
-        print(report)
+        _print_all(report)
     return 0
 
 
@@ -132,3 +132,9 @@ def _plain_lines(what: str) -> Callable[[int, int], None]:
             print(f'{what}: {done} of {total}', file=sys.stderr)
 
     return show
+
+
+def _print_all(text: str) -> None:
+    """Print, with escapes for what a terminal's or a log's encoding does not have."""
+    encoding = sys.stdout.encoding or 'utf-8'
+    print(text.encode(encoding, 'backslashreplace').decode(encoding))

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import sys
 
 import pytest
 from rich import console
@@ -101,3 +102,11 @@ def test_options_as_text_stay_and_need_a_value():
     assert options == ['a.b=1', 'c=x,y']
     with pytest.raises(argparse.ArgumentError, match='c: needs KEY=VALUE'):
         parser.parse_args(['--cfg-options', 'c'])
+
+
+def test_a_report_is_printed_in_any_encoding(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding='cp949')
+    monkeypatch.setattr(sys, 'stdout', stream)
+    assert run_command(lambda: 'caf\u00e9 한') == 0
+    stream.flush()
+    assert stream.buffer.getvalue().decode('cp949') == 'caf\\xe9 한\n'

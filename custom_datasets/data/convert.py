@@ -116,10 +116,15 @@ def read_source(
     source = read(tree, reading, counts_from)
     if source.format != 'class-folders':
         source = with_sizes(source, reading)
-    _require_names(source, reading)
-    if reading.problems and not skip_broken:
+    # No image can be left out for the sake of a class's name.
+    unusable = [
+        f'{name!r} is not a class name; rename it'
+        for name in source.classes
+        if not name or name != name.strip() or not name.isprintable()
+    ]
+    if unusable or (reading.problems and not skip_broken):
         where = f'{tree.name} ({FORMATS[source.format][0]})'
-        raise AnnotationError(where, reading.problems)
+        raise AnnotationError(where, [*reading.problems, *unusable])
     left_out = [f'left out: {problem}' for problem in reading.problems[:MAX_SHOWN]]
     if (more := len(reading.problems) - MAX_SHOWN) > 0:
         left_out.append(f'left out: {more} more')
@@ -165,12 +170,6 @@ def _recognise(tree: Tree) -> str:
         'give the folder that holds them all; if it is another of these, name it with '
         '--from, else export it as one of them'
     )
-
-
-def _require_names(source: Source, reading: Reading) -> None:
-    for name in source.classes:
-        if not name or not name.isprintable():
-            reading.problems.append(f'{name!r} is not a class name')
 
 
 Names = Mapping[str, Sequence[str]]

@@ -59,7 +59,7 @@ def image_size(path: str) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.format in _TURNED_BY_OPENCV and _is_transposed(image)
-    except (OSError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f'{path}: not a readable image ({error})') from error
     return (height, width) if turned else (width, height)
 

@@ -151,7 +151,8 @@ def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
         except (UnicodeError, yaml.YAMLError) as error:
             is_text = not isinstance(error, UnicodeError)
             text = 'broken YAML' if is_text else 'not text in UTF-8; save it as such'
-            if b'names' in data:
+            # In UTF-16 every other byte is 0.
+            if b'names' in data.replace(b'\0', b''):
                 reading.report([Problem('broken-annotation', text, file)])
         else:
             if isinstance(config, dict) and 'names' in config:

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import shutil
 import zipfile
@@ -8,7 +9,7 @@ import pytest
 from custom_datasets.data import convert as conversion
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.data.split import split_dataset
-from custom_datasets.errors import UserError
+from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.files import MARK, read_mark
 from tests.data.drawing import coco_json, draw, objects, tree, write
 
@@ -251,3 +252,32 @@ def test_a_split_of_a_coco_file_beside_it_doubles_no_image(voc, tmp_path):
     convert(str(source), str(tmp_path / 'out'), to='voc')
     images = [p for p in (tmp_path / 'out/JPEGImages').rglob('*') if p.is_file()]
     assert len(images) == len(list((source / 'images').rglob('*.*')))
+
+
+@pytest.mark.parametrize('name', ['', 'c\x01at'])
+def test_a_class_that_has_no_name_is_not_skipped(tmp_path, name):
+    """It is the class of images that are otherwise sound."""
+    source = tmp_path / 'yolo'
+    draw(source / 'images/a.png')
+    write(source / 'labels/a.txt', '0 0.5 0.5 0.2 0.2\n')
+    write(source / 'data.yaml', f'names: [{json.dumps(name)}, dog]\n')
+    with pytest.raises(AnnotationError, match='is not a class name; rename it'):
+        convert(str(source), str(tmp_path / 'out'), skip_broken=True)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_data_yaml_in_utf_16_is_named(tmp_path):
+    source = tmp_path / 'yolo'
+    draw(source / 'images/a.png')
+    write(source / 'labels/a.txt', '0 0.5 0.5 0.2 0.2\n')
+    (source / 'data.yaml').write_text('names: [cat]\n', encoding='utf-16')
+    with pytest.raises(AnnotationError, match=r'data\.yaml: not text in UTF-8'):
+        convert(str(source), str(tmp_path / 'out'))
+
+
+def test_class_folders_that_differ_by_a_space_are_refused(tmp_path):
+    source = tmp_path / 'folders'
+    for number, name in enumerate(('cat', 'cat ', 'dog')):
+        draw(source / name / f'{number}.png')
+    with pytest.raises(AnnotationError, match="'cat ' is not a class name; rename it"):
+        convert(str(source), str(tmp_path / 'out'))

@@ -106,3 +106,10 @@ def test_unreadable_image_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(UserError, match=r'a\.png: not a readable image'):
         image_size(str(path))
+
+
+def test_a_header_that_pillow_stumbles_over_is_no_image(tmp_path):
+    path = tmp_path / 'a.ppm'
+    path.write_bytes(b'P6\nabc def\n')
+    with pytest.raises(UserError, match='not a readable image'):
+        image_size(str(path))
