@@ -198,7 +198,7 @@ def split_class_folders(root: str) -> SplitSource:
         images=images,
         render=lambda names: ''.join(f'{lines[name]}\n' for name in names),
         read=lambda path: choose_listed(
-            path, (line.split('\t')[0].strip() for line in _lines(path)), labels, images
+            path, _classified(path, classes), labels, images
         ),
         linked={
             name: os.path.join(root, name) for name in (*layout.parts, *layout.classes)
@@ -215,11 +215,31 @@ def choose_listed(
     images: Mapping[str, str | None],
 ) -> Listed:
     """Return labels and image files of listed names; all must be in the data set."""
-    listed = list(dict.fromkeys(names))
-    lost = [f'{name}: not in the data set' for name in listed if name not in labels]
-    if lost:
-        raise AnnotationError(where, lost)
+    counts = Counter(names)
+    problems = [f'{name} is listed {n} times' for name, n in counts.items() if n > 1]
+    problems += [
+        f'{name}: not in the data set' for name in counts if name not in labels
+    ]
+    if problems:
+        raise AnnotationError(where, problems)
+    listed = list(counts)
     return {n: labels[n] for n in listed}, {n: images[n] for n in listed}
+
+
+def _classified(path: str, classes: Mapping[str, str]) -> list[str]:
+    """Return the images of a list that may have their classes, those of the folders."""
+    images, problems = [], []
+    for number, line in read_lines(path):
+        name, *labels = (piece.strip() for piece in line.split('\t'))
+        images.append(name)
+        if len(labels) > 1:
+            problems.append(f'line {number}: more than one tab')
+        elif labels and labels[0] != classes.get(name, labels[0]):
+            text = f'{name} is {labels[0]} here, but in the folder of {classes[name]}'
+            problems.append(f'line {number}: {text}')
+    if problems:
+        raise AnnotationError(path, problems)
+    return images
 
 
 def _unlistable(lines: Mapping[str, str]) -> list[str]:

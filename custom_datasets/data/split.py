@@ -282,8 +282,8 @@ def _held_lists(
     test_list: str,
     names: Collection[str],
 ) -> dict[str, str]:
-    """Return all test lists with the held images, unchanged if already such a list."""
-    if test_list.endswith(data.suffix):
+    """Return all test lists with the held images; one of boxes stays as it is."""
+    if data.has_boxes and test_list.endswith(data.suffix):
         with open(test_list, encoding='utf-8', newline='') as file:
             text = file.read()
     else:

@@ -342,7 +342,8 @@ def test_a_held_test_list_stays_as_it_is(voc):
 def test_a_held_list_of_classes_and_of_coco(classes, coco):
     (classes / 'mine.txt').write_text('cat/3.png\tcat\nhot dog/1.png\n')
     split_dataset(str(classes), folds=2, test_list=str(classes / 'mine.txt'))
-    assert read(classes / 'fold_1')['test'] == ['cat/3.png\tcat', 'hot dog/1.png']
+    tests = ['cat/3.png\tcat', 'hot dog/1.png\thot dog']
+    assert read(classes / 'fold_1')['test'] == tests
     (coco / 'mine.txt').write_text('004.png\n')
     split_dataset(str(coco), {'train': 1, 'val': 1}, test_list=str(coco / 'mine.txt'))
     parts = read(coco / 'annotations', '.json')
@@ -655,3 +656,27 @@ def test_too_few_of_every_class(tmp_path):
     draw_classes(tmp_path / 'few', {'a': 2, 'b': 1})
     with pytest.raises(UserError, match='no class has 3 separate images'):
         split_dataset(str(tmp_path / 'few'), RATIOS, few_to_train=True)
+
+
+@pytest.mark.parametrize(
+    ('lines', 'problem'),
+    [
+        ('cat/3.png\tcat\ncat/3.png\n', 'cat/3.png is listed 2 times'),
+        ('cat/3.png\tcat\tmore\n', 'line 1: more than one tab'),
+        ('cat/3.png\tdog\n', 'cat/3.png is dog here, but in the folder of cat'),
+    ],
+)
+def test_a_test_list_that_no_data_set_takes_is_not_kept(classes, lines, problem):
+    held = classes / 'mine.txt'
+    held.write_text(lines)
+    with pytest.raises(AnnotationError, match=problem):
+        split_dataset(str(classes), folds=2, test_list=str(held))
+    assert not (classes / 'fold_0').exists()
+
+
+def test_an_image_twice_in_a_test_list_of_voc_is_refused(voc):
+    held = voc / 'mine.txt'
+    name = next((voc / 'Annotations').rglob('*.xml')).stem
+    held.write_text(f'{name}\n{name}\n')
+    with pytest.raises(AnnotationError, match='is listed 2 times'):
+        split_dataset(str(voc), RATIOS, test_list=str(held))
