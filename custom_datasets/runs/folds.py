@@ -248,8 +248,17 @@ def _all(parts: Iterable[Names]) -> Names:
 
 def _listed_images(path: str) -> Names:
     if not path.lower().endswith('.json'):
-        return frozenset(without_suffix(line) for _, line in read_lines(path))
+        names = Counter(map(_image_of, (line for _, line in read_lines(path))))
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UserError(f'{path}: {twice[0]} is listed {names[twice[0]]} times')
+        return frozenset(names)
     return frozenset(read_sound_coco(path, needs_truth=False).ids)
+
+
+def _image_of(line: str) -> str:
+    """Return the image of a line, which may have a class behind a tab."""
+    path, tab, _ = line.partition('\t')
+    return path.strip() if tab else without_suffix(line)
 
 
 def _has_truth(path: str) -> bool:

@@ -131,6 +131,7 @@ def test_other_folds_are_not_replaced(root):
     ('edit', 'said'),
     [
         (lambda lists: copy_line(lists / 'fold_0', 'val', 'train'), ' is in .* too; '),
+        (lambda lists: copy_line(lists / 'fold_0', 'val', 'val'), 'is listed 2 times'),
         (
             lambda lists: drop_line(lists / 'fold_1', 'train'),
             'other images than the oth',
@@ -173,13 +174,28 @@ def test_class_lists(metal):
     root, cfg = metal
     folds = prepare_folds(cfg, 2, seed=0)
     assert folds.classes == METAL_CLASSES
-    held_out = [
-        set((root / f'fold_{fold}/val.txt').read_text().splitlines()) for fold in (0, 1)
-    ]
+    held_out = [images(root / f'fold_{fold}/val.txt') for fold in (0, 1)]
     assert list(folds.held_out) == held_out
-    test = set((root / 'test.txt').read_text().splitlines())
+    test = images(root / 'test.txt')
     assert test
     assert not test & set().union(*held_out)
+
+
+def images(path):
+    return {line.partition('\t')[0] for line in path.read_text().splitlines()}
+
+
+def test_an_image_in_train_and_val_under_two_classes_is_found(metal):
+    root, cfg = metal
+    prepare_folds(cfg, 2, seed=0)
+    image, _, label = (
+        (root / 'fold_0/val.txt').read_text().split('\n')[0].partition('\t')
+    )
+    other = next(name for name in METAL_CLASSES if name != label)
+    with open(root / 'fold_0/train.txt', 'a') as file:
+        file.write(f'{image}\t{other}\n')
+    with pytest.raises(UserError, match=f'{image} is in .*/fold_0/train.txt too'):
+        prepare_folds(cfg, 2, seed=0)
 
 
 def test_what_was_cleaned_out_stays_out(metal):
@@ -189,7 +205,7 @@ def test_what_was_cleaned_out_stays_out(metal):
     (root / 'removed.csv').write_text(f'image,reason,twin\n{image},small,\n')
     folds = prepare_folds(cfg, 2, seed=0)
     assert f'1 images left out, as {root}/removed.csv has them' in folds.report
-    assert line not in frozenset().union(*folds.held_out)
+    assert image not in frozenset().union(*folds.held_out)
 
 
 def test_what_no_list_has_comes_back_with_a_word(metal):
