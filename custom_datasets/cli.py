@@ -1,6 +1,7 @@
 """What the commands of ``tools/`` share: errors, options, progress."""
 
 import argparse
+import io
 import math
 import re
 import sys
@@ -19,13 +20,16 @@ def run_command(action: Callable[[], str | None]) -> int:
 
     After a :class:`UserError` that is 1, and its sentence goes to stderr.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A log in cp949 has no é, and what is done must not end in a traceback.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         report = action()
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     if report:
-        _print_all(report)
+        print(report)
     return 0
 
 
@@ -132,9 +136,3 @@ def _plain_lines(what: str) -> Callable[[int, int], None]:
             print(f'{what}: {done} of {total}', file=sys.stderr)
 
     return show
-
-
-def _print_all(text: str) -> None:
-    """Print, with escapes for what a terminal's or a log's encoding does not have."""
-    encoding = sys.stdout.encoding or 'utf-8'
-    print(text.encode(encoding, 'backslashreplace').decode(encoding))
