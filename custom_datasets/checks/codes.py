@@ -239,6 +239,11 @@ TOPICS: dict[str, dict[str, Code]] = {
             'Stock `XMLDataset` opens only `.jpg`.',
             'use VOCFolderDataset, which finds the suffix',
         ),
+        'class-names': Code(
+            ERROR,
+            'A class without a name of its own that can be seen and written.',
+            'rename the class, in the config and in the files',
+        ),
         'class-map': Code(
             ERROR,
             'A `class_map` that cannot be applied.',

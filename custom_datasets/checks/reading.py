@@ -14,6 +14,7 @@ from custom_datasets.data.images import IMAGE_SUFFIXES, images_in
 from custom_datasets.data.names import (
     EmptyListError,
     as_names,
+    class_problems,
     read_lines,
     require_class_map,
 )
@@ -96,6 +97,10 @@ def read_sources(
                 images, problems, classes = _stock_classes(source)
         except UserError as error:
             problems = [_unread_list(source.ann_file, error)]
+        problems += [
+            Problem('class-names', text, source.ann_file)
+            for text in class_problems(source.classes)
+        ]
         findings += [_graded(problem, source) for problem in problems]
         splits.append(
             SplitRecords(

@@ -15,6 +15,7 @@ from custom_datasets.data.boxes_json import find_metal_surface, read_metal_surfa
 from custom_datasets.data.coco_folder import find_coco, read_coco
 from custom_datasets.data.folders import find_classes, read_class_folders
 from custom_datasets.data.images import without_suffix
+from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import WHOLE, Reading, Source, with_sizes
 from custom_datasets.data.tree import Tree, shown
 from custom_datasets.data.voc import IMAGES as VOC_IMAGES
@@ -117,11 +118,7 @@ def read_source(
     if source.format != 'class-folders':
         source = with_sizes(source, reading)
     # No image can be left out for the sake of a class's name.
-    unusable = [
-        f'{name!r} is not a class name; rename it'
-        for name in source.classes
-        if not name or name != name.strip() or not name.isprintable()
-    ]
+    unusable = class_problems(source.classes)
     if unusable or (reading.problems and not skip_broken):
         where = f'{tree.name} ({FORMATS[source.format][0]})'
         raise AnnotationError(where, [*reading.problems, *unusable])

@@ -3,7 +3,8 @@
 import difflib
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from custom_datasets.errors import ConfigError, UserError
 
@@ -104,10 +105,26 @@ def read_lines(path: str) -> list[tuple[int, str]]:
     return lines
 
 
+def class_problems(names: Iterable[str]) -> list[str]:
+    """Say what is wrong with the names of a set's classes, in the order of numbers.
+
+    A name is seen in lists, tables and configs, so it has no blanks at its ends and
+    nothing that can't be seen: no-break spaces, zero-width characters, lost bytes.
+    """
+    counts = Counter(names)
+    problems = [
+        f'{name!r} is not a class name; rename it'
+        for name in counts
+        if not name or name != name.strip() or not name.isprintable()
+    ]
+    twice = [name for name, count in counts.items() if count > 1]
+    return [*problems, *(f'class list: {name} appears twice' for name in twice)]
+
+
 def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
     """Read class names, given or in a file with one per line, as they are numbered.
 
-    Raises a ConfigError where the file is missing, or a name is empty or appears twice.
+    Raises a ConfigError where the file is missing, or a name is no use or there twice.
     """
     if isinstance(source, str):
         if not os.path.isfile(source):
@@ -125,9 +142,8 @@ def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
         )
     if not names or not all(name.strip() for name in names):
         raise ConfigError(f'{source}: the class list is empty, or has an empty name')
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f'class list: {", ".join(twice)} appears twice')
+    if problems := class_problems(names):
+        raise ConfigError('; '.join(problems))
     return tuple(names)
 
 

@@ -87,7 +87,7 @@ def order_classes(tree: Tree, found: Iterable[str], reading: Reading) -> list[st
         return names
     others = [name for name in names if name not in listed]
     reading.note(others, f'classes are not in {CLASS_LIST} and come after those')
-    return [*dict.fromkeys(listed), *others]
+    return [*listed, *others]
 
 
 def first_pixel(

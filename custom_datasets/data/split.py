@@ -26,7 +26,7 @@ from custom_datasets.data.lists import (
     split_voc_folder,
     write_lists,
 )
-from custom_datasets.data.names import nearest_class
+from custom_datasets.data.names import class_problems, nearest_class
 from custom_datasets.data.origins import (
     match_sources,
     merge_groups,
@@ -36,7 +36,7 @@ from custom_datasets.data.origins import (
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
 from custom_datasets.data.voc import find_voc_folders
-from custom_datasets.errors import UserError
+from custom_datasets.errors import AnnotationError, UserError
 
 
 def deviations(
@@ -135,7 +135,9 @@ def split_dataset(
             are already there.
         AnnotationError: With everything that is wrong in the data set.
     """
-    data = _without_classes(read_source(source, images, classes), ignore_classes)
+    data = read_source(source, images, classes)
+    _require_class_names(data)
+    data = _without_classes(data, ignore_classes)
     if exclude:
         data = _without_images(data, exclude)
     held_labels, held_images = data.read(test_list) if test_list else ({}, {})
@@ -196,6 +198,12 @@ def read_source(
         return split_voc_folder(source, folders, classes)
     coco = find_coco_json(source)
     return read_coco_split(coco, images) if coco else split_class_folders(source)
+
+
+def _require_class_names(data: SplitSource) -> None:
+    names = {name for labels in data.labels.values() for name in labels}
+    if problems := class_problems(sorted(names)):
+        raise AnnotationError(data.root, problems)
 
 
 def _without_classes(data: SplitSource, ignored: Collection[str]) -> SplitSource:

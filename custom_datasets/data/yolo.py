@@ -103,7 +103,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     return Source(
         format='yolo',
         root=tree.root,
-        classes=tuple(dict.fromkeys(names.values())) or tuple(sorted(used, key=int)),
+        classes=tuple(names.values()) or tuple(sorted(used, key=int)),
         splits=group_by_split((s, records[i]) for s, i in chosen if i in records),
     )
 

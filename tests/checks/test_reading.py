@@ -56,6 +56,16 @@ def test_records_are_what_the_data_set_loads(bccd_root):
     assert [len(r.boxes) for r in records] == [len(i['instances']) for i in loaded]
 
 
+def test_classes_of_the_config_need_names_of_their_own(bccd_root):
+    classes = ('RBC', 'RBC', 'W\xa0BC')
+    given = dataset('BCCDDataset', bccd_root, 'x.txt', metainfo={'classes': classes})
+    _, findings = read_sources(find_sources(config(train=given))[0])
+    assert [f.message for f in findings if f.code == 'class-names'] == [
+        r"'W\xa0BC' is not a class name; rename it",
+        'class list: RBC appears twice',
+    ]
+
+
 def test_classes_of_the_config_go_before_those_of_the_class(bccd_root):
     given = dataset('BCCDDataset', bccd_root, 'x.txt', metainfo={'classes': ('a', 'b')})
     splits, codes = read(config(train=given))

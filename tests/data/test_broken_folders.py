@@ -295,6 +295,16 @@ ROWS = {
         {},
         {},
     ),
+    'no-break space in the name of a class': (
+        lambda root: draw(root / 'b\xa0ird/0.png'),
+        only(['split', 'convert'], r"'b\xa0ird' is not a class name; rename it"),
+        {},
+    ),
+    'one class twice in classes.txt': (
+        put_bytes('classes.txt', b'cat\ndog\ncat\n'),
+        only(['convert'], 'class list: cat appears twice'),
+        {},
+    ),
     'files that are no images': (
         put_bytes('cat/notes.txt', b'hello'),
         {},

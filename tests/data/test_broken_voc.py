@@ -189,6 +189,7 @@ AMBIGUOUS = (
     'rename one of them'
 )
 A = 'Annotations/a.xml'
+INVISIBLE = r"'d\u200bog'"
 LISTING = ('train', 'test', 'check', 'convert')
 
 # What is changed; what each command refuses; what a command says besides.
@@ -395,6 +396,21 @@ ROWS = {
             ),
         ),
         {'split': 'cow', 'convert': 'cow'},
+    ),
+    'zero-width space in a name': (
+        edit('dog', 'd\u200bog'),
+        only(['train', 'test'], rf"{A}: unknown class {INVISIBLE}; did you mean 'dog'?")
+        | only(
+            ['check'],
+            rf"{A}, object 1: unknown class {INVISIBLE}; did you mean 'dog'?",
+        )
+        | only(['split', 'convert'], f'{INVISIBLE} is not a class name; rename it'),
+        {},
+    ),
+    'one class twice in classes.txt': (
+        put('classes.txt', 'cat\ndog\ncat\n'),
+        only(['convert'], 'class list: cat appears twice'),
+        {},
     ),
     'listed twice': (
         edit('a\n', 'a\na.png\n', LIST),

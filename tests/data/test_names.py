@@ -102,6 +102,7 @@ def test_read_classes_from_names_and_from_a_file(tmp_path):
         ([], 'empty'),
         (['a', ' '], 'empty name'),
         (['a', 'b', 'a'], 'a appears twice'),
+        (['a', 'b\u200b'], r"'b\\u200b' is not a class name"),
         ('no/such/file.txt', 'no such class list'),
         (1, '^classes=1: needs a list of names, or the path'),
         (True, 'needs a list of names'),
