@@ -42,6 +42,7 @@ setup(
         'opencv-python',
         'numpy',
         'pillow',
+        'matplotlib>=3.6',
         'rich',
         'simplejpeg',
         'jinja2',
@@ -50,5 +51,7 @@ setup(
         'onedl': line('onedl'),
         'openmmlab': line('openmmlab'),
         'albumentations': ['albumentations>=1.4.24,<2'],
+        # Korean, Chinese and Japanese names where the system has no font for them.
+        'fonts': ['noto-cjk-sans-otc'],
     },
 )

@@ -1,0 +1,326 @@
+"""Predictions painted onto their image: boxes with names, or a class with its rival."""
+
+import colorsys
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from custom_datasets.predicting.fonts import (
+    Fonts,
+    clean_text,
+    fonts_for,
+    pillow_font,
+)
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
+
+Palette = Mapping[str, Colour]
+"""The colour of each class."""
+
+SMALLEST = 320
+"""Images whose longer side is less are enlarged, so that names can be read."""
+
+_DARK, _LIGHT = (24, 24, 27), (250, 250, 250)
+_COLOURS: tuple[Colour, ...] = (
+    (230, 25, 75),
+    (0, 130, 200),
+    (255, 225, 25),
+    (60, 180, 75),
+    (145, 30, 180),
+    (245, 130, 48),
+    (70, 240, 240),
+    (240, 50, 230),
+    (0, 128, 128),
+    (210, 245, 60),
+    (170, 110, 40),
+    (250, 190, 212),
+    (0, 0, 160),
+    (170, 255, 195),
+    (128, 0, 0),
+    (220, 190, 255),
+    (128, 128, 0),
+    (255, 215, 180),
+)
+_GOLDEN = 0.618034
+
+
+def class_palette(
+    classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None
+) -> dict[str, Colour]:
+    """Give each class a colour: that of ``METAINFO``'s palette, else one of its own."""
+    chosen = [_colour(colour) for colour in palette or ()]
+    if len(chosen) < len(classes):
+        chosen = [_own_colour(label) for label in range(len(classes))]
+    return dict(zip(classes, chosen, strict=False))
+
+
+def paint_boxes(
+    image: Pixels,
+    boxes: NDArray[np.floating],
+    names: Sequence[str],
+    scores: Sequence[float] | NDArray[np.floating],
+    *,
+    palette: Palette | None = None,
+    threshold_text: str | None = None,
+    keep_size: bool = False,
+) -> Pixels:
+    """Paint boxes with their names and scores onto a copy of a BGR image.
+
+    Names that would cover another's are left out, those of low scores first. Line and
+    text grow with the image. A small image is enlarged, and ``threshold_text``
+    stands on a strip below it; with ``keep_size``, for frames of a video, the result
+    has the image's shape and the text stands in a corner.
+
+    Args:
+        image: Shape (height, width, 3), BGR.
+        boxes: Shape (n, 4), ``xyxy`` in pixels of the image.
+        names: The class of each box.
+        scores: Of each box, 0 to 1.
+        palette: The colour of each class, the same in all pictures; see
+            :func:`class_palette`.
+        threshold_text: What was asked of a score, such as ``score at least 0.42``.
+        keep_size: Whether the result has the image's shape.
+    """
+    palette = palette or class_palette(sorted(set(names)))
+    canvas = _Canvas(image, [*palette, *names, threshold_text or ''], keep_size)
+    corners = canvas.place(boxes)
+    scored = np.asarray(scores, dtype=float)
+    for i in np.argsort(scored, kind='stable'):
+        canvas.outline(corners[i], _colour_of(names[i], palette))
+    for i in np.argsort(-scored, kind='stable'):
+        canvas.label(
+            corners[i], names[i], f'{scored[i]:.2f}', _colour_of(names[i], palette)
+        )
+    if threshold_text:
+        canvas.caption([_Line(threshold_text)])
+    return canvas.pixels()
+
+
+def paint_class(
+    image: Pixels,
+    names: Sequence[str],
+    probabilities: Sequence[float] | NDArray[np.floating],
+    *,
+    palette: Palette | None = None,
+    threshold_text: str | None = None,
+    keep_size: bool = False,
+) -> Pixels:
+    """Write the first class and its runner-up below a copy of a BGR image.
+
+    With ``keep_size`` they stand in a corner of the image; see :func:`paint_boxes`.
+
+    Args:
+        image: Shape (height, width, 3), BGR.
+        names: Classes, the most probable first.
+        probabilities: Of each of them.
+        palette: The colour of each class.
+        threshold_text: What was asked of a probability.
+        keep_size: Whether the result has the image's shape.
+    """
+    palette = palette or class_palette(sorted(set(names)))
+    canvas = _Canvas(image, [*palette, *names, threshold_text or ''], keep_size)
+    lines = [
+        _Line(name, f'{share:.2f}', _colour_of(name, palette), scale, float(share))
+        for name, share, scale in zip(names, probabilities, (1.5, 1.0), strict=False)
+    ]
+    if threshold_text:
+        lines.append(_Line(threshold_text))
+    canvas.caption(lines)
+    return canvas.pixels()
+
+
+class _Line(NamedTuple):
+    """A line of a caption; with a colour and a share it has a bar below."""
+
+    text: str
+    end: str = ''
+    colour: Colour | None = None
+    scale: float = 0.9
+    share: float = 0.0
+
+
+class _Canvas:
+    """An image to draw on; its pixels stay BGR, so colours are turned around."""
+
+    def __init__(self, image: Pixels, texts: Sequence[str], keep_size: bool) -> None:
+        self.keep_size = keep_size
+        longest = max(image.shape[:2])
+        self.zoom = 1 if keep_size else math.ceil(SMALLEST / longest)
+        if self.zoom > 1:
+            image = cv2.resize(  # type: ignore[assignment]
+                image, None, fx=self.zoom, fy=self.zoom, interpolation=cv2.INTER_CUBIC
+            )
+        self.image = Image.fromarray(np.ascontiguousarray(image))
+        self.draw = ImageDraw.Draw(self.image)
+        self.width, self.height = self.image.size
+        self.fonts: Fonts = fonts_for(texts)
+        # Slower than the side: a large picture is looked at from no further away.
+        side = math.sqrt(self.width * self.height)
+        self.size = max(10, round(14 * (side / 554) ** 0.8))
+        self.thickness = max(1, round(self.size / 7))
+        self.taken = np.empty((0, 4))
+
+    def pixels(self) -> Pixels:
+        return np.asarray(self.image).copy()
+
+    def place(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return boxes in pixels of the canvas, inside it."""
+        scaled = np.asarray(boxes, dtype=float).reshape(-1, 2, 2) * self.zoom
+        ordered = np.nan_to_num(np.sort(scaled, axis=1))
+        inside: NDArray[np.float64] = ordered.clip(
+            0, (self.width - 1, self.height - 1)
+        ).reshape(-1, 4)
+        return inside.round()
+
+    def outline(self, box: NDArray[np.float64], colour: Colour) -> None:
+        self.draw.rectangle(tuple(box), outline=_turned(colour), width=self.thickness)
+
+    def label(
+        self, box: NDArray[np.float64], name: str, score: str, colour: Colour
+    ) -> None:
+        """Write a name beside its box, where no other name stands."""
+        pad = max(1, self.size // 5)
+        text = self.fitted(name, f' {score}', self.size, self.width - 2 * pad)
+        width = self.length(text, self.size) + 2 * pad
+        height = self.line_height(self.size)
+        x1, y1, x2, y2 = box
+        below = y2 + 1
+        places = [
+            (x, y)
+            for y in (y1 - height, y1, below, y2 - height)
+            for x in (x1, x2 + 1 - width)
+        ]
+        for x, y in places:
+            left = min(max(x, 0), self.width - width)
+            if y < 0 or y + height > self.height:
+                continue
+            spot = np.array((left, y, left + width, y + height))
+            if self.is_free(spot):
+                self.taken = np.vstack((self.taken, spot))
+                self.rectangle(spot, colour)
+                self.write(left + pad, y, text, self.size, _contrast(colour))
+                return
+
+    def is_free(self, spot: NDArray[np.float64]) -> bool:
+        apart = (
+            (self.taken[:, 0] >= spot[2])
+            | (self.taken[:, 2] <= spot[0])
+            | (self.taken[:, 1] >= spot[3])
+            | (self.taken[:, 3] <= spot[1])
+        )
+        return bool(apart.all())
+
+    def caption(self, lines: Sequence[_Line]) -> None:
+        """Write lines on a strip below the image, or in its lower left corner."""
+        pad = max(2, self.size // 2)
+        sizes = [max(8, round(self.size * line.scale)) for line in lines]
+        heights = [
+            self.line_height(size) + (size // 3 if line.colour else 0)
+            for line, size in zip(lines, sizes, strict=True)
+        ]
+        height = sum(heights) + pad
+        width = self.width
+        if self.keep_size:
+            longest = max(
+                self.length(f'{line.text}  {line.end}', size)
+                for line, size in zip(lines, sizes, strict=True)
+            )
+            width = min(width, longest + 2 * pad)
+            top = self.height - height
+        else:
+            top = self.height
+            self.grow(height)
+        self.rectangle(np.array((0, top, width, top + height)), _DARK)
+        y = top + pad // 2
+        for line, size, step in zip(lines, sizes, heights, strict=True):
+            self.caption_line(line, size, pad, y, width - 2 * pad)
+            y += step
+
+    def caption_line(self, line: _Line, size: int, x: int, y: int, room: int) -> None:
+        end = self.length(line.end, size)
+        gap = size // 2 if end else 0
+        text = self.fitted(line.text, '', size, room - end - gap)
+        self.write(x, y, text, size, _LIGHT)
+        self.write(x + room - end, y, line.end, size, _LIGHT)
+        if line.colour:
+            top = y + self.line_height(size)
+            thick = max(2, size // 6)
+            bar = np.array((x, top, x + room, top + thick), dtype=float)
+            self.rectangle(bar, (70, 70, 75))
+            bar[2] = x + max(1, round(room * min(line.share, 1.0)))
+            self.rectangle(bar, line.colour)
+
+    def grow(self, height: int) -> None:
+        """Add rows below."""
+        taller = Image.new('RGB', (self.width, self.height + height))
+        taller.paste(self.image)
+        self.image, self.draw = taller, ImageDraw.Draw(taller)
+
+    def rectangle(self, spot: NDArray[np.float64], colour: Colour) -> None:
+        x1, y1, x2, y2 = spot
+        self.draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=_turned(colour))
+
+    def write(self, x: float, y: float, text: str, size: int, colour: Colour) -> None:
+        """Write on a line whose upper edge is at ``y``."""
+        baseline = y + round(1.08 * size)
+        for run, face in self.fonts.runs(text):
+            font = pillow_font(face, size)
+            self.draw.text((x, baseline), run, _turned(colour), font, anchor='ls')
+            x += font.getlength(run)
+
+    def length(self, text: str, size: int) -> int:
+        return math.ceil(
+            sum(
+                pillow_font(face, size).getlength(run)
+                for run, face in self.fonts.runs(text)
+            )
+        )
+
+    def line_height(self, size: int) -> int:
+        return round(1.42 * size)
+
+    def fitted(self, text: str, end: str, size: int, room: float) -> str:
+        """Shorten the text, not its end, until both fit."""
+        text = clean_text(text)
+        if self.length(text + end, size) <= room:
+            return text + end
+        for count in range(len(text) - 1, 0, -1):
+            shorter = f'{text[:count].rstrip()}…{end}'
+            if self.length(shorter, size) <= room:
+                return shorter
+        return end.strip()
+
+
+def _own_colour(label: int) -> Colour:
+    if label < len(_COLOURS):
+        return _COLOURS[label]
+    # Steps of the golden ratio never meet a hue again.
+    hue, value = label * _GOLDEN % 1, (1.0, 0.75, 0.55)[label % 3]
+    return _colour([255 * part for part in colorsys.hsv_to_rgb(hue, 0.85, value)])
+
+
+def _colour(parts: Sequence[float]) -> Colour:
+    red, green, blue = (round(part) for part in parts)
+    return red, green, blue
+
+
+def _colour_of(name: str, palette: Palette) -> Colour:
+    return palette.get(name, _COLOURS[0])
+
+
+def _turned(colour: Colour) -> Colour:
+    red, green, blue = colour
+    return blue, green, red
+
+
+def _contrast(colour: Colour) -> Colour:
+    """Return dark or light, whichever is easier to read on it (luma of BT.601)."""
+    red, green, blue = colour
+    return _DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else _LIGHT
