@@ -1,4 +1,4 @@
-"""Whose weights and classes a checkpoint has."""
+"""Reading a checkpoint, and whose weights and classes it has."""
 
 import collections
 import io
@@ -8,9 +8,35 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from custom_datasets.errors import UserError
+from custom_datasets.pickles import read_torch, trusting
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def load_checkpoint(
+    path: str, *, trust: bool = False, map_location: Any = 'cpu'
+) -> dict[str, Any]:
+    """Read a checkpoint; with ``trust``, whatever code it runs.
+
+    Raises:
+        UserError: It is missing or damaged, or asks for more than checkpoints need.
+    """
+    try:
+        with trusting(trust):
+            content = read_torch(path, map_location)
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f'{path}: no such checkpoint') from error
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+    except Exception as error:  # Unpickling raises whatever is in the file.
+        reason = f'{type(error).__name__}: {error}'.splitlines()[0]
+        raise UserError(f'{path}: incomplete or damaged ({reason})') from error
+    if not isinstance(content, dict):
+        raise UserError(f'{path}: no checkpoint, but a {type(content).__name__}')
+    return content
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, 'Tensor']:

@@ -1,0 +1,273 @@
+"""Reading pickles, PyTorch's among them, without running what they ask for.
+
+A pickle names the functions that rebuild it, and may name any. Here it gets those that
+checkpoints of mmengine and predictions of its test loop need; with anything else it is
+refused, unless the user trusts it. PyTorch's own ``weights_only`` is no substitute:
+these checkpoints name ``getattr``, PyTorch 2.1 takes no further functions, and
+predictions are plain pickles.
+"""
+
+import collections
+import importlib
+import io
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, BinaryIO
+
+from custom_datasets.errors import UserError
+
+_trusts: ContextVar[bool] = ContextVar('trusts', default=False)
+
+
+@contextmanager
+def trusting(trust: bool = True) -> Iterator[None]:
+    """Let files be read in full, whatever they run; for code that takes no argument."""
+    token = _trusts.set(trust or _trusts.get())
+    try:
+        yield
+    finally:
+        _trusts.reset(token)
+
+
+class RefusedError(pickle.UnpicklingError):
+    """A pickle asks for something that may run any code; the message names it."""
+
+
+def read_pickle(path: str) -> Any:
+    """Read a plain pickle.
+
+    Raises:
+        OSError: It cannot be read.
+        UserError: It asks for more than predictions need, and is not trusted.
+        Exception: It is no complete pickle: unpickling raises whatever is in a file.
+    """
+    with open(path, 'rb') as file:
+        if _trusts.get():
+            return pickle.load(file)
+        try:
+            return load(file)
+        except RefusedError as error:
+            raise _refused(path, error) from error
+
+
+def read_torch(path: str, map_location: Any = 'cpu') -> Any:
+    """Read what ``torch.save`` wrote, of any version since 1.0 or so.
+
+    Raises:
+        OSError: It cannot be read.
+        UserError: It asks for more than checkpoints need, and is not trusted.
+        Exception: It is damaged or something else.
+    """
+    if _trusts.get():
+        import torch
+
+        return torch.load(path, map_location=map_location, weights_only=False)
+    try:
+        with open(path, 'rb') as file:
+            return _load_torch(file, map_location)
+    except RefusedError as error:
+        raise _refused(path, error) from error
+
+
+def load(file: BinaryIO, **options: Any) -> Any:
+    """Do what ``pickle.load`` does, for ``torch.load``, which asks for a module."""
+    return Unpickler(file, **options).load()
+
+
+class Unpickler(pickle.Unpickler):
+    """Hands out what is listed here, in a form that a pickle cannot change."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take what ``pickle.Unpickler`` takes."""
+        super().__init__(*args, **kwargs)
+        self._histories: list[Any] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Limit the references that PyTorch resolves to tensors' memory.
+
+        Its reader of old files also takes classes with their source, and may be made to
+        write that to a file.
+        """
+        if name == 'persistent_load':
+            value = _storages_only(value)
+        super().__setattr__(name, value)
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what a global stands for."""
+        path = f'{module}.{name}'.replace('__builtin__.', 'builtins.')
+        path = path.replace('numpy.core.', 'numpy._core.')
+        if path in _TYPES:
+            return _TYPES[path]
+        if path in _FUNCTIONS:
+            return _Call(_FUNCTIONS[path])
+        if path == _HISTORY:
+            return _history_class(self._histories)
+        if path in _IMPORTED:
+            return _Call(getattr(importlib.import_module(module), name))
+        if path == 'numpy.ndarray':
+            return importlib.import_module(module).ndarray
+        if module == 'torch':
+            torch = importlib.import_module(module)
+            if isinstance(value := getattr(torch, name, None), torch.dtype):
+                return value
+        raise RefusedError(path)
+
+    def load(self) -> Any:
+        """Read one pickle."""
+        content = super().load()
+        for history in self._histories:
+            history.__class__ = type(history).__mro__[1]
+        self._histories.clear()
+        return content
+
+
+class _Call:
+    """A function that a pickle may call, but neither change nor look into."""
+
+    __slots__ = ('_function',)
+    _function: Callable[..., Any]
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        object.__setattr__(self, '_function', function)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise RefusedError(f'a change of {self._function.__name__}')
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+
+class _Frozen(type):
+    def __setattr__(cls, name: str, value: Any) -> None:
+        raise RefusedError(f'a change of {cls.__name__}')
+
+
+_HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
+_STATISTICS = ('min', 'max', 'current', 'mean')
+
+
+def _history_class(histories: list[Any]) -> type:
+    """Return a HistoryBuffer that takes its numbers from a pickle, and no more.
+
+    The original also takes functions for all of its kind. Each new one is noted, to
+    become an original when the whole pickle is read.
+    """
+    from mmengine.logging import HistoryBuffer
+
+    class History(HistoryBuffer, metaclass=_Frozen):  # type: ignore[misc]
+        def __new__(cls) -> 'History':
+            history: History = super().__new__(cls)
+            histories.append(history)
+            return history
+
+        def __setstate__(self, state: dict[str, Any]) -> None:
+            self._set_default_statistics()
+            for name in ('max_length', '_log_history', '_count_history'):
+                self.__dict__[name] = state[name]
+
+    return History
+
+
+def _statistic(owner: Any, name: Any) -> str:
+    """Stand for the ``getattr`` by which a HistoryBuffer names its functions."""
+    if type(owner) is not _Frozen or name not in _STATISTICS:
+        raise RefusedError('builtins.getattr')
+    return str(name)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != 'latin1':
+        raise RefusedError(f'_codecs.encode to {encoding}')
+    return text.encode('latin1')
+
+
+def _load_tensor(content: bytes) -> Any:
+    return _load_torch(io.BytesIO(content), 'cpu')
+
+
+def _storages_only(load: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def persistent_load(reference: Any) -> Any:
+        if not isinstance(reference, tuple) or reference[:1] != ('storage',):
+            raise RefusedError('a class with its source')
+        return load(reference)
+
+    return persistent_load
+
+
+def _load_torch(file: BinaryIO, map_location: Any) -> Any:
+    import torch
+
+    _require_weights(file)
+    return torch.load(
+        file,
+        map_location=map_location,
+        pickle_module=sys.modules[__name__],
+        weights_only=False,
+    )
+
+
+def _require_weights(file: BinaryIO) -> None:
+    """Refuse the two formats whose readers take no unpickler, or unpack archives."""
+    import tarfile
+
+    import torch
+
+    start = file.read(tarfile.BLOCKSIZE)
+    file.seek(0)
+    if start.startswith(b'PK'):
+        # PyTorch's own reader: another might see other names in the same file.
+        if 'constants.pkl' in torch._C.PyTorchFileReader(file).get_all_records():
+            raise RefusedError('TorchScript')
+        file.seek(0)
+    elif start[257:262] == b'ustar':
+        raise RefusedError('an archive of PyTorch before 0.2')
+
+
+def _rebuild_array(*arguments: Any) -> Any:
+    # numpy has these two in another module since 2.0.
+    import numpy as np
+
+    return np.empty(0).__reduce__()[0](*arguments)  # type: ignore[operator]
+
+
+def _rebuild_scalar(*arguments: Any) -> Any:
+    import numpy as np
+
+    return np.float64().__reduce__()[0](*arguments)  # type: ignore[operator]
+
+
+_TYPES = {
+    f'builtins.{kind.__name__}': kind
+    for kind in (bytes, dict, float, frozenset, int, list, set)
+}
+"""Types that no code can change: they are handed out as they are."""
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    '_codecs.encode': _encode,
+    'builtins.getattr': _statistic,
+    'collections.Counter': collections.Counter,
+    'collections.OrderedDict': collections.OrderedDict,
+    'collections.defaultdict': collections.defaultdict,
+    'numpy._core.multiarray._reconstruct': _rebuild_array,
+    'numpy._core.multiarray.scalar': _rebuild_scalar,
+    'torch.storage._load_from_bytes': _load_tensor,
+}
+
+_IMPORTED = {
+    'numpy.dtype',
+    'torch.Size',
+    'torch.device',
+    'torch._utils._rebuild_parameter',
+    'torch._utils._rebuild_tensor',
+    'torch._utils._rebuild_tensor_v2',
+}
+
+
+def _refused(path: str, error: RefusedError) -> UserError:
+    return UserError(
+        f'{path}: asks for {error}, and a file may run any code that way; if you trust '
+        'whoever made it, add --trust (in Python: trust=True)'
+    )
