@@ -60,7 +60,7 @@ def _unpack(values: Any) -> VOCFile:
     )
 
 
-XML_FILES = Reader('voc-xml', '2', answer_xml, _unpack, worth_processes=2000)
+XML_FILES = Reader('voc-xml', '3', answer_xml, _unpack, worth_processes=2000)
 
 
 def read_sources(

@@ -147,7 +147,7 @@ def _objects(entry: Any) -> tuple[list[BoxRecord], list[str]]:
         label, sides = fields.get('label'), finite_numbers(fields.get('bbox'))
         name = str(label).strip() if isinstance(label, (str, int, float)) else ''
         if not name or len(sides) != 4:
-            text = 'needs "label" and "bbox" of four finite numbers'
+            text = 'needs "label" and "bbox" of four finite numbers below 1e12'
             texts.append(f'object {index} {text}')
             continue
         x1, y1, x2, y2 = sides

@@ -250,6 +250,7 @@ class _Parser:
             try:
                 category, name = self._category(entry)
                 box, is_polygon = _box(entry)
+                is_crowd = _is_crowd(entry)
             except UserError as error:
                 self._report('broken-annotation', str(error), index)
                 image.is_broken = True
@@ -259,7 +260,7 @@ class _Parser:
                 continue
             polygons += is_polygon
             texts += number != image.id or entry['category_id'] != category
-            image.boxes.append(BoxRecord(index, name, box, _is_crowd(entry)))
+            image.boxes.append(BoxRecord(index, name, box, is_crowd))
         if polygons:
             text = f'{polygons} boxes are those around polygons, for lack of a "bbox"'
             self._report('loose-coco', text)
@@ -295,12 +296,22 @@ def _name(value: Any) -> str:
 
 
 def _brief(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = '...'
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 
+_CROWDS = {None: False, 0: False, 1: True, '0': False, '1': True}
+
+
 def _is_crowd(entry: Mapping[str, Any]) -> bool:
-    return entry.get('iscrowd') not in (None, 0, '', '0')
+    try:
+        return _CROWDS[entry.get('iscrowd')]
+    except (KeyError, TypeError) as error:
+        text = f'its iscrowd is {_brief(entry["iscrowd"])}, and not 0 or 1'
+        raise UserError(text) from error
 
 
 def _box(entry: Mapping[str, Any]) -> tuple[Box, bool]:
@@ -309,7 +320,7 @@ def _box(entry: Mapping[str, Any]) -> tuple[Box, bool]:
     if bbox:
         sides = finite_numbers(bbox)
         if len(sides) != 4:
-            raise UserError('no "bbox" of four finite numbers')
+            raise UserError('no "bbox" of four finite numbers below 1e12')
         x, y, width, height = sides
         return (x, y, add(x, width), add(y, height)), False
     polygons = entry.get('segmentation')
@@ -318,7 +329,9 @@ def _box(entry: Mapping[str, Any]) -> tuple[Box, bool]:
         for polygon in (polygons if isinstance(polygons, list) else ())
     ]
     if not points or not all(len(sides) > 1 for sides in points):
-        raise UserError('no "bbox" of four finite numbers, and no polygon either')
+        raise UserError(
+            'no "bbox" of four finite numbers below 1e12, and no polygon either'
+        )
     xs = [x for sides in points for x in sides[::2]]
     ys = [y for sides in points for y in sides[1::2]]
     return (min(xs), min(ys), max(xs), max(ys)), True

@@ -17,6 +17,9 @@ IMAGE_SUFFIXES = (
 FindImage = Callable[[str], str]
 """Returns the path of a named image's file; raises UserError where there is none."""
 
+_LONGEST = 2**31
+"""Of an image's sides, in pixels: no format has more."""
+
 _EXIF_ORIENTATION = 274
 _EXIF_TRANSPOSED = (5, 6, 7, 8)
 _TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')
@@ -43,8 +46,9 @@ def images_in(folder: str) -> FindImage:
 def claimed_size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return the width and height that a JSON's entry claims, if they are valid."""
     width, height = entry.get('width'), entry.get('height')
-    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
-        return width, height
+    if type(width) is int and type(height) is int:
+        if 0 < width < _LONGEST and 0 < height < _LONGEST:
+            return width, height
     return None
 
 

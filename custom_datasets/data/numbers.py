@@ -21,6 +21,9 @@ _DOUBLE = 1e-15
 
 _ENOUGH_DIGITS = 5
 
+LARGEST = 1e12
+"""Pixels that no coordinate reaches; products of smaller ones stay finite."""
+
 _LARGEST_SHARE = 2
 """Beyond any slip of the hand: a coordinate from here on is in pixels."""
 
@@ -38,12 +41,17 @@ def subtract(a: float, b: float) -> float:
 
 
 def finite_numbers(values: object) -> list[float]:
-    """Return the numbers of a list; empty where it is not a list of finite numbers."""
+    """Return the numbers of a list, or nothing unless all are numbers of pixels.
+
+    They may be text; true and false, NaN and those from :data:`LARGEST` on are none.
+    """
+    if type(values) is not list or bool in map(type, values):
+        return []
     try:
-        numbers = [float(value) for value in values] if type(values) is list else []
+        numbers = [float(value) for value in values]
     except (TypeError, ValueError, OverflowError):
         return []
-    return numbers if math.isfinite(sum(numbers)) else []
+    return numbers if sum(map(abs, numbers)) < LARGEST else []
 
 
 def as_number(value: float) -> int | float:

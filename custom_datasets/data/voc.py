@@ -5,7 +5,6 @@ The format is that of the VOC devkit (VOC2012 development kit, section 8): one
 ``ymax``. Numbers may be float and children in any order.
 """
 
-import math
 import os
 import re
 import xml.etree.ElementTree as ET
@@ -16,8 +15,9 @@ from dataclasses import replace
 from sys import intern
 from typing import NamedTuple
 
-from custom_datasets.data.images import IMAGE_SUFFIXES, without_suffix
+from custom_datasets.data.images import IMAGE_SUFFIXES, claimed_size, without_suffix
 from custom_datasets.data.names import fold_class, read_lines
+from custom_datasets.data.numbers import LARGEST
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     ambiguous_image,
@@ -315,8 +315,8 @@ def _read_object(element: ET.Element, index: int) -> BoxRecord:
         raise UserError(
             f'{name} has a <bndbox> with a side that is not a number ({error})'
         ) from error
-    if not math.isfinite(x1 + y1 + x2 + y2):
-        raise UserError(f'{name} has a <bndbox> without four finite numbers')
+    if not abs(x1) + abs(y1) + abs(x2) + abs(y2) < LARGEST:
+        raise UserError(f'{name} has a <bndbox> without four finite numbers below 1e12')
     difficult = element.findtext('difficult', '0')
     is_difficult = difficult != '0' and difficult.strip().casefold() in _TRUE
     return BoxRecord(index, intern(name), (x1, y1, x2, y2), is_difficult)
@@ -330,7 +330,7 @@ def _read_size(size: ET.Element | None) -> tuple[int, int] | None:
         height = int(float(size.findtext('height', '0')))
     except (ValueError, OverflowError):
         return None
-    return (width, height) if width > 0 and height > 0 else None
+    return claimed_size({'width': width, 'height': height})
 
 
 def _stray_texts(root: ET.Element) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from custom_datasets.errors import AnnotationError, UserError
 from tests.data.drawing import draw, objects, write
 
 FILE = 'anno/annotation.json'
-NEEDS = 'needs "label" and "bbox" of four finite numbers'
+NEEDS = 'needs "label" and "bbox" of four finite numbers below 1e12'
 BOX = {'label': 'rust', 'bbox': [3, 5, 20, 30]}
 
 
@@ -46,6 +46,8 @@ ROWS = {
     'three numbers': bbox([3, 5, 20]),
     'a word': bbox([3, 5, 20, 'x']),
     'NaN': bbox([3, 5, 20, float('nan')]),
+    'no pixels that can be': bbox([3, 5, 1e200, 1e200]),
+    'true and false': bbox([False, True, 20, 30]),
     'a text of four digits': bbox('3579'),
     'no box': bbox(None),
     'no label': anno(

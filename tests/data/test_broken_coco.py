@@ -116,7 +116,7 @@ def no_box(**more):
 
 ONLY_B = {'b.png': ['cat', 'dog']}
 LESS = {'a.png': ['dog'], 'b.png': ['cat', 'dog']}
-NO_BOX = 'no "bbox" of four finite numbers'
+NO_BOX = 'no "bbox" of four finite numbers below 1e12'
 NO_SHAPE = f'{NO_BOX}, and no polygon either'
 NO_CATEGORIES = 'all.json: not COCO, it has no list of categories'
 NUMBERS = 'all.json, object 0: '
@@ -155,6 +155,15 @@ ROWS = {
     'a box out of a double': Row(
         first('bbox', [1, 1, 10**400, 5]), [NUMBERS + NO_BOX], ONLY_B
     ),
+    'a box of no pixels that can be': Row(
+        first('bbox', [1e200, 1, 1e200, 5]), [NUMBERS + NO_BOX], ONLY_B
+    ),
+    'a box of true and false': Row(
+        first('bbox', [True, False, 9, 9]), [NUMBERS + NO_BOX], ONLY_B
+    ),
+    'a polygon out of any image': Row(
+        no_box(segmentation=[[4, 6, 1e200, 6, 10, 16]]), [NUMBERS + NO_SHAPE], ONLY_B
+    ),
     'an RLE mask and no bbox': Row(
         no_box(segmentation={'counts': [9, 9], 'size': [48, 64]}),
         [NUMBERS + NO_SHAPE],
@@ -167,6 +176,18 @@ ROWS = {
         no_box(bbox=None, segmentation=[[4, 6, 24, 6, 10, 16]])
     ),
     'iscrowd as text': Row(first('iscrowd', '1')),
+    'iscrowd in a word': Row(
+        first('iscrowd', 'false'),
+        [NUMBERS + 'its iscrowd is "false", and not 0 or 1'],
+        ONLY_B,
+    ),
+    'iscrowd that is a list': Row(
+        first('iscrowd', []), [NUMBERS + 'its iscrowd is [], and not 0 or 1'], ONLY_B
+    ),
+    'iscrowd of two': Row(
+        first('iscrowd', 2), [NUMBERS + 'its iscrowd is 2, and not 0 or 1'], ONLY_B
+    ),
+    'iscrowd that is true': Row(first('iscrowd', True)),
     'an object repeated, with its id': Row(
         add('annotations', {**SPARE, 'id': 0}),
         kept={**EVERYTHING, 'a.png': ['cat', 'cat', 'dog']},
@@ -220,6 +241,9 @@ ROWS = {
         ONLY_B,
         {**UNSEEN, 'convert': ['all.json: lost.png: no such image']},
     ),
+    'a size out of a double': Row(first('width', 10**400, 'images')),
+    'a size that is true': Row(first('width', True, 'images')),
+    'a size that is NaN': Row(first('width', float('nan'), 'images')),
     'sizes that are no numbers': Row(first('width', 'wide', 'images')),
     # Categories.
     'a category twice': Row(add('categories', {'id': 7, 'name': 'cat'})),

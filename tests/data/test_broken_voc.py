@@ -190,6 +190,7 @@ AMBIGUOUS = (
 )
 A = 'Annotations/a.xml'
 INVISIBLE = r"'d\u200bog'"
+NO_NUMBERS = 'without four finite numbers below 1e12'
 LISTING = ('train', 'test', 'check', 'convert')
 
 # What is changed; what each command refuses; what a command says besides.
@@ -293,7 +294,12 @@ ROWS = {
     ),
     'NaN': (
         xml(('cat', (1, 'nan', 5, 5))),
-        everyone(f'{A}, object 0: cat has a <bndbox> without four finite numbers'),
+        everyone(f'{A}, object 0: cat has a <bndbox> {NO_NUMBERS}'),
+        {},
+    ),
+    'pixels that no image has': (
+        xml(('cat', (1, 2, '1e200', '1e200'))),
+        everyone(f'{A}, object 0: cat has a <bndbox> {NO_NUMBERS}'),
         {},
     ),
     'no number': (

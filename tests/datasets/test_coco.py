@@ -154,7 +154,7 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
         'a.json: lost.png: no such image',
         'a.json: a.png is listed again',
         'a.json, object 3: no category has the id 9',
-        'a.json, object 4: no "bbox" of four finite numbers',
+        'a.json, object 4: no "bbox" of four finite numbers below 1e12',
         'a.json, object 5: no image has the id 55',
         "a.json, object 1: unknown class 'Dgo'; did you mean 'dog'? (2 times, also "
         'in a.json, object 2)',
