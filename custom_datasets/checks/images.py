@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from custom_datasets.checks.codes import find
-from custom_datasets.data.decode import MAX_PIXELS, STARTS
+from custom_datasets.checks.codes import find, grade_problem
+from custom_datasets.data.decode import MAX_PIXELS
 from custom_datasets.data.image_facts import ImageFacts
+from custom_datasets.data.images import file_problem
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import ImageRecord, SplitRecords
 
@@ -18,12 +19,6 @@ BRIGHT_SHADOW = 215.0
 LEAST_DETAIL = 1.6
 LEAST_DETAIL_TO_CONTRAST = 0.13
 LONGEST_RATIO = 5.0
-
-ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
-"""The marks of the end, by the start: JPEG's (ITU-T T.81, B.2.1), PNG's."""
-
-TAIL = 65_536
-"""Bytes in which the end is looked for: cameras write more behind it."""
 
 _OUTLIER_SCORE = 4.5
 _ENOUGH_IMAGES = 20
@@ -65,7 +60,7 @@ def check_images(splits: Sequence[SplitRecords], facts: Facts) -> list[Finding]:
 def check_ends(splits: Sequence[SplitRecords]) -> list[Finding]:
     """Find files that are not images, and JPEG and PNG files without an end.
 
-    Nothing is decoded, so it is part of the quick check.
+    Next to nothing is decoded, so it is part of the quick check.
     """
     findings = []
     seen = set()
@@ -74,8 +69,8 @@ def check_ends(splits: Sequence[SplitRecords]) -> list[Finding]:
             if image.image is None or image.image in seen:
                 continue
             seen.add(image.image)
-            if remark := _ends(image.image):
-                findings.append(_place(remark, split.split, image.image))
+            if problem := file_problem(image.image):
+                findings.append(grade_problem(problem, split.split, False))
     return findings
 
 
@@ -264,24 +259,6 @@ def _size(image: ImageRecord, facts: ImageFacts) -> Remark | None:
     mild = not other_ratio and not outside
     case = 'the same proportions, and no box outside' if mild else ''
     return Remark('wrong-size', text, case)
-
-
-def _ends(path: str) -> Remark | None:
-    try:
-        with open(path, 'rb') as file:
-            head = file.read(4)
-            size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - TAIL))
-            tail = file.read()
-    except OSError as error:
-        return Remark('undecodable-image', f'cannot be read ({error.strerror})')
-    start = next((start for start in STARTS if head.startswith(start)), None)
-    if start is None:
-        what = 'is not an image of any known kind' if size else 'is empty'
-        return Remark('undecodable-image', what)
-    if start in ENDS and ENDS[start] not in tail:
-        return Remark('truncated-image', 'is cut off')
-    return None
 
 
 def _each_file(

@@ -16,7 +16,13 @@ from custom_datasets.data.coco_folder import find_coco, read_coco
 from custom_datasets.data.folders import find_classes, read_class_folders
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import class_problems
-from custom_datasets.data.reading import WHOLE, Reading, Source, with_sizes
+from custom_datasets.data.reading import (
+    WHOLE,
+    Reading,
+    Source,
+    with_sizes,
+    without_damaged,
+)
 from custom_datasets.data.tree import Tree, shown
 from custom_datasets.data.voc import IMAGES as VOC_IMAGES
 from custom_datasets.data.voc_folder import find_voc, read_voc, write_voc
@@ -114,7 +120,7 @@ def read_source(
     tree = Tree(path, name)
     reading = Reading()
     read = FORMATS[format or _recognise(tree)][2]
-    source = read(tree, reading, counts_from)
+    source = without_damaged(read(tree, reading, counts_from), reading)
     if source.format != 'class-folders':
         source = with_sizes(source, reading)
     # No image can be left out for the sake of a class's name.
@@ -258,8 +264,18 @@ def _take_images(source: Source, names: Names, folder: str, unpacked: str) -> No
             if image.startswith(os.path.join(unpacked, '')) and image not in taken:
                 os.replace(image, path)
             else:
-                shutil.copyfile(taken.get(image, image), path)
+                _copy(taken.get(image, image), path)
             taken[image] = path
+
+
+def _copy(image: str, path: str) -> None:
+    """Copy a file; the error of one that can't be opened is not the destination's."""
+    try:
+        with open(image, 'rb'):
+            pass
+    except OSError as error:
+        raise UserError(f'{image}: cannot be read ({error.strerror})') from error
+    shutil.copyfile(image, path)
 
 
 def _report(

@@ -17,23 +17,12 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from custom_datasets.data.images import STARTS
+
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 64 << 20
 """Larger images are not decoded, so that memory stays below 1 GB."""
-
-STARTS = {
-    b'\xff\xd8': 'JPEG',
-    b'\x89PNG': 'PNG',
-    b'RIFF': 'WEBP',
-    b'GIF8': 'GIF',
-    b'BM': 'BMP',
-    b'II*\0': 'TIFF',
-    b'MM\0*': 'TIFF',
-    **{b'P%d%c' % (kind, c): 'PPM' for kind in range(1, 7) for c in b' \t\n\r'},
-}
-"""How the files of each kind of image begin; PPM is Pillow's name for all of
-Netpbm's, plain and raw."""
 
 _EXIF_ORIENTATION, _TIFF_BITS = 274, 258
 _TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')

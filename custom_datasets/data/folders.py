@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from custom_datasets.data.images import absence
 from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
@@ -50,7 +51,7 @@ def read_class_list(
         first[name] = number
         image: str | None = os.path.join(root, name)
         if label not in ignored and not os.path.isfile(str(image)):
-            text = f'line {number}: {image}: no such image'
+            text = f'line {number}: {image}: {absence(str(image))}'
             problems.append(Problem('missing-image', text, path))
             image = None
         records[number] = ImageRecord(name, image, path, label=label)

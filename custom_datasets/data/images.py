@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from custom_datasets.data.problems import Problem
 from custom_datasets.errors import UserError
 
 IMAGE_SUFFIXES = (
@@ -13,6 +14,25 @@ IMAGE_SUFFIXES = (
     *('.gif', '.ppm', '.pgm', '.pbm', '.pnm'),
 )
 """Suffixes, in lower case, of what counts as an image."""
+
+STARTS = {
+    b'\xff\xd8': 'JPEG',
+    b'\x89PNG': 'PNG',
+    b'RIFF': 'WEBP',
+    b'GIF8': 'GIF',
+    b'BM': 'BMP',
+    b'II*\0': 'TIFF',
+    b'MM\0*': 'TIFF',
+    **{b'P%d%c' % (kind, c): 'PPM' for kind in range(1, 7) for c in b' \t\n\r'},
+}
+"""How the files of each kind of image begin; PPM is Pillow's name for all of
+Netpbm's, plain and raw."""
+
+ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
+"""The marks of the end, by the start: JPEG's (ITU-T T.81, B.2.1), PNG's."""
+
+TAIL = 65_536
+"""Bytes in which the end is looked for: cameras write more behind it."""
 
 FindImage = Callable[[str], str]
 """Returns the path of a named image's file; raises UserError where there is none."""
@@ -37,10 +57,39 @@ def images_in(folder: str) -> FindImage:
     def find_image(name: str) -> str:
         path = os.path.join(folder, name)
         if not os.path.isfile(path):
-            raise UserError(f'{path}: no such image')
+            raise UserError(f'{path}: {absence(path)}')
         return path
 
     return find_image
+
+
+def absence(path: str) -> str:
+    """Say why there is no image file: nothing is there, or a dead link."""
+    problem = file_problem(path) if os.path.islink(path) else None
+    return problem.message if problem else 'no such image'
+
+
+def file_problem(path: str) -> Problem | None:
+    """Return what a file's first and last bytes say against its being an image.
+
+    A JPEG or PNG without its last bytes is decoded, since phones put films behind them.
+    """
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(4)
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - TAIL))
+            tail = file.read()
+    except OSError as error:
+        text = f'cannot be read ({error.strerror})'
+        return Problem('undecodable-image', text, path)
+    start = next((start for start in STARTS if head.startswith(start)), None)
+    if start is None:
+        text = 'is not an image of any known kind' if size else 'is empty'
+        return Problem('undecodable-image', text, path)
+    if start in ENDS and ENDS[start] not in tail and not _is_whole(path):
+        return Problem('truncated-image', 'is cut off', path)
+    return None
 
 
 def claimed_size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -64,7 +113,9 @@ def image_size(path: str) -> tuple[int, int]:
             width, height = image.size
             turned = image.format in _TURNED_BY_OPENCV and _is_transposed(image)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f'{path}: not a readable image ({error})') from error
+        problem = file_problem(path)
+        text = problem.message if problem else f'not a readable image ({error})'
+        raise UserError(f'{path}: {text}') from error
     return (height, width) if turned else (width, height)
 
 
@@ -76,3 +127,11 @@ def _is_transposed(image: Image.Image) -> bool:
         return image.getexif().get(_EXIF_ORIENTATION) in _EXIF_TRANSPOSED
     except SyntaxError:
         return False  # Broken, and OpenCV ignores it as well.
+
+
+def _is_whole(path: str) -> bool:
+    # Decoders take a while to import.
+    from custom_datasets.data.decode import decode
+
+    with open(path, 'rb') as file:
+        return decode(file.read())[0].decodes in ('whole', 'unknown')

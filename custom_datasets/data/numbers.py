@@ -92,9 +92,9 @@ def to_centre(box: Box, size: tuple[int, int]) -> tuple[float, float, float, flo
 
 def read_labels(path: str) -> list[Line]:
     """Read the lines that are not blank; a UserError does not name the file."""
-    if not os.path.getsize(path):
-        return []
     try:
+        if not os.path.getsize(path):
+            return []
         with open(path, encoding='utf-8-sig') as file:
             lines = [(number, line.split()) for number, line in enumerate(file, 1)]
     except OSError as error:

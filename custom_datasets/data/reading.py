@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from custom_datasets.data.images import image_size, without_suffix
+from custom_datasets.data.images import file_problem, image_size, without_suffix
 from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import holds_labels
 from custom_datasets.data.problems import Problem, refused
@@ -108,6 +108,23 @@ def first_pixel(
         'taken to count pixels from 0; if these are slips, give --one-based'
     )
     return 0
+
+
+def without_damaged(source: Source, reading: Reading) -> Source:
+    """Leave out images that can't be opened or are cut off."""
+    root = os.path.join(source.root, '')
+    images = dict.fromkeys(r.image for part in source.splits.values() for r in part)
+    problems = {image: file_problem(image) for image in images if image}
+    reading.report(
+        replace(problem, file=image.removeprefix(root))
+        for image, problem in problems.items()
+        if problem
+    )
+    parts = {
+        split: tuple(r for r in records if not problems.get(r.image or ''))
+        for split, records in source.splits.items()
+    }
+    return replace(source, splits=parts)
 
 
 def with_sizes(source: Source, reading: Reading) -> Source:

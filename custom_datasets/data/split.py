@@ -17,7 +17,7 @@ from custom_datasets.data.balance import (
 )
 from custom_datasets.data.clean import read_excluded
 from custom_datasets.data.coco_folder import find_coco_json, read_coco_split
-from custom_datasets.data.images import without_suffix
+from custom_datasets.data.images import file_problem, without_suffix
 from custom_datasets.data.likeness import content_groups, source_groups
 from custom_datasets.data.lists import (
     SplitSource,
@@ -33,6 +33,7 @@ from custom_datasets.data.origins import (
     shared_groups,
     too_few,
 )
+from custom_datasets.data.problems import raise_refused
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
 from custom_datasets.data.voc import find_voc_folders
@@ -141,6 +142,7 @@ def split_dataset(
     if exclude:
         data = _without_images(data, exclude)
     held_labels, held_images = data.read(test_list) if test_list else ({}, {})
+    _require_images(data, held_images)
     kept = [n for n in held_labels if n in data.images and n not in data.labels]
     if exclude and kept:
         data.notes[f'of these stay, since {test_list} has them'] = len(kept)
@@ -198,6 +200,12 @@ def read_source(
         return split_voc_folder(source, folders, classes)
     coco = find_coco_json(source)
     return read_coco_split(coco, images) if coco else split_class_folders(source)
+
+
+def _require_images(data: SplitSource, held: Mapping[str, str | None]) -> None:
+    images = {**{name: data.images[name] for name in data.labels}, **held}
+    problems = [problem for i in images.values() if i and (problem := file_problem(i))]
+    raise_refused(data.root, problems)
 
 
 def _require_class_names(data: SplitSource) -> None:

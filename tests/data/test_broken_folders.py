@@ -14,6 +14,7 @@ import pytest
 from mmengine.config import Config
 
 from custom_datasets.checks.check import check_annotations
+from custom_datasets.checks.images import check_ends
 from custom_datasets.checks.reading import read_sources
 from custom_datasets.data import split as split_module
 from custom_datasets.data.config_sources import find_sources
@@ -28,6 +29,8 @@ CLASSES = ('cat', 'dog')
 PARTS = {'train': range(4), 'val': (4, 5), 'test': (6, 7)}
 RATIOS = {'train': 1, 'val': 1, 'test': 1}
 COMMANDS = ('train', 'test', 'check', 'split', 'convert')
+LOOKING = ('check', 'split', 'convert')
+NO_FILE = 'cannot be read (No such file or directory)'
 LISTING = ('train', 'test', 'check', 'convert')
 RNG = np.random.default_rng(0)
 
@@ -89,6 +92,7 @@ def check(root):
     sources, unknown = find_sources(Config({**cfg, 'default_scope': 'mmpretrain'}))
     assert not unknown
     splits, findings = read_sources(sources)
+    findings += check_ends(splits)
     return [*findings, *check_annotations(splits, {})]
 
 
@@ -145,6 +149,10 @@ def copy(old, new):
 
 def remove(name):
     return lambda root: (root / name).unlink()
+
+
+def dead_link(name):
+    return lambda root: (root / name).symlink_to('nowhere')
 
 
 def put_bytes(name, content):
@@ -254,6 +262,22 @@ ROWS = {
         copy('cat/0.png', 'dog/8.png'),
         {},
         {'split': '2 images belong together, in 1 groups of at most 2'},
+    ),
+    'an image that is none': (
+        put_bytes('cat/0.png', b'no image'),
+        only(LOOKING, 'cat/0.png: is not an image of any known kind'),
+        {},
+    ),
+    'a link to no image': (
+        both(remove('cat/0.png'), dead_link('cat/0.png')),
+        only(['train', 'test', 'check'], f'train.txt: line 1: cat/0.png: {NO_FILE}')
+        | only(['split'], f'cat/0.png: {NO_FILE}')
+        | only(
+            ['convert'],
+            f'train.txt: line 1: cat/0.png: {NO_FILE}',
+            f'cat/0.png: {NO_FILE}',
+        ),
+        {},
     ),
     'class without an image': (
         lambda root: (root / 'bird').mkdir(),

@@ -1,8 +1,9 @@
 """One table of odd VOC folders: every command gives the same answer to each.
 
 A row says what all commands answer, and which of them, by its purpose, does not: only
-training needs each image annotated, ``split.py`` reads no list, and only a config
-knows classes. What is converted is split, checked and loaded again.
+training needs each image annotated, ``split.py`` reads no list, only a config knows
+classes, and a data set opens no image whose size is annotated: the check does, before
+each training. What is converted is split, checked and loaded again.
 """
 
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from mmengine.config import Config
 
 from custom_datasets.checks.check import check_annotations
+from custom_datasets.checks.images import check_ends
 from custom_datasets.checks.reading import read_sources
 from custom_datasets.data import split as split_module
 from custom_datasets.data.config_sources import find_sources
@@ -95,6 +97,7 @@ def check(root):
     assert not unknown
     splits, findings = read_sources(sources)
     sizes = {i.image: i.size or SIZE for split in splits for i in split.images}
+    findings += check_ends(splits)
     return [*findings, *check_annotations(splits, sizes)]
 
 
@@ -153,6 +156,18 @@ def put_bytes(name, content):
     return lambda root: (root / name).write_bytes(content)
 
 
+def cut(name):
+    def change(root):
+        data = (root / name).read_bytes()
+        (root / name).write_bytes(data[: len(data) // 2])
+
+    return change
+
+
+def dead_link(name):
+    return lambda root: (root / name).symlink_to('nowhere')
+
+
 def copy(old, new):
     return lambda root: shutil.copy(root / old, root / new)
 
@@ -191,6 +206,7 @@ AMBIGUOUS = (
 A = 'Annotations/a.xml'
 INVISIBLE = r"'d\u200bog'"
 NO_NUMBERS = 'without four finite numbers below 1e12'
+LOOKING = ('check', 'split', 'convert')
 LISTING = ('train', 'test', 'check', 'convert')
 
 # What is changed; what each command refuses; what a command says besides.
@@ -416,6 +432,26 @@ ROWS = {
     'one class twice in classes.txt': (
         put('classes.txt', 'cat\ndog\ncat\n'),
         only(['convert'], 'class list: cat appears twice'),
+        {},
+    ),
+    'an image that is none': (
+        put('JPEGImages/a.png', 'no image'),
+        only(LOOKING, 'JPEGImages/a.png: is not an image of any known kind'),
+        {},
+    ),
+    'an image that is cut off': (
+        cut('JPEGImages/a.png'),
+        only(LOOKING, 'JPEGImages/a.png: is cut off'),
+        {},
+    ),
+    'a link to no image': (
+        both(remove('JPEGImages/a.png'), dead_link('JPEGImages/a.png')),
+        only(LOOKING, 'JPEGImages/a.png: cannot be read (No such file or directory)'),
+        {},
+    ),
+    'a link to no XML file': (
+        both(remove(A), dead_link(A)),
+        everyone(f'{A}: cannot be read (No such file or directory)'),
         {},
     ),
     'listed twice': (

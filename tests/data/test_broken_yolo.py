@@ -49,6 +49,7 @@ def label(text, *refused, **more):
     return Row({'labels/a.txt': text}, said, **{'kept': ONLY_B, **more})
 
 
+PNG = b'\x89PNG\r\n\x1a\n' + bytes(30)
 SHARES = "is not a share of the image; YOLO divides pixels by the image's width or"
 LESS = {'a': ['dog'], 'b': ['cat', 'dog']}
 DROPPED = '1 boxes without area dropped'
@@ -117,7 +118,20 @@ ROWS = {
     ),
     'an image that is none': Row(
         {'images/a.png': b'no image'},
-        ['images/a.png: not a readable image'],
+        ['images/a.png: is not an image of any known kind'],
+        ONLY_B,
+    ),
+    'an image that is cut off': Row(
+        {'images/a.png': PNG[:30]}, ['images/a.png: is cut off'], ONLY_B
+    ),
+    'a link to no image': Row(
+        {'images/a.png': Path('nowhere')},
+        ['images/a.png: cannot be read (No such file or directory)'],
+        ONLY_B,
+    ),
+    'a link to no labels': Row(
+        {'labels/a.txt': Path('nowhere')},
+        ['labels/a.txt: No such file or directory'],
         ONLY_B,
     ),
     # The YAML file.
@@ -170,6 +184,9 @@ def plant(tmp_path):
             path.parent.mkdir(exist_ok=True)
             if isinstance(content, tuple):
                 draw(path, content)
+            elif isinstance(content, Path):
+                path.unlink(missing_ok=True)
+                path.symlink_to(content)
             elif content is not None:
                 data = content if isinstance(content, bytes) else content.encode()
                 path.write_bytes(data)

@@ -257,7 +257,7 @@ def test_everything_wrong_comes_in_one_error(root, tmp_path):
         f'{source}: {root}/images/steel_000.jpg: no such image',
         f'{source}: steel_002.jpg: it has no list "anno"',
     )
-    assert problems[2].startswith(f'{root}/images/steel_001.jpg: not a readable image')
+    assert problems[2].startswith(f'{root}/images/steel_001.jpg: is empty')
     assert problems[3].startswith(f"{source}: steel_003.jpg: unknown class 'dent'")
     assert problems[3].endswith(f'(2 times, also in {source}: steel_005.jpg)')
     assert problems[4:] == ('no box of class rolled_pit',)

@@ -98,13 +98,20 @@ def cut_jpeg():
 
 
 @pytest.mark.parametrize(
-    'content', [b'', b'not an image', huge_png(), cut_jpeg(), None]
+    ('content', 'reason'),
+    [
+        (b'', 'is empty'),
+        (b'not an image', 'is not an image of any known kind'),
+        (huge_png() + b'IEND', 'not a readable image'),
+        (cut_jpeg(), 'is cut off'),
+        (None, r'cannot be read \(No such file or directory\)'),
+    ],
 )
-def test_unreadable_image_is_named(tmp_path, content):
+def test_unreadable_image_is_named(tmp_path, content, reason):
     path = tmp_path / 'a.png'
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=r'a\.png: not a readable image'):
+    with pytest.raises(UserError, match=rf'a\.png: {reason}'):
         image_size(str(path))
 
 

@@ -53,7 +53,7 @@ def test_class_folders_become_whole_boxes_if_asked(folders, tmp_path, target):
 
 def test_class_folders_with_an_unreadable_image(folders, tmp_path):
     write(folders / 'cat/3.jpg', 'no image')
-    with pytest.raises(AnnotationError, match=r'  cat/3\.jpg: not a readable image'):
+    with pytest.raises(AnnotationError, match=r'  cat/3\.jpg: is not an image of'):
         convert(str(folders), str(tmp_path / 'out'), to='voc')
 
 

@@ -480,11 +480,18 @@ def test_a_resized_copy_is_in_the_same_part(classes):
         assert len({part_of[line] for line in pair}) == 1
 
 
-def test_an_image_that_cannot_be_decoded_is_no_reason_to_stop(classes):
-    for index in (1, 2):
-        (classes / f'cat/{index}.png').write_bytes(b'no image %d' % index)
-    split_dataset(str(classes), RATIOS)
-    assert sum(map(len, read(classes).values())) == 30
+def test_images_that_no_training_can_read_are_refused_unless_excluded(classes):
+    names = ['cat/1.png', 'cat/2.png']
+    for index, name in enumerate(names):
+        (classes / name).write_bytes(b'no image %d' % index)
+    with pytest.raises(AnnotationError) as caught:
+        split_dataset(str(classes), RATIOS)
+    assert caught.value.problems == tuple(
+        f'{classes}/{name}: is not an image of any known kind' for name in names
+    )
+    (classes / 'excluded.txt').write_text('\n'.join(names))
+    split_dataset(str(classes), RATIOS, exclude=str(classes / 'excluded.txt'))
+    assert sum(map(len, read(classes).values())) == 28
 
 
 def test_more_folds_than_images_of_a_class(voc):

@@ -241,7 +241,7 @@ def test_everything_wrong_comes_in_one_error(folder):
         f'{root}JPEGImages/no_xml.png: listed, but has no XML file',
         f'{root}Annotations/malformed.xml, object 0: cat has a <bndbox> with '
         'a side that is not a number',
-        f'{root}JPEGImages/unreadable.png: not a readable image',
+        f'{root}JPEGImages/unreadable.png: is empty',
         f"{root}Annotations/unknown.xml: unknown class 'cow'; known: cat, dog",
         f'{root}list.txt: no box of class dog',
     ]

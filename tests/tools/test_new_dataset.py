@@ -159,10 +159,13 @@ def test_errors_in_the_data_are_shown_and_the_files_stay(
     repository, bccd_root, tmp_path
 ):
     export = shutil.copytree(bccd_root, tmp_path / 'export')
-    (export / 'JPEGImages/train_0001.png').write_text('no image')
+    image = export / 'JPEGImages/train_0001.png'
+    data = image.read_bytes()
+    # Begins and ends as it should, and so is converted.
+    image.write_bytes(data[:200] + bytes(len(data) - 300) + data[-100:])
     made = run(repository, 'tools/new_dataset.py', 'cells', export)
     assert made.returncode == 1
-    assert 'undecodable-image' in made.stdout
+    assert 'truncated-image' in made.stdout
     assert 'fix the errors above, then: python tools/train.py' in made.stderr
     assert (repository / 'custom_datasets/datasets/cells.py').exists()
 
