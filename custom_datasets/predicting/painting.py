@@ -2,6 +2,7 @@
 
 import colorsys
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -49,6 +50,8 @@ _COLOURS: tuple[Colour, ...] = (
     (255, 215, 180),
 )
 _GOLDEN = 0.618034
+_MOST_COVERED = 0.25
+"""The share of an image that names may cover."""
 
 
 def class_palette(
@@ -73,10 +76,11 @@ def paint_boxes(
 ) -> Pixels:
     """Paint boxes with their names and scores onto a copy of a BGR image.
 
-    Names that would cover another's are left out, those of low scores first. Line and
-    text grow with the image. A small image is enlarged, and ``threshold_text``
-    stands on a strip below it; with ``keep_size``, for frames of a video, the result
-    has the image's shape and the text stands in a corner.
+    Names that would cover another, or too much of the image, are left out, those of
+    low scores first; a legend names their colours then. Line and text grow with the
+    image. A small image is enlarged, and ``threshold_text`` stands on a strip below
+    it; with ``keep_size``, for frames of a video, the result has the image's shape,
+    the text stands in a corner, and there is no legend.
 
     Args:
         image: Shape (height, width, 3), BGR.
@@ -94,11 +98,18 @@ def paint_boxes(
     scored = np.asarray(scores, dtype=float)
     for i in np.argsort(scored, kind='stable'):
         canvas.outline(corners[i], _colour_of(names[i], palette))
-    for i in np.argsort(-scored, kind='stable'):
-        canvas.label(
+    if threshold_text and keep_size:
+        canvas.caption([_Line(threshold_text)])
+    left_out = [
+        names[i]
+        for i in np.argsort(-scored, kind='stable')
+        if not canvas.label(
             corners[i], names[i], f'{scored[i]:.2f}', _colour_of(names[i], palette)
         )
-    if threshold_text:
+    ]
+    if left_out and not keep_size:
+        canvas.legend(Counter(names), palette)
+    if threshold_text and not keep_size:
         canvas.caption([_Line(threshold_text)])
     return canvas.pixels()
 
@@ -165,15 +176,17 @@ class _Canvas:
         side = math.sqrt(self.width * self.height)
         self.size = max(10, round(14 * (side / 554) ** 0.8))
         self.thickness = max(1, round(self.size / 7))
-        self.taken = np.empty((0, 4))
+        self.taken: NDArray[np.float64] = np.empty((0, 4))
+        self.covered = 0
 
     def pixels(self) -> Pixels:
         return np.asarray(self.image).copy()
 
     def place(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return boxes in pixels of the canvas, inside it."""
-        scaled = np.asarray(boxes, dtype=float).reshape(-1, 2, 2) * self.zoom
-        ordered = np.nan_to_num(np.sort(scaled, axis=1))
+        corners = np.asarray(boxes, dtype=float).reshape(-1, 2, 2)
+        finite = np.nan_to_num(corners, posinf=1e9, neginf=-1e9)
+        ordered = np.sort(finite, axis=1) * self.zoom
         inside: NDArray[np.float64] = ordered.clip(
             0, (self.width - 1, self.height - 1)
         ).reshape(-1, 4)
@@ -184,29 +197,26 @@ class _Canvas:
 
     def label(
         self, box: NDArray[np.float64], name: str, score: str, colour: Colour
-    ) -> None:
-        """Write a name beside its box, where no other name stands."""
+    ) -> bool:
+        """Write a name beside its box where no other stands, or return False."""
         pad = max(1, self.size // 5)
         text = self.fitted(name, f' {score}', self.size, self.width - 2 * pad)
         width = self.length(text, self.size) + 2 * pad
         height = self.line_height(self.size)
-        x1, y1, x2, y2 = box
-        below = y2 + 1
-        places = [
-            (x, y)
-            for y in (y1 - height, y1, below, y2 - height)
-            for x in (x1, x2 + 1 - width)
-        ]
-        for x, y in places:
+        covered = self.covered + width * height
+        if len(self.taken) and covered > _MOST_COVERED * self.width * self.height:
+            return False
+        for x, y in _places(box, width, height):
             left = min(max(x, 0), self.width - width)
-            if y < 0 or y + height > self.height:
-                continue
             spot = np.array((left, y, left + width, y + height))
-            if self.is_free(spot):
+            inside = left >= 0 and 0 <= y <= self.height - height
+            if inside and self.is_free(spot):
                 self.taken = np.vstack((self.taken, spot))
+                self.covered = covered
                 self.rectangle(spot, colour)
                 self.write(left + pad, y, text, self.size, _contrast(colour))
-                return
+                return True
+        return False
 
     def is_free(self, spot: NDArray[np.float64]) -> bool:
         apart = (
@@ -229,11 +239,12 @@ class _Canvas:
         width = self.width
         if self.keep_size:
             longest = max(
-                self.length(f'{line.text}  {line.end}', size)
+                self.length(line.text, size) + self.end_length(line.end, size)
                 for line, size in zip(lines, sizes, strict=True)
             )
             width = min(width, longest + 2 * pad)
             top = self.height - height
+            self.taken = np.vstack((self.taken, (0, top, width, self.height)))
         else:
             top = self.height
             self.grow(height)
@@ -244,11 +255,10 @@ class _Canvas:
             y += step
 
     def caption_line(self, line: _Line, size: int, x: int, y: int, room: int) -> None:
-        end = self.length(line.end, size)
-        gap = size // 2 if end else 0
-        text = self.fitted(line.text, '', size, room - end - gap)
+        end = self.end_length(line.end, size)
+        text = self.fitted(line.text, '', size, room - end)
         self.write(x, y, text, size, _LIGHT)
-        self.write(x + room - end, y, line.end, size, _LIGHT)
+        self.write(x + room - self.length(line.end, size), y, line.end, size, _LIGHT)
         if line.colour:
             top = y + self.line_height(size)
             thick = max(2, size // 6)
@@ -257,15 +267,39 @@ class _Canvas:
             bar[2] = x + max(1, round(room * min(line.share, 1.0)))
             self.rectangle(bar, line.colour)
 
+    def legend(self, counts: Mapping[str, int], palette: Palette) -> None:
+        """Name the colours on a strip below, the most frequent first."""
+        size, pad = round(0.9 * self.size), self.size // 2
+        step = self.line_height(size)
+        spots, x, y = [], pad, pad // 2
+        for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+            room = self.width - 2 * pad - 2 * size
+            text = self.fitted(name, f': {count}', size, room)
+            width = self.length(text, size) + 2 * size
+            if x > pad and x + width > self.width:
+                x, y = pad, y + step
+            spots.append((x, y, name, text))
+            x += width
+        top = self.height
+        self.grow(y + step)
+        self.rectangle(np.array((0, top, self.width, top + y + step)), _DARK)
+        for x, y, name, text in spots:
+            spot = np.array((x, 0.25 * size, x + size, 1.25 * size)).round()
+            spot[1::2] += top + y
+            self.rectangle(spot, _colour_of(name, palette))
+            self.write(x + 1.3 * size, top + y, text, size, _LIGHT)
+
     def grow(self, height: int) -> None:
         """Add rows below."""
         taller = Image.new('RGB', (self.width, self.height + height))
         taller.paste(self.image)
         self.image, self.draw = taller, ImageDraw.Draw(taller)
+        self.height += height
 
     def rectangle(self, spot: NDArray[np.float64], colour: Colour) -> None:
         x1, y1, x2, y2 = spot
-        self.draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=_turned(colour))
+        if x1 < x2 and y1 < y2:
+            self.draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=_turned(colour))
 
     def write(self, x: float, y: float, text: str, size: int, colour: Colour) -> None:
         """Write on a line whose upper edge is at ``y``."""
@@ -283,6 +317,10 @@ class _Canvas:
             )
         )
 
+    def end_length(self, text: str, size: int) -> int:
+        """Return the length of what stands at the right, with a gap before it."""
+        return self.length(text, size) + size // 2 if text else 0
+
     def line_height(self, size: int) -> int:
         return round(1.42 * size)
 
@@ -296,6 +334,20 @@ class _Canvas:
             if self.length(shorter, size) <= room:
                 return shorter
         return end.strip()
+
+
+def _places(
+    box: NDArray[np.float64], width: float, height: float
+) -> list[tuple[float, float]]:
+    """Return left and top of where a name can stand, the best place first."""
+    x1, y1, x2, y2 = box
+    lefts = (x1, x2 + 1 - width)
+    outside = [(x, y) for y in (y1 - height, y2 + 1) for x in lefts]
+    beside = [(x2 + 1, y1), (x1 - width, y1)]
+    inside = [(x, y) for y in (y1, y2 + 1 - height) for x in lefts]
+    if y2 - y1 > 3 * height:
+        return [*outside[:2], *inside, *outside[2:], *beside]
+    return [*outside, *beside, *inside]
 
 
 def _own_colour(label: int) -> Colour:

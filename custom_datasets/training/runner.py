@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 import custom_datasets.training.augment  # noqa: F401 - it registers classes
 import custom_datasets.training.sampling  # noqa: F401 - so does this
+import custom_datasets.training.visualizing  # noqa: F401 - it finds fonts
 from custom_datasets.checkpoints import (
     classes_of,
     require_classes,

@@ -60,3 +60,117 @@ def test_classes_have_colours_of_their_own():
     palette = class_palette([f'class {i}' for i in range(200)])
     assert len(set(palette.values())) == 200
     assert class_palette(['a'], [[1, 2, 3]]) == {'a': (1, 2, 3)}
+
+
+def label_height(size):
+    """Return the height of a label on an image of ``size`` x ``size``."""
+    image = np.full((size, size, 3), 128, np.uint8)
+    box = np.array([[0.2, 0.5, 0.8, 0.9]]) * size
+    painted = paint_boxes(image, box, ['cat'], [0.9], palette={'cat': (255, 0, 0)})
+    column = painted[: size // 2, round(0.2 * size) + 1]
+    return int((column == (0, 0, 255)).all(1).sum())
+
+
+def test_text_grows_with_the_image_but_stays_readable():
+    heights = [label_height(size) for size in (320, 640, 1600, 4800)]
+    assert heights == sorted(set(heights))
+    assert heights[0] >= 12
+    assert 60 <= heights[-1] <= 200
+
+
+def test_lines_grow_with_the_image():
+    def thickness(size):
+        image = np.full((size, size, 3), 128, np.uint8)
+        box = np.array([[0.1, 0.5, 0.9, 0.9]]) * size
+        painted = paint_boxes(image, box, ['cat'], [0.9])
+        return int((painted[int(0.7 * size), : size // 2] != 128).any(1).sum())
+
+    assert 1 <= thickness(320) < thickness(1600) < thickness(4800)
+
+
+@pytest.mark.parametrize(
+    'box',
+    [
+        (0, 0, 639, 479),
+        (600, 0, 639, 20),
+        (0, 470, 5, 479),
+        (-50, -50, 900, 900),
+        (630, 470, 640, 480),
+        (300, 200, 301, 201),
+        (700, 500, 800, 600),
+    ],
+)
+def test_a_label_stays_inside_the_image(box):
+    red = {'cat': (255, 0, 0)}
+    painted = paint_boxes(gray(), np.array([box]), ['cat'], [0.9], palette=red)
+    rows, columns = (painted == (0, 0, 255)).all(2).nonzero()
+    label = painted[rows.min() :, columns.min() :]
+    # All of the label's letters: as many light pixels as far from any edge.
+    middle = paint_boxes(
+        gray(), np.array([[200, 200, 400, 400]]), ['cat'], [0.9], palette=red
+    )
+    assert (label == 250).all(2).sum() == (middle == 250).all(2).sum()
+
+
+def test_a_long_name_is_shortened_but_its_score_is_not():
+    long = paint_boxes(gray(), BOX, ['cat ' * 200], [0.87])
+    (row,) = {r for r in range(480) if (long[r, 2:638] != 128).all()} & {55}
+    assert (long[row, -2:] != 128).any()
+
+
+def test_labels_do_not_cover_each_other_nor_too_much():
+    corners = np.random.default_rng(0).uniform(0, 400, (200, 2))
+    boxes = np.hstack((corners, corners + 60))
+    names = [f'class {i % 10}' for i in range(200)]
+    scores = np.linspace(0.3, 1, 200)
+    palette = dict.fromkeys(names, (255, 255, 255))
+    painted = paint_boxes(gray(), boxes, names, scores, palette=palette)
+    share = (painted[:480] != 128).any(2).mean()
+    outlines = paint_boxes(gray(), boxes, [''] * 200, scores, palette={'': (255,) * 3})
+    assert share < (outlines[:480] != 128).any(2).mean() + 0.25
+    # The legend below says what the others are.
+    assert len(painted) > 480
+
+
+def test_a_frame_has_no_legend():
+    boxes = np.tile(BOX, (100, 1))
+    painted = paint_boxes(gray(), boxes, ['cat'] * 100, [0.9] * 100, keep_size=True)
+    assert painted.shape == gray().shape
+
+
+@pytest.mark.parametrize(
+    ('colour', 'letters'), [((255, 255, 0), 24), ((0, 0, 120), 250)]
+)
+def test_letters_are_dark_on_light_and_light_on_dark(colour, letters):
+    painted = paint_boxes(gray(), BOX, ['cat'], [0.9], palette={'cat': colour})
+    gray_level = np.where(painted.max(2) - painted.min(2) < 4, painted[..., 1], 128)
+    assert (gray_level == letters).any()
+    assert not (gray_level == 274 - letters).any()
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 900), (900, 1), (40, 40)])
+@pytest.mark.parametrize('keep_size', [False, True])
+def test_odd_sizes_are_painted(shape, keep_size):
+    image = gray(*shape)
+    boxes = np.array([[0, 0, 1, 1], [np.nan, 0, np.inf, 1]])
+    painted = paint_boxes(
+        image,
+        boxes,
+        ['고양이', 'cat'],
+        [1, 0.5],
+        threshold_text='t',
+        keep_size=keep_size,
+    )
+    assert painted.dtype == np.uint8
+    assert (painted.shape == image.shape) == keep_size
+    painted = paint_class(
+        image, ['cat', 'dog'], [1, 0], threshold_text='t', keep_size=keep_size
+    )
+    assert (painted.shape == image.shape) == keep_size
+
+
+def test_a_frame_of_a_classifier_keeps_its_size():
+    painted = paint_class(gray(), ['cat', 'dog'], [0.9, 0.1], keep_size=True)
+    assert painted.shape == gray().shape
+    assert (painted[:300] == 128).all()
+    assert (painted[400:] != 128).any()
