@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from custom_datasets.data.images import absence
-from custom_datasets.data.names import EmptyListError, read_lines
+from custom_datasets.data.names import EmptyListError, read_lines, spell_path
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     CLASS_LIST,
@@ -44,8 +44,9 @@ def read_class_list(
             text = f'line {number}: {what}'
             problems.append(Problem('broken-annotation', text, path))
             continue
+        written, name = name, spell_path(name, root)
         if name in first:
-            text = f'line {number}: {name} is in line {first[name]} already'
+            text = f'line {number}: {written} is in line {first[name]} already'
             problems.append(Problem('listed-twice', text, path))
             continue
         first[name] = number

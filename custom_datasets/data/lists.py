@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from custom_datasets.data.folders import read_labels
 from custom_datasets.data.images import without_suffix
-from custom_datasets.data.names import UnknownClasses, read_lines
+from custom_datasets.data.names import UnknownClasses, read_lines, spell_path
 from custom_datasets.data.problems import refused
 from custom_datasets.data.reading import Reading
 from custom_datasets.data.records import has_area
@@ -166,7 +166,7 @@ def split_voc_folder(
         images=paths,
         render=lambda names: ''.join(f'{_voc_line(name)}\n' for name in names),
         read=lambda path: choose_listed(
-            path, map(without_suffix, _lines(path)), labels, paths
+            path, map(folder.name_of, _lines(path)), labels, paths
         ),
         linked={name: os.path.join(root, name) for name in folders},
         notes=notes,
@@ -198,7 +198,7 @@ def split_class_folders(root: str) -> SplitSource:
         images=images,
         render=lambda names: ''.join(f'{lines[name]}\n' for name in names),
         read=lambda path: choose_listed(
-            path, _classified(path, classes), labels, images
+            path, _classified(path, root, classes), labels, images
         ),
         linked={
             name: os.path.join(root, name) for name in (*layout.parts, *layout.classes)
@@ -226,11 +226,12 @@ def choose_listed(
     return {n: labels[n] for n in listed}, {n: images[n] for n in listed}
 
 
-def _classified(path: str, classes: Mapping[str, str]) -> list[str]:
+def _classified(path: str, root: str, classes: Mapping[str, str]) -> list[str]:
     """Return the images of a list that may have their classes, those of the folders."""
     images, problems = [], []
     for number, line in read_lines(path):
         name, *labels = (piece.strip() for piece in line.split('\t'))
+        name = spell_path(name, root)
         images.append(name)
         if len(labels) > 1:
             problems.append(f'line {number}: more than one tab')

@@ -105,6 +105,25 @@ def read_lines(path: str) -> list[tuple[int, str]]:
     return lines
 
 
+def spell_path(path: str, root: str) -> str:
+    """Return a listed path relative to a root, and each file's in one spelling.
+
+    ``./a.png``, ``x/../a.png`` and the absolute path are ``a.png``.
+    """
+    if '\\' in path and not os.path.lexists(os.path.join(root, path)):
+        path = path.replace('\\', '/')
+    if not path.startswith('/') and './' not in path and '//' not in path:
+        return path  # Nearly all are, and lists are long.
+    start, end = root or '.', os.path.join(root, path)
+    for inside in (
+        os.path.relpath(end, start),
+        os.path.relpath(os.path.realpath(end), os.path.realpath(start)),
+    ):
+        if not inside.startswith('..'):
+            return inside
+    return os.path.normpath(path)
+
+
 def class_problems(names: Iterable[str]) -> list[str]:
     """Say what is wrong with the names of a set's classes, in the order of numbers.
 

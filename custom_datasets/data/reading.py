@@ -1,6 +1,7 @@
 """What every format's reader returns, and what several of them need."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import holds_labels
 from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import Box, ImageRecord
-from custom_datasets.data.tree import Score, Tree, shown, split_of
+from custom_datasets.data.tree import Score, Tree, place_of, shown, split_of
 from custom_datasets.errors import UserError
 
 CLASS_LIST = 'classes.txt'
@@ -156,6 +157,15 @@ _TRAINVAL = 'trainval'
 def missing_image(file: str) -> Problem:
     """Return the problem of an annotation file whose image is missing."""
     return Problem('missing-image', f'there is no image {_stem(file)}.*', file)
+
+
+def listed_twice(list_file: str, names: Iterable[str]) -> list[Problem]:
+    """Return a problem for each name that a list has more than once."""
+    return [
+        Problem('listed-twice', f'{name} is listed {count} times', list_file)
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
 
 
 def unknown_line(
@@ -337,6 +347,7 @@ def read_list(
             scored = tree.candidates(line, near)
             best = [image for score, image in scored if score == scored[0][0]]
             reading.report([unknown_line(file, number, line, best)])
+    reading.report(listed_twice(file, (place_of(image)[1] for image in images)))
     return images
 
 

@@ -9,18 +9,18 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from sys import intern
 from typing import NamedTuple
 
 from custom_datasets.data.images import IMAGE_SUFFIXES, claimed_size, without_suffix
-from custom_datasets.data.names import fold_class, read_lines
+from custom_datasets.data.names import fold_class, read_lines, spell_path
 from custom_datasets.data.numbers import LARGEST
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     ambiguous_image,
+    listed_twice,
     missing_image,
     taken_image,
     unknown_line,
@@ -134,8 +134,32 @@ class VOCFolder:
 
     def listed_files(self, path: str) -> list[str]:
         """Return the XML files of the images that a list names."""
-        names = dict.fromkeys(without_suffix(line) for _, line in read_lines(path))
+        names = dict.fromkeys(self.name_of(line) for _, line in read_lines(path))
         return [file for name in names for file in self.annotations.find(name)]
+
+    def name_of(self, line: str) -> str:
+        """Return the name that a list's line gives, as the folders spell it.
+
+        A path to the image, an absolute one too, and the 1, 0 or -1 behind a name in
+        the devkit's lists of one class lead to the same name.
+        """
+        name, _, flag = line.rpartition(' ')
+        lines = [line, name.strip()] if flag in ('1', '0', '-1') else [line]
+        names = [
+            without_suffix(path) for line in lines for path in self._spellings(line)
+        ]
+        for name in names:
+            if self.images.find(name) or self.annotations.find(name):
+                return name
+        return names[0]
+
+    def _spellings(self, line: str) -> Iterator[str]:
+        """Yield a path as it is, and then with fewer and fewer folders in front."""
+        path = spell_path(line, self.images.root)
+        yield path
+        while '/' in path:
+            path = path.partition('/')[2]
+            yield path
 
     def read_list(
         self, path: str, read: Callable[[str], VOCFile] = read_voc_file
@@ -145,8 +169,9 @@ class VOCFolder:
         One without an XML file is a ``no-annotation`` problem, which the caller judges.
         """
         lines = read_lines(path)
-        problems = listed_twice(path, [line for _, line in lines])
-        names = {without_suffix(line): (number, line) for number, line in lines}
+        named = [(self.name_of(line), number, line) for number, line in lines]
+        problems = listed_twice(path, (name for name, _, _ in named))
+        names = {name: (number, line) for name, number, line in named}
         owners: dict[str, str] = {}
         records = []
         for name, (number, line) in names.items():
@@ -256,16 +281,6 @@ def fold_classes(
             ),
         )
         for record in records
-    ]
-
-
-def listed_twice(path: str, lines: Iterable[str]) -> list[Problem]:
-    """Return a problem for each name that a list has more than once."""
-    counts = Counter(map(without_suffix, lines))
-    return [
-        Problem('listed-twice', f'{name} is listed {count} times', path)
-        for name, count in counts.items()
-        if count > 1
     ]
 
 

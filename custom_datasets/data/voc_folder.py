@@ -6,12 +6,10 @@
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from xml.sax.saxutils import escape
 
 from custom_datasets.data.images import image_size
-from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import as_number, from_zero_based, to_zero_based
 from custom_datasets.data.reading import (
     CLASS_LIST,
@@ -29,12 +27,10 @@ from custom_datasets.data.records import ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of
 from custom_datasets.data.voc import (
     VOCFile,
-    listed_twice,
     looks_like_voc,
     read_voc_file,
     unannotated,
 )
-from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
 
 
@@ -57,10 +53,6 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
         reading.report(xml.problems(file))
         parsed[file] = xml
     lists = Lists.find(tree)
-    for file in lists.all_files():
-        with suppress(UserError):  # Reported where it is read.
-            lines = read_lines(tree.path(file))
-            reading.report(listed_twice(file, (line for _, line in lines)))
     claims = {file: xml.filename for file, xml in parsed.items()}
     pairs = pair(tree, parsed, claims, reading, lists.file_names(tree))
     images = {image: file for file, image in pairs.items()}

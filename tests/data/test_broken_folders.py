@@ -211,6 +211,23 @@ ROWS = {
         only(LISTING, 'train.txt: line 2: cat/0.png is in line 1 already'),
         {},
     ),
+    'path twice in two spellings': (
+        edit(FIRST, f'{FIRST}./cat/0.png\tcat\n'),
+        only(LISTING, 'train.txt: line 2: ./cat/0.png is in line 1 already'),
+        {},
+    ),
+    'path twice, once from the root of all': (
+        lambda root: edit(FIRST, f'{FIRST}{root}/cat/0.png\tcat\n')(root),
+        only(LISTING, 'train.txt: line 2: cat/0.png is in line 1 already'),
+        {},
+    ),
+    'paths of another system, and from the root of all': (
+        lambda root: edit(
+            f'{FIRST}dog/0.png', f'cat\\0.png\tcat\n{root}/./cat/../dog/0.png'
+        )(root),
+        {},
+        {},
+    ),
     'path in two lists': (
         edit('cat/4.png\tcat\n', FIRST, 'val.txt'),
         only(['convert'], 'val.txt: line 1: cat/0.png is in train.txt already'),

@@ -459,6 +459,22 @@ ROWS = {
         only(LISTING, f'{LIST}: a is listed 2 times'),
         {},
     ),
+    'listed twice in two spellings': (
+        edit('a\n', 'a\n./a\nJPEGImages/a.png\n', LIST),
+        only(LISTING, f'{LIST}: a is listed 3 times'),
+        {},
+    ),
+    'paths in a list': (
+        edit(
+            'a\nb\nc\nd\ne\n',
+            'JPEGImages/a.png\n./b\n/elsewhere/voc/JPEGImages/c.png\n'
+            'JPEGImages\\d.png\nC:\\voc\\e.png\n',
+            LIST,
+        ),
+        {},
+        {},
+    ),
+    'list of one class': (edit('a\nb\nc\n', 'a  1\nb -1\nc.png  0\n', LIST), {}, {}),
     'empty list': (
         put(LIST, ' \n'),
         only(

@@ -160,6 +160,10 @@ ROWS = {
         {'data.yaml': 'names: [cat, "a\xa0dog"]\n'},
         [r"'a\xa0dog' is not a class name"],
     ),
+    'a list that names an image twice': Row(
+        {'train.txt': 'images/a.png\n./images/a.png\n'},
+        ['train.txt: a is listed 2 times'],
+    ),
     'a list that names a lost image': Row(
         {'train.txt': 'images/a.png\nimages/b.png\nimages/c.png\n'},
         ['train.txt'],
