@@ -13,7 +13,7 @@ from custom_datasets.data.archive import unpack
 from custom_datasets.data.balance import class_table
 from custom_datasets.data.boxes_json import find_metal_surface, read_metal_surface
 from custom_datasets.data.coco_folder import find_coco, read_coco
-from custom_datasets.data.folders import find_classes, read_class_folders
+from custom_datasets.data.folders import find_classes, find_layout, read_class_folders
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import (
@@ -23,8 +23,9 @@ from custom_datasets.data.reading import (
     with_sizes,
     without_damaged,
 )
-from custom_datasets.data.tree import Tree, shown
+from custom_datasets.data.tree import Tree, plain, shown
 from custom_datasets.data.voc import IMAGES as VOC_IMAGES
+from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.data.voc_folder import find_voc, read_voc, write_voc
 from custom_datasets.data.yolo import find_yolo, read_yolo
 from custom_datasets.errors import MAX_SHOWN, AnnotationError, UserError
@@ -95,7 +96,7 @@ FORMATS: dict[str, tuple[str, Find, Read]] = {
 
 def recognise(folder: str) -> str:
     """Return the one key of :data:`FORMATS` that a folder's files show."""
-    return _recognise(Tree(folder))
+    return _recognise(Tree(folder))[0]
 
 
 def read_source(
@@ -119,7 +120,9 @@ def read_source(
         )
     tree = Tree(path, name)
     reading = Reading()
-    read = FORMATS[format or _recognise(tree)][2]
+    format, strays = (format, []) if format else _recognise(tree)
+    reading.note(strays, 'files seem to be of another format, and are strays')
+    read = FORMATS[format][2]
     source = without_damaged(read(tree, reading, counts_from), reading)
     if source.format != 'class-folders':
         source = with_sizes(source, reading)
@@ -140,26 +143,64 @@ def read_source(
     return replace(source, notes=notes)
 
 
-def _recognise(tree: Tree) -> str:
+_STRAY = 10
+"""So many times the images of one format make the files of another strays."""
+
+
+def _recognise(tree: Tree) -> tuple[str, list[str]]:
+    """Return the format that a folder's files show, and the strays of others."""
     evidence = {
         name: find(tree)
         for name, (_, find, _) in FORMATS.items()
         if name != 'class-folders'
     }
     found = {name: files for name, files in evidence.items() if files}
-    if not found and find_classes(tree):
-        return 'class-folders'
-    if len(found) == 1:
-        return next(iter(found))
-    if found:
-        texts = [
-            f'{len(files)} files of {FORMATS[name][0]} ({shown(files, 2)})'
-            for name, files in found.items()
-        ]
-        raise UserError(
-            f'{tree.name}: found {" and ".join(texts)}; name the one to read with '
-            f'--from {" or --from ".join(found)}'
-        )
+    if not found:
+        if find_classes(tree):
+            return 'class-folders', []
+        raise _unknown(tree)
+    weights = {name: _weigh(tree, name, files) for name, files in found.items()}
+    if images := _classified(tree):
+        # Annotated images may be in folders, and not all of them annotated yet.
+        if 2 * max(weights.values()) < len(images):
+            found['class-folders'], weights['class-folders'] = images, len(images)
+    best = max(weights, key=lambda name: weights[name])
+    others = {name: files for name, files in found.items() if name != best}
+    if all(_STRAY * weights[name] <= weights[best] for name in others):
+        return best, [file for files in others.values() for file in files]
+    texts = [
+        f'{len(files)} files of {FORMATS[name][0]} ({shown(files, 2)})'
+        for name, files in found.items()
+    ]
+    raise UserError(
+        f'{tree.name}: found {" and ".join(texts)}; name the one to read with '
+        f'--from {" or --from ".join(found)}'
+    )
+
+
+def _weigh(tree: Tree, name: str, files: Sequence[str]) -> int:
+    """Count the images that the files of a format are about."""
+    if name not in ('voc', 'yolo'):
+        contents = [tree.load_json(file) for file in files]
+        lists = [content.get('images', content) for content in contents]
+        return sum(len(each) for each in lists if isinstance(each, (list, dict)))
+    return len([file for file in files if file.lower().endswith(('.xml', '.txt'))])
+
+
+def _classified(tree: Tree) -> list[str]:
+    """List the images in folders that may be classes, if there are two of these."""
+    if find_voc_folders(tree.root):
+        return []
+    try:
+        layout = find_layout(tree.name, tree.images)
+    except UserError:
+        return []
+    labels = {image: layout.class_of(image) for image in tree.images}
+    names = plain([label for label in labels.values() if label])
+    return [i for i in labels if labels[i] in names] if len(set(names)) > 1 else []
+
+
+def _unknown(tree: Tree) -> UserError:
     counts = [
         f'{len(tree.ending(suffix))} {suffix}'
         for suffix in ('.xml', '.json', '.txt', '.yaml', '.csv')
@@ -167,7 +208,7 @@ def _recognise(tree: Tree) -> str:
     known = ', '.join(name for name, _, _ in FORMATS.values())
     broken = [str(error) for error in tree.broken_json()]
     note = f' ({shown(broken, 1)})' if broken else ''
-    raise UserError(
+    return UserError(
         f'{tree.name}: found {len(tree.images)} images, {", ".join(counts)}, but '
         f'nothing in a known format{note}; known are {known}; of class folders, '
         'give the folder that holds them all; if it is another of these, name it with '

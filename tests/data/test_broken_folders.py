@@ -163,6 +163,7 @@ def only(commands, *problems):
     return dict.fromkeys(commands, problems)
 
 
+STRAY = 'files seem to be of another format, and are strays'
 FIRST = 'cat/0.png\tcat\n'
 UNLISTABLE = r"'cat/0\tx.png': no list can hold this name; rename it"
 HINT = 'set data_root, or run the converter that writes the split'
@@ -345,6 +346,24 @@ ROWS = {
         put_bytes('classes.txt', b'cat\ndog\ncat\n'),
         only(['convert'], 'class list: cat appears twice'),
         {},
+    ),
+    'one YOLO label among the images': (
+        put_bytes('cat/0.txt', b'0 .5 .5 .5 .5\n'),
+        {},
+        {
+            'split': '1 files in class folders are not readable images: cat/0.txt',
+            'convert': f'1 {STRAY}: cat/0.txt',
+        },
+    ),
+    'one VOC file among the images': (
+        put_bytes('cat/0.xml', b'<annotation></annotation>'),
+        {},
+        {'convert': f'1 {STRAY}: cat/0.xml'},
+    ),
+    'the classes of YOLO beside the folders': (
+        put_bytes('data.yaml', b'names: [cat, dog]'),
+        {},
+        {'convert': f'1 {STRAY}: data.yaml'},
     ),
     'files that are no images': (
         put_bytes('cat/notes.txt', b'hello'),

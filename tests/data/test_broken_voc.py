@@ -500,6 +500,11 @@ ROWS = {
         {},
         {},
     ),
+    'one YOLO label beside them': (
+        put('labels/a.txt', '0 .5 .5 .5 .5\n'),
+        {},
+        {'convert': '1 files seem to be of another format, and are strays: labels/a'},
+    ),
     'no size': (xml(size=None), {}, {}),
     'size of another image': (xml(size=(640, 480)), {}, {}),
     'difficult in words': (

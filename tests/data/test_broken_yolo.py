@@ -134,6 +134,13 @@ ROWS = {
         ['labels/a.txt: No such file or directory'],
         ONLY_B,
     ),
+    'a VOC file for one of the images': Row(
+        {f'images/{n}.png': (64, 48) for n in range(20)}
+        | {f'labels/{n}.txt': GOOD for n in range(20)}
+        | {'images/0.xml': '<annotation></annotation>'},
+        kept=EVERYTHING | {f'{n}': ['cat', 'dog'] for n in range(20)},
+        note='1 files seem to be of another format, and are strays: images/0.xml',
+    ),
     # The YAML file.
     'names that are no list': Row(
         {'data.yaml': 'names: cat\n'}, ['data.yaml: names must be a list'], {}

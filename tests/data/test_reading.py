@@ -72,6 +72,31 @@ def test_two_formats_need_a_name(tmp_path):
     assert read_source(str(tmp_path), 'coco').classes == ('ant', 'bee')
 
 
+@pytest.mark.parametrize(('labelled', 'form'), [(1, 'class-folders'), (10, 'yolo')])
+def test_the_format_of_the_most_images_is_read(tmp_path, labelled, form):
+    draw_labelled_folders(tmp_path, labelled)
+    assert recognise(str(tmp_path)) == form
+
+
+def test_folders_with_some_labels_need_a_name(tmp_path):
+    draw_labelled_folders(tmp_path, 4)
+    with pytest.raises(UserError) as error:
+        recognise(str(tmp_path))
+    assert str(error.value) == (
+        f'{tmp_path}: found 4 files of YOLO text (day/0.txt, day/1.txt, ... and 2 more)'
+        ' and 20 files of class folders (day/0.png, day/1.png, ... and 18 more); name '
+        'the one to read with --from yolo or --from class-folders'
+    )
+
+
+def draw_labelled_folders(root, labelled):
+    for folder in ('day', 'night'):
+        for number in range(10):
+            draw(root / f'{folder}/{number}.png')
+    for number in range(labelled):
+        write(root / f'day/{number}.txt', '0 .5 .5 .5 .5')
+
+
 def test_no_known_format(tmp_path):
     draw(tmp_path / 'a.jpg')
     write(tmp_path / 'createml.json', json.dumps([{'image': 'a.jpg'}]))
