@@ -10,7 +10,7 @@ from custom_datasets.data.cache import ResultCache
 from custom_datasets.data.coco import read_coco_file
 from custom_datasets.data.config_sources import COCO_KINDS, Source
 from custom_datasets.data.folders import read_class_list
-from custom_datasets.data.images import IMAGE_SUFFIXES, images_in
+from custom_datasets.data.images import IMAGE_SUFFIXES
 from custom_datasets.data.names import (
     EmptyListError,
     as_names,
@@ -21,6 +21,7 @@ from custom_datasets.data.names import (
 from custom_datasets.data.problems import Finding, Problem
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.data.scan import Answer, Reader, packed, scan_files
+from custom_datasets.data.tree import images_in
 from custom_datasets.data.voc import VOCFile, VOCFolder, fold_classes, read_voc_file
 from custom_datasets.errors import ConfigError, UserError
 
@@ -146,7 +147,9 @@ def _coco_images(source: Source) -> Records:
     prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
     folder = os.path.join(source.root, prefix)
     coco, problems = read_coco_file(
-        source.ann_file, images_in(folder), needs_truth=not source.test_mode
+        source.ann_file,
+        images_in(folder, source.root),
+        needs_truth=not source.test_mode,
     )
     if not coco.images and not problems:
         problems = [Problem('empty-list', 'it lists no image', source.ann_file)]

@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from custom_datasets.data.images import FindImage, claimed_size
+from custom_datasets.data.images import claimed_size
 from custom_datasets.data.numbers import finite_numbers, to_zero_based
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
@@ -19,7 +19,14 @@ from custom_datasets.data.reading import (
     order_classes,
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
-from custom_datasets.data.tree import Tree, place_of, split_in
+from custom_datasets.data.tree import (
+    FindImage,
+    Tree,
+    is_utf8,
+    place_of,
+    printable,
+    split_in,
+)
 from custom_datasets.errors import UserError
 
 
@@ -33,6 +40,10 @@ def parse_boxes_json(
     problems: list[Problem] = []
     repeated = set()
     for key, entry in content.items():
+        if not is_utf8(key):
+            text = f'{printable(key)}: this name is not in UTF-8'
+            problems.append(Problem('broken-annotation', text, path))
+            continue
         try:
             image = os.path.normpath(find_image(key))
         except UserError as error:

@@ -12,11 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from custom_datasets.data.images import FindImage, claimed_size
+from custom_datasets.data.images import claimed_size
+from custom_datasets.data.names import class_problems
 from custom_datasets.data.numbers import add, finite_numbers
 from custom_datasets.data.problems import Problem, raise_refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
-from custom_datasets.data.tree import load_json
+from custom_datasets.data.tree import (
+    FindImage,
+    is_utf8,
+    load_json,
+    printable,
+    shown,
+    tidy,
+)
 from custom_datasets.errors import UserError
 
 Id = int | float | str
@@ -31,8 +39,8 @@ class CocoFile:
     Attributes:
         content: All of it, unchanged.
         images: In the file's order, each with what can be read of its objects. A name
-            is a ``file_name``, an object's index its place in ``annotations``, and
-            boxes may have no area.
+            is a tidied ``file_name``, an object's index its place in ``annotations``,
+            and boxes may have no area.
         ids: The id of each image by its name, as written in the file.
         categories: The id and the name of each category, in the file's order.
         broken: Names of the images that some refused problem is about.
@@ -118,9 +126,10 @@ def _require_lists(
 
 @dataclass(slots=True)
 class _Image:
-    """An entry of ``images``; ``id`` may be missing."""
+    """An entry of ``images``; ``id`` may be missing, ``written`` is its file_name."""
 
     name: str
+    written: str
     id: Any
     path: str | None
     size: tuple[int, int] | None
@@ -151,6 +160,7 @@ class _Parser:
         self.problems.append(Problem(code, message, self.path, index))
 
     def read_images(self, entries: Sequence[Any], find_image: FindImage | None) -> None:
+        elsewhere = []
         for index, entry in enumerate(entries):
             image = self._image(index, entry)
             if image is None:
@@ -161,7 +171,15 @@ class _Parser:
                 except UserError as error:
                     self._report('missing-image', str(error))
                     image.is_broken = True
+            is_there = image.path and image.path.endswith(image.name)
+            if image.path and ('\\' in image.written or not is_there):
+                elsewhere.append(f'{image.written} is {image.path}')
             self._add_image(image)
+        if elsewhere:
+            text = 'images are not where their file_name says, but found by its end'
+            self._report(
+                'loose-coco', f'{len(elsewhere)} {text}: {shown(elsewhere, 1)}'
+            )
 
     def _image(self, index: int, entry: Any) -> _Image | None:
         if not isinstance(entry, dict):
@@ -174,15 +192,20 @@ class _Parser:
             self._report('broken-annotation', text)
             self._by_id.setdefault(_key(number), None)
             return None
-        return _Image(name, number, None, claimed_size(entry))
+        if not is_utf8(name):
+            text = f'images, entry {index}: its file_name is {_brief(name)}'
+            self._report('broken-annotation', f'{text}, not in UTF-8')
+            self._by_id.setdefault(_key(number), None)
+            return None
+        return _Image(tidy(name), name, number, None, claimed_size(entry))
 
     def _add_image(self, image: _Image) -> None:
         key = _key(image.id)
         place = posixpath.normpath(image.path or image.name)
         if place in self.images:
             first = self.images[place]
-            alias = '' if first.name == image.name else f', as {first.name}'
-            self._report('listed-twice', f'{image.name} is listed again{alias}')
+            alias = '' if first.written == image.written else f', as {first.written}'
+            self._report('listed-twice', f'{image.written} is listed again{alias}')
             self._by_id.setdefault(key, None)
             first.is_broken = True
             return
@@ -209,6 +232,12 @@ class _Parser:
                 continue
             number, written = entry.get('id'), entry.get('name')
             key, name = _key(number), _name(written)
+            if name and (problems := class_problems([name])):
+                self._report(
+                    'broken-annotation', f'categories, entry {index}: {problems[0]}'
+                )
+                self._names.setdefault(key, (number, None))
+                continue
             if not name or key == _NO_ID:
                 what = (
                     f'id is {_brief(number)}' if name else f'name is {_brief(written)}'
@@ -300,7 +329,7 @@ def _brief(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except RecursionError:
         text = '...'
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return printable(text if len(text) <= 60 else f'{text[:57]}...')
 
 
 _CROWDS = {None: False, 0: False, 1: True, '0': False, '1': True}

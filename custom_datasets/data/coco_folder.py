@@ -8,18 +8,29 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from custom_datasets.data.coco import CocoFile, looks_like_coco, parse_coco
-from custom_datasets.data.images import image_size, images_in
+from custom_datasets.data.images import image_size
 from custom_datasets.data.lists import Listed, SplitSource, choose_listed
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import as_number, subtract
 from custom_datasets.data.problems import TOLERATED, Problem, raise_refused
 from custom_datasets.data.reading import Reading, Source, group_by_split
 from custom_datasets.data.records import ImageRecord, has_area
-from custom_datasets.data.tree import Tree, load_json, place_of, split_in, split_of
+from custom_datasets.data.tree import (
+    Tree,
+    image_at,
+    images_in,
+    is_utf8,
+    load_json,
+    place_of,
+    split_in,
+    split_of,
+    tidy,
+)
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
 
@@ -86,12 +97,16 @@ def _parts(tree: Tree) -> dict[str, str | None]:
 
 def _read_part(tree: Tree, file: str, split: str | None, reading: Reading) -> CocoFile:
     near = file.rpartition('/')[0]
-    coco, problems = parse_coco(
-        file,
-        tree.load_json(file),
-        lambda name: tree.find_image(name, near, split),
-        needs_truth=False,
-    )
+    content = tree.load_json(file)
+    folder = _image_folder(tree.path(file), content, tree.root)
+
+    def find_image(name: str) -> str:
+        path = image_at(folder, name, tree.root) if folder else None
+        if path:
+            return os.path.relpath(path, tree.root).replace(os.sep, '/')
+        return tree.find_image(name, near, split)
+
+    coco, problems = parse_coco(file, content, find_image, needs_truth=False)
     reading.report(problems)
     reading.notes += [str(p) for p in problems if p.code in TOLERATED]
     return coco
@@ -249,8 +264,12 @@ def read_coco_split(
     of these two folders itself.
     """
     content = load_json(path)
-    folder = images or _image_folder(path, content)
-    find_image = images_in(folder) if folder else None
+    root = os.path.dirname(path)
+    if os.path.basename(os.path.abspath(root)) == _FOLDER:
+        root = os.path.dirname(root) or os.path.join(root, '..')
+    folder = images or _image_folder(path, content, root)
+    folder = folder or _folder_by_ends(content, root)
+    find_image = images_in(folder, root) if folder else None
     coco, problems = parse_coco(path, content, find_image, needs_truth=needs_truth)
     raise_refused(path, problems)
     notes: Counter[str] = Counter()
@@ -279,9 +298,6 @@ def read_coco_split(
                 )
         return held.labels, held.images
 
-    root = os.path.dirname(path)
-    if os.path.basename(os.path.abspath(root)) == _FOLDER:
-        root = os.path.dirname(root) or os.path.join(root, '..')
     return SplitSource(
         root=root,
         folder=_FOLDER,
@@ -296,18 +312,34 @@ def read_coco_split(
     )
 
 
-def _image_folder(path: str, content: Any) -> str | None:
-    entries = _objects(content, 'images') if isinstance(content, dict) else []
-    names = [str(entry.get('file_name')) for entry in entries]
+def _image_folder(path: str, content: Any, root: str) -> str | None:
+    """Return the folder from which most images are where they are said to be."""
     beside = os.path.dirname(path)
     parents = (beside, os.path.normpath(os.path.join(beside, '..')))
-    folders = [os.path.join(p, inner) for p in parents for inner in ('images', '')]
+    folders = [os.path.join(p, inner) for p in parents for inner in (IMAGES, '')]
+    names = _file_names(content)
     counts = {
-        folder: sum(os.path.isfile(os.path.join(folder, name)) for name in names)
+        folder: sum(image_at(folder, name, root) is not None for name in names)
         for folder in folders
     }
     best = max(folders, key=lambda folder: counts[folder])
     return best if counts[best] else None
+
+
+def _folder_by_ends(content: Any, root: str) -> str | None:
+    """Return the folder in which an image is found by the end of its name."""
+    for folder in filter(os.path.isdir, (os.path.join(root, IMAGES), root or '.')):
+        find_image = images_in(folder)
+        for name in _file_names(content):
+            with suppress(UserError):
+                find_image(name)
+                return folder
+    return None
+
+
+def _file_names(content: Any) -> list[str]:
+    entries = _objects(content, 'images') if isinstance(content, dict) else []
+    return [str(entry.get('file_name')) for entry in entries]
 
 
 def _subset(coco: CocoFile, names: set[str]) -> str:
@@ -317,7 +349,10 @@ def _subset(coco: CocoFile, names: set[str]) -> str:
     annotations = enumerate(coco.content['annotations'])
     content = {
         **coco.content,
-        'images': [e for e in coco.content['images'] if e['file_name'] in names],
+        'images': [e for e in coco.content['images'] if tidy(e['file_name']) in names],
         'annotations': [item for index, item in annotations if index in indices],
     }
-    return json.dumps(content, ensure_ascii=False) + '\n'
+    text = json.dumps(content, ensure_ascii=False)
+    if not is_utf8(text):
+        text = json.dumps(content)
+    return f'{text}\n'

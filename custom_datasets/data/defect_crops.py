@@ -16,11 +16,11 @@ import numpy as np
 
 from custom_datasets.data.balance import class_table, file_digest, split_by_class
 from custom_datasets.data.boxes_json import parse_boxes_json
-from custom_datasets.data.images import image_size, images_in, without_suffix
+from custom_datasets.data.images import image_size, without_suffix
 from custom_datasets.data.names import UnknownClasses, read_classes
 from custom_datasets.data.problems import refused
-from custom_datasets.data.records import Box, BoxRecord
-from custom_datasets.data.tree import load_json
+from custom_datasets.data.records import Box, BoxRecord, ImageRecord
+from custom_datasets.data.tree import images_in, load_json
 from custom_datasets.data.voc import clip_box
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
 from custom_datasets.files import (
@@ -65,9 +65,10 @@ def convert(
     require_apart(out, (source, folder))
     defects, notes = _read_defects(source, folder, classes, one_based)
     labels = {
-        name: Counter(box.name for box in boxes) for name, boxes in defects.items()
+        name: Counter(box.name for box in record.boxes)
+        for name, record in defects.items()
     }
-    digests = {name: file_digest(os.path.join(folder, name)) for name in labels}
+    digests = {name: file_digest(str(defects[name].image)) for name in labels}
     parts = split_by_class(labels, RATIOS, digests, seed)
     stems = crop_stems(labels)
     with new_folder(out, overwrite) as made:
@@ -75,13 +76,12 @@ def convert(
         for part, names in parts.items():
             lines: list[str] = []
             for name in names:
-                path = os.path.join(folder, name)
                 try:
-                    image = _load(path)
+                    image = _load(str(defects[name].image))
                 except UserError as error:
                     problems.append(str(error))
                     continue
-                for defect in defects[name]:
+                for defect in defects[name].boxes:
                     file = f'{stems[name]}_{defect.index}.png'
                     crop = f'{part}/{defect.name}/{file}'
                     write_image(f'{made}/{crop}', cut_square(image, defect.box))
@@ -132,7 +132,7 @@ def crop_stems(names: Iterable[str]) -> dict[str, str]:
 
 def _read_defects(
     source: str, images: str, classes: Sequence[str], one_based: bool
-) -> tuple[dict[str, list[BoxRecord]], Counter[str]]:
+) -> tuple[dict[str, ImageRecord], Counter[str]]:
     """Read all boxes that have an area, zero-based and inside the image.
 
     Also returns counts of what was clipped or left out.
@@ -144,7 +144,7 @@ def _read_defects(
     problems = [str(problem) for problem in refused(found)]
     unknown = UnknownClasses(classes)
     notes: Counter[str] = Counter()
-    defects: dict[str, list[BoxRecord]] = {}
+    defects: dict[str, ImageRecord] = {}
     for record in records:
         try:
             size = image_size(str(record.image))
@@ -162,13 +162,13 @@ def _read_defects(
             notes['boxes clipped'] += clipped
             inside.append(replace(box_record, box=box))
         if inside:
-            defects[record.name] = inside
+            defects[record.name] = replace(record, boxes=tuple(inside))
         else:
             notes['images without a box left out'] += 1
     files = {f for f in os.listdir(images) if without_suffix(f) != f}
     notes['images that the JSON lacks left out'] = len(files - set(content))
     problems += unknown.problems()
-    used = {box.name for boxes in defects.values() for box in boxes}
+    used = {box.name for record in defects.values() for box in record.boxes}
     if defects or not problems:
         problems += [f'no box of class {name}' for name in classes if name not in used]
     if problems:

@@ -1,7 +1,7 @@
 """Finding image files, and their size without decoding them."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
@@ -34,9 +34,6 @@ ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
 TAIL = 65_536
 """Bytes in which the end is looked for: cameras write more behind it."""
 
-FindImage = Callable[[str], str]
-"""Returns the path of a named image's file; raises UserError where there is none."""
-
 _LONGEST = 2**31
 """Of an image's sides, in pixels: no format has more."""
 
@@ -49,18 +46,6 @@ def without_suffix(name: str) -> str:
     """Strip the suffix of an image or of an XML file, and no other."""
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in (*IMAGE_SUFFIXES, '.xml') else name
-
-
-def images_in(folder: str) -> FindImage:
-    """Return a function that finds images by their path in a folder."""
-
-    def find_image(name: str) -> str:
-        path = os.path.join(folder, name)
-        if not os.path.isfile(path):
-            raise UserError(f'{path}: {absence(path)}')
-        return path
-
-    return find_image
 
 
 def absence(path: str) -> str:

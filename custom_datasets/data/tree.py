@@ -2,12 +2,18 @@
 
 import json
 import os
+import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from custom_datasets.data.images import IMAGE_SUFFIXES, image_size, without_suffix
+from custom_datasets.data.images import (
+    IMAGE_SUFFIXES,
+    absence,
+    image_size,
+    without_suffix,
+)
 from custom_datasets.errors import UserError
 
 JUNK = ('__macosx', 'thumbs.db', 'desktop.ini')
@@ -75,6 +81,11 @@ def printable(text: str) -> str:
     return text.encode(errors='backslashreplace').decode()
 
 
+def is_utf8(text: str) -> bool:
+    """Say whether a text can be written: JSON and file names may hold more."""
+    return printable(text) == text
+
+
 def is_junk(name: str) -> bool:
     """Say whether a file or folder of this name does not belong to the data."""
     return name.startswith('.') or name.casefold() in JUNK
@@ -133,6 +144,57 @@ def load_json(path: str, name: str | None = None) -> Any:
         raise UserError(f'{name}: not text in UTF-8; save it as such') from error
     except (ValueError, RecursionError) as error:
         raise UserError(f'{name}: broken JSON ({error})') from error
+
+
+FindImage = Callable[[str], str]
+"""Returns the path of a named image's file; raises UserError where there is none."""
+
+
+def tidy(name: str) -> str:
+    """Return a path of any system with slashes, and without what leads nowhere."""
+    return posixpath.normpath(name.replace('\\', '/'))
+
+
+def images_in(folder: str, root: str | None = None) -> FindImage:
+    """Return a function that finds images by what annotations call them.
+
+    A path from ``folder`` to an image under ``root``, by default the folder itself, is
+    that image. Any other name is another place's or another machine's: what it ends in
+    is looked for in the folder, as :meth:`Tree.find_image` does.
+    """
+    trees: list[Tree] = []
+
+    def find_image(name: str) -> str:
+        if path := image_at(folder, name, folder if root is None else root):
+            return path
+        if not os.path.isdir(folder or '.'):
+            raise UserError(f'{name}: no such image in {folder}')
+        if not trees:
+            trees.append(Tree(folder or '.', descend=False))
+        path = trees[0].path(trees[0].find_image(name))
+        if not os.path.isfile(path):
+            raise UserError(f'{path}: {absence(path)}')
+        return path
+
+    return find_image
+
+
+def image_at(folder: str, name: str, root: str) -> str | None:
+    """Return the path of the image that a name leads to from a folder, if any.
+
+    As in a :class:`Tree`, it has an image's suffix, lies under ``root``, and no part of
+    the name is junk.
+    """
+    parts = tidy(name).split('/')
+    path = os.path.join(folder, *parts)
+    if not parts[0] or not _is_image(path) or not os.path.isfile(path):
+        return None
+    if any(is_junk(part) for part in parts if part != '..'):
+        return None
+    if parts[0] == '..':
+        inside, place = (os.path.abspath(p) for p in (root, path))
+        return path if place.startswith(os.path.join(inside, '')) else None
+    return path
 
 
 Score = tuple[int, bool, bool]
@@ -211,7 +273,7 @@ class Tree:
         image in other folders than the claim's, or of another part of the data than
         ``split``, is not listed.
         """
-        claim = claim.replace('\\', '/')
+        claim = tidy(claim)
         *folders, name = [p for p in claim.split('/') if p not in ('', '.')] or ['']
         pool = (
             self._by_name.get(name)
@@ -244,7 +306,7 @@ class Tree:
         found = self.candidates(claim, near, split)
         best = [image for score, image in found if score == found[0][0]]
         if not best:
-            raise UserError(f'{claim}: no such image')
+            raise UserError(f'{claim}: no such image in {self.name}')
         if len(best) > 1:
             raise UserError(f'{claim}: there are {" and ".join(best)}')
         return best[0]

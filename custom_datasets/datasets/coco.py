@@ -8,9 +8,9 @@ from typing import Any
 from mmdet.registry import DATASETS
 
 from custom_datasets.data.coco import read_coco_file
-from custom_datasets.data.images import images_in
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.records import ImageRecord
+from custom_datasets.data.tree import images_in
 from custom_datasets.datasets.boxes import BoxDataset
 from custom_datasets.errors import UserError
 
@@ -21,9 +21,10 @@ class CocoFileDataset(BoxDataset):
 
     Stock ``CocoDataset`` numbers classes as the file lists them, whatever the order in
     ``METAINFO``, and silently drops those it does not know. Here ``img_id`` is an
-    image's ``file_name``, relative to the folder ``data_prefix['img']`` under
-    ``data_root``, and ``ignore_flag`` is 1 for ``iscrowd``. In test mode the JSON may
-    have no annotations and categories, like those of competitions. See
+    image's ``file_name``, with slashes and without ``./``, relative to the folder
+    ``data_prefix['img']`` under ``data_root``; one of another machine is found by its
+    end. ``ignore_flag`` is 1 for ``iscrowd``. In test mode the JSON may have no
+    annotations and categories, like those of competitions. See
     :class:`~custom_datasets.datasets.boxes.BoxDataset` for the rest.
     """
 
@@ -48,7 +49,7 @@ class CocoFileDataset(BoxDataset):
             raise UserError(
                 f'{self.ann_file}: does not exist; set data_root, or split the data'
             )
-        find_image = images_in(self.data_prefix['img'])
+        find_image = images_in(self.data_prefix['img'], self.data_root or '.')
         needs_truth = not self.test_mode
         file, problems = read_coco_file(
             self.ann_file, find_image, needs_truth=needs_truth

@@ -210,8 +210,11 @@ def _image_ids(coco: CocoFile) -> dict[str, Id]:
 
 
 def _image_id(image: ImageInfo, file: str, ids: Mapping[str, Id]) -> Id:
-    """Find an image's id by the longest end of its path that the file names."""
-    for end in path_ends(image.path):
+    """Find an image's id by the longest end of its path that the file names.
+
+    A file of another machine has another path: then its key is what the file says.
+    """
+    for end in (*path_ends(image.path), image.key):
         if end in ids:
             return ids[end]
     raise UserError(

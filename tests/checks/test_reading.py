@@ -1,6 +1,7 @@
 """Reading the data sets of a config into records."""
 
 import json
+import shutil
 
 import pytest
 from mmengine.config import Config
@@ -164,9 +165,10 @@ def test_stock_lists_of_numbers(metal_crops, tmp_path):
 @pytest.fixture
 def coco(tmp_path, bccd_root):
     image = next((bccd_root / 'JPEGImages').iterdir())
+    shutil.copy(image, tmp_path)
     return {
         'images': [
-            {'id': 7, 'file_name': str(image), 'width': 96, 'height': 80},
+            {'id': 7, 'file_name': image.name, 'width': 96, 'height': 80},
             {'id': 8, 'file_name': 'none.png', 'width': 96, 'height': 80},
         ],
         'annotations': [

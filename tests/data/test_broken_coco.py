@@ -19,10 +19,11 @@ from custom_datasets.data.config_sources import find_sources
 from custom_datasets.data.records import has_area
 from custom_datasets.datasets.coco import CocoFileDataset
 from custom_datasets.errors import AnnotationError, UserError
+from custom_datasets.evaluation.results import ImageInfo
 from custom_datasets.predicting.tables import coco_text
 from custom_datasets.runs.folds import Folds, require_apart
 from tests.data.drawing import draw
-from tests.predicting.drawn import boxes, images
+from tests.predicting.drawn import boxes
 
 CLASSES = ('cat', 'dog')
 BOX = [4, 6, 20, 10]
@@ -112,6 +113,10 @@ def no_box(**more):
         data['annotations'][0].update(more)
 
     return change
+
+
+def called(name):
+    return {name: EVERYTHING['a.png'], **ONLY_B}
 
 
 ONLY_B = {'b.png': ['cat', 'dog']}
@@ -235,11 +240,78 @@ ROWS = {
         first('file_name', '../images/a.png', 'images'),
         kept={'../images/a.png': EVERYTHING['a.png'], **ONLY_B},
     ),
+    'a file name with a folder': Row(
+        first('file_name', 'images/a.png', 'images'), kept=called('images/a.png')
+    ),
+    'a file name with a folder that is lost': Row(
+        first('file_name', 'batch_1/a.png', 'images'), kept=called('batch_1/a.png')
+    ),
+    'a file name with backslashes': Row(
+        first('file_name', 'images\\a.png', 'images'), kept=called('images/a.png')
+    ),
+    'a file name of a Windows machine': Row(
+        first('file_name', 'C:\\x\\a.png', 'images'), kept=called('C:/x/a.png')
+    ),
+    'a file name of another machine': Row(
+        first('file_name', '/home/x/a.png', 'images'), kept=called('/home/x/a.png')
+    ),
+    'a file name without a suffix': Row(
+        first('file_name', 'a', 'images'), kept=called('a')
+    ),
+    'a file name with a dot and slashes': Row(
+        first('file_name', './/a.png', 'images'), kept=called('a.png')
+    ),
+    'a file name with a no-break space': Row(
+        first('file_name', 'n\xa0b.png', 'images'), kept=called('n\xa0b.png')
+    ),
+    'a no-break space behind a file name': Row(
+        first('file_name', 'a.png\xa0', 'images'),
+        ['all.json: a.png\xa0: no such image in '],
+        ONLY_B,
+        UNSEEN,
+    ),
+    'an image outside of the data': Row(
+        first('file_name', '../../outside.png', 'images'),
+        ['all.json: ../../outside.png: no such image in '],
+        ONLY_B,
+        UNSEEN,
+    ),
+    'an image in a hidden folder': Row(
+        first('file_name', '.cache/h.png', 'images'),
+        ['all.json: .cache/h.png: no such image in '],
+        ONLY_B,
+        UNSEEN,
+    ),
+    'a file that is no image': Row(
+        first('file_name', 'notes.txt', 'images'),
+        ['all.json: notes.txt: no such image in '],
+        ONLY_B,
+        UNSEEN,
+    ),
+    'a file name that is half a character': Row(
+        first('file_name', 'a\ud800.png', 'images'),
+        [r'all.json: images, entry 0: its file_name is "a\ud800.png", not in UTF-8'],
+        ONLY_B,
+    ),
+    'a file name of two machines': Row(
+        add('images', {'id': 9, 'file_name': 'C:\\x\\a.png'}),
+        ['all.json: C:\\x\\a.png is listed again, as a.png'],
+        ONLY_B,
+        {
+            **UNSEEN,
+            'submit': ['all.json: images/a.png and images/a.png are both its image 0'],
+        },
+    ),
+    'a file name spelled with a backslash': Row(
+        add('images', {'id': 9, 'file_name': '.\\a.png'}),
+        ['all.json: .\\a.png is listed again, as a.png'],
+        ONLY_B,
+    ),
     'an image that is lost': Row(
         first('file_name', 'lost.png', 'images'),
-        ['all.json: images/lost.png: no such image'],
+        ['all.json: lost.png: no such image in '],
         ONLY_B,
-        {**UNSEEN, 'convert': ['all.json: lost.png: no such image']},
+        UNSEEN,
     ),
     'a size out of a double': Row(first('width', 10**400, 'images')),
     'a size that is true': Row(first('width', True, 'images')),
@@ -264,6 +336,21 @@ ROWS = {
     'a category without a name': Row(
         first('name', '', 'categories'),
         ['all.json: categories, entry 0: its name is ""'],
+        {},
+    ),
+    'a category with a no-break space': Row(
+        first('name', 'c\xa0at', 'categories'),
+        [r"all.json: categories, entry 0: 'c\xa0at' is not a class name; rename it"],
+        {},
+    ),
+    'a category with a zero-width space': Row(
+        first('name', 'cat\u200b', 'categories'),
+        [r"all.json: categories, entry 0: 'cat\u200b' is not a class name; rename it"],
+        {},
+    ),
+    'a category that is half a character': Row(
+        first('name', '\ud800', 'categories'),
+        [r"all.json: categories, entry 0: '\ud800' is not a class name; rename it"],
         {},
     ),
     'a category that is no object': Row(
@@ -317,6 +404,10 @@ def plant(tmp_path):
     root = tmp_path / 'data'
     for name in 'ab':
         draw(root / f'images/{name}.png', colour=(90, ord(name), 30))
+    draw(root / 'images/n\xa0b.png')
+    draw(root / 'images/.cache/h.png')
+    draw(tmp_path / 'outside.png')
+    (root / 'images/notes.txt').write_text('no image')
 
     def plant(row):
         data = content()
@@ -401,7 +492,10 @@ def cross_validate(root):
 
 def submit(root):
     coco = read_sound_coco(str(root / 'all.json'), needs_truth=False)
-    pictures = images(*(f'{root}/images/{name}' for name in coco.ids))
+    pictures = [
+        ImageInfo(name, f'{root}/images/{name.rpartition("/")[2]}', (64, 48))
+        for name in coco.ids
+    ]
     coco_text(pictures, boxes(), CLASSES, coco)
     return dict.fromkeys(coco.ids)
 
@@ -466,7 +560,7 @@ def test_what_converts_loads_checks_and_splits(plant, tmp_path, name):
     out = tmp_path / 'out'
     conversion.convert(str(plant(row)), str(out), to='coco')
     expected = {
-        f'{image.rpartition("/")[2]}': sorted(names)
+        f'{image.rpartition("/")[2].removesuffix(".png")}.png': sorted(names)
         for image, names in row.kept.items()
     }
     for command in (load, check, divide):

@@ -58,8 +58,6 @@ def test_the_official_layout(tmp_path):
 @pytest.mark.parametrize(
     'claim',
     [
-        'a.jpg',
-        'images/a.jpg',
         'images\\a.jpg',
         'C:\\Users\\me\\a.jpg',
         '/home/me/set/images/a.jpg',
@@ -75,7 +73,21 @@ def test_file_names_as_tools_write_them(tmp_path, claim):
     source = read_source(str(tmp_path))
     assert objects(source) == {'all': {'a': BOX}}
     assert source.notes == (
+        'result.json: 1 images are not where their file_name says, but found by its '
+        f'end: {claim} is images/a.jpg',
         '1 images that no JSON file names left out: images/other/b.jpg',
+    )
+
+
+@pytest.mark.parametrize('claim', ['a.jpg', './a.jpg', 'images/a.jpg', 'images//a.jpg'])
+def test_file_names_that_say_where_images_are(tmp_path, claim):
+    draw(tmp_path / 'images/a.jpg')
+    draw(tmp_path / 'images/other/a.jpg')
+    write(tmp_path / 'result.json', coco_json({claim: ANT}))
+    source = read_source(str(tmp_path))
+    assert objects(source) == {'all': {'a': BOX}}
+    assert source.notes == (
+        '1 images that no JSON file names left out: images/other/a.jpg',
     )
 
 

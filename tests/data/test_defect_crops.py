@@ -254,7 +254,7 @@ def test_everything_wrong_comes_in_one_error(root, tmp_path):
     problems = caught.value.problems
     source = f'{root}/anno/annotation.json'
     assert problems[:2] == (
-        f'{source}: {root}/images/steel_000.jpg: no such image',
+        f'{source}: steel_000.jpg: no such image in {root}/images',
         f'{source}: steel_002.jpg: it has no list "anno"',
     )
     assert problems[2].startswith(f'{root}/images/steel_001.jpg: is empty')

@@ -151,7 +151,7 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
     folder.add('a.png')
     folder.annotate(image_id=55, category_id=DOG, bbox=[1, 1, 2, 2])
     assert folder.problems() == [
-        'a.json: lost.png: no such image',
+        'a.json: lost.png: no such image in ',
         'a.json: a.png is listed again',
         'a.json, object 3: no category has the id 9',
         'a.json, object 4: no "bbox" of four finite numbers below 1e12',
