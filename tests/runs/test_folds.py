@@ -14,6 +14,7 @@ from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.folds import prepare_folds, require_apart
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from custom_datasets.settings import apply_data_settings
+from tests.data.drawing import draw
 from tests.leaves import LEAVES, SAMPLE
 
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_1xb32'))
@@ -230,7 +231,7 @@ def test_coco(tmp_path):
     (root / 'annotations').mkdir(parents=True)
     images = [{'id': n, 'file_name': f'{n}.png'} for n in range(12)]
     for image in images:
-        shutil.copyfile(__file__, root / image['file_name'])
+        draw(root / image['file_name'], colour=(20 * image['id'], 60, 90))
     annotations = [
         {'id': n, 'image_id': n, 'category_id': 1 + n % 2, 'bbox': [0, 0, 4, 4]}
         for n in range(12)
