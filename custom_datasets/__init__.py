@@ -6,8 +6,13 @@ without compiled operators, so it must come before ``mmcv.ops``.
 """
 
 import os as _os
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from custom_datasets.ops import install as _install_operators
+
+if _TYPE_CHECKING:
+    from custom_datasets.predicting.predictor import Predictor as Predictor
 
 __version__ = '0.1.0'
 
@@ -15,3 +20,12 @@ __version__ = '0.1.0'
 # newer version each time.
 _os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
 _install_operators()
+
+
+def __getattr__(name: str) -> _Any:
+    """Import ``Predictor``, and with it torch, when it is first used."""
+    if name == 'Predictor':
+        from custom_datasets.predicting.predictor import Predictor
+
+        return Predictor
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

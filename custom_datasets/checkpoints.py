@@ -1,17 +1,28 @@
-"""Reading a checkpoint, and whose weights and classes it has."""
+"""The checkpoints of a run: which there are, whose weights and classes they have."""
 
 import collections
 import io
+import os
 import pickle
 import zipfile
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from custom_datasets.errors import UserError
 from custom_datasets.pickles import read_torch, trusting
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class CheckpointFacts(NamedTuple):
+    """What a checkpoint says about itself; None where it says nothing."""
+
+    epoch: int | None = None
+    iteration: int | None = None
+    classes: tuple[str, ...] | None = None
+    palette: Any = None
 
 
 def load_checkpoint(
@@ -37,6 +48,37 @@ def load_checkpoint(
     if not isinstance(content, dict):
         raise UserError(f'{path}: no checkpoint, but a {type(content).__name__}')
     return content
+
+
+def last_checkpoint(folder: str) -> str | None:
+    """Return the checkpoint that a training wrote last, or None.
+
+    mmengine notes an absolute path; the folder may have been moved since.
+    """
+    try:
+        text = Path(folder, 'last_checkpoint').read_text(encoding='utf-8').strip()
+    except OSError:
+        return None
+    moved = os.path.join(folder, os.path.basename(text))
+    return next((path for path in (moved, text) if os.path.isfile(path)), None)
+
+
+def best_checkpoint(folder: str) -> str | None:
+    """Return the newest of the checkpoints that ``save_best`` wrote, or None."""
+    paths = [str(path) for path in Path(folder).glob('best_*.pth')]
+    return max(paths, key=os.path.getmtime, default=None)
+
+
+def facts_of(checkpoint: Mapping[str, Any]) -> CheckpointFacts:
+    """Return what a checkpoint says about itself."""
+    meta = checkpoint.get('meta') or {}
+    dataset = meta.get('dataset_meta') or {}
+    return CheckpointFacts(
+        meta.get('epoch'),
+        meta.get('iter'),
+        classes_of(checkpoint),
+        dataset.get('palette'),
+    )
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, 'Tensor']:

@@ -3,7 +3,7 @@
 import ast
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -48,9 +48,11 @@ def require_sections(cfg: Mapping[str, Any]) -> None:
         raise ConfigError(f'param_scheduler={schedulers!r}: must be a list of dicts')
 
 
-def iter_datasets(cfg: Config) -> Iterator[dict[str, Any]]:
+def iter_datasets(
+    cfg: Config, loaders: Sequence[str] = LOADERS
+) -> Iterator[dict[str, Any]]:
     """Yield the config of each data set, inside wrappers too."""
-    for loader in LOADERS:
+    for loader in loaders:
         if cfg.get(loader):
             yield from _unwrap(cfg[loader].get('dataset'))
 

@@ -14,6 +14,19 @@ class ConfigError(UserError):
     """A config asks for something that cannot work."""
 
 
+class ImageError(UserError):
+    """An image cannot be used: missing, empty, damaged or too large.
+
+    ``image`` names it, and ``problem`` is the end of a sentence.
+    """
+
+    def __init__(self, image: str, problem: str) -> None:
+        """Build the message from what is wrong with which image."""
+        self.image = image
+        self.problem = problem
+        super().__init__(f'{image}: {problem}')
+
+
 class AnnotationError(UserError):
     """Everything that is wrong with one data set, collected in one go.
 

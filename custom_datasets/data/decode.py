@@ -6,6 +6,7 @@ and simplejpeg passes its warnings on.
 
 import io
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ _HARMLESS = (
     'bad ICC marker',
 )
 _FEW_STRAY_BYTES = 16
+_LIMIT = threading.Lock()
 _OPAQUE = 250
 _SEEN_THROUGH = 0.01
 
@@ -180,8 +182,18 @@ def _read_all(data: bytes, header: Decoding) -> Decoding:
 def _opened(data: bytes) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        with Image.open(io.BytesIO(data)) as image:
+        with _open_any_size(data) as image:
             yield image
+
+
+def _open_any_size(data: bytes) -> Image.Image:
+    """Read a header; Pillow would raise before it says how large the image is."""
+    with _LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _orientation(image: Image.Image) -> int:

@@ -21,7 +21,7 @@ from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification_report import ClassificationReport
 from custom_datasets.files import Image as Pixels
 from custom_datasets.predicting.config import quiet
-from custom_datasets.predicting.model import load_model
+from custom_datasets.predicting.model import load_network
 
 Heat = NDArray[np.floating[Any]]
 
@@ -90,7 +90,8 @@ def draw_class_maps(
         return Explanations({}, 'There is no image to explain.')
     with quiet(), DefaultScope.overwrite_default_scope('mmpretrain'):
         try:
-            model = load_model(cfg, checkpoint, report['classes'], device)
+            network = load_network(cfg, checkpoint, report['classes'], device)
+            model = network.model
             model.requires_grad_(False)
             dataset = DATASETS.build(cfg.test_dataloader.dataset)
             return Explanations(_explain(model, dataset, wanted, report['classes']))

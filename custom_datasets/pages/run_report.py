@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from custom_datasets import __version__
+from custom_datasets.checkpoints import CheckpointFacts
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification import (
     attribute_report,
@@ -38,7 +39,6 @@ from custom_datasets.predicting.config import (
     read_dataset,
     read_settings,
 )
-from custom_datasets.predicting.model import CheckpointFacts
 from custom_datasets.predicting.predict import Progress, predict
 from custom_datasets.training.record import has_run, read_curves, read_run
 from custom_datasets.versions import TESTED, installed_version

@@ -15,7 +15,7 @@ from custom_datasets.data.decode import decode
 from custom_datasets.data.defect_crops import crop_stems
 from custom_datasets.data.origins import FILE, render_sources
 from custom_datasets.data.split import split_dataset
-from custom_datasets.errors import UserError
+from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.files import (
     Image,
     new_folder,
@@ -148,13 +148,16 @@ def cascade_faces() -> FindFaces:
 def detector_faces(config: str, checkpoint: str) -> FindFaces:
     """Return a detector of mmdet; a box of any class is a face."""
     # With torch and mmdet, which the cascade does without.
-    from custom_datasets.predicting.detector import detect, load_detector
+    from custom_datasets.predicting.outputs import Detections
+    from custom_datasets.predicting.predictor import Predictor
 
-    model, _ = load_detector(config, checkpoint)
+    predictor = Predictor(config, checkpoint, threshold=0.0)
 
     def find(image: Image) -> Boxes:
-        boxes, scores, _ = detect(model, image)
-        return np.column_stack([boxes, scores])
+        faces = predictor(image)
+        if not isinstance(faces, Detections):
+            raise ConfigError(f'{config}: is a classifier, but a detector is needed')
+        return np.column_stack([faces.boxes, faces.scores])
 
     return find
 

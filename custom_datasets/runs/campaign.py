@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from custom_datasets.checkpoints import last_checkpoint
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_json
 from custom_datasets.runs.jobs import (
     Interrupted,
     Job,
-    last_checkpoint,
     run_jobs,
     steps_done,
     visible_devices,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from custom_datasets.checkpoints import last_checkpoint
 from custom_datasets.errors import UserError
 
 _LAST_LINES = 12
@@ -109,19 +110,6 @@ def run_jobs(
 def tool_command(name: str) -> tuple[str, str]:
     """Return the start of a command that runs a file in ``tools/``."""
     return sys.executable, str(Path(__file__).resolve().parents[2] / 'tools' / name)
-
-
-def last_checkpoint(folder: str) -> str | None:
-    """Return the checkpoint that a training wrote last, or None.
-
-    mmengine notes an absolute path; the folder may have been moved since.
-    """
-    try:
-        text = Path(folder, 'last_checkpoint').read_text(encoding='utf-8').strip()
-    except OSError:
-        return None
-    moved = os.path.join(folder, os.path.basename(text))
-    return next((path for path in (text, moved) if os.path.isfile(path)), None)
 
 
 def steps_done(folder: str) -> int:

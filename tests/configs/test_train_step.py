@@ -1,10 +1,13 @@
-"""Every shipped leaf trains a step and is tested, through the stock scripts."""
+"""Every shipped leaf trains a step, is tested by the stock scripts, and predicts."""
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from custom_datasets import Predictor
+from custom_datasets.evaluation.results import read_samples
 from tests.leaves import LEAVES, read_leaf, small_run
 from tools import test as test_tool
 from tools import train as train_tool
@@ -30,7 +33,8 @@ def test_trains_and_tests(leaf, drawn, tmp_path):
     assert max(rates) == pytest.approx(scaled)
 
     arguments = [str(leaf), str(checkpoint), '--work-dir', str(tmp_path / 'test')]
-    status = test_tool.main([*arguments, *options])
+    predictions = str(tmp_path / 'predictions.pkl')
+    status = test_tool.main([*arguments, '--out', predictions, *options])
 
     assert status == 0
     written = next((tmp_path / 'test').glob('*/*.json'))
@@ -41,6 +45,29 @@ def test_trains_and_tests(leaf, drawn, tmp_path):
     else:
         assert 'pascal_voc/AP50' in metrics
 
+    predicts_the_same(Predictor.from_run(work_dir, threshold=0.0), predictions)
+
     # pytest keeps folders of its last runs, and VGG-16's weights have a gigabyte.
     for path in work_dir.glob('*.pth'):
         path.unlink()
+
+
+def predicts_the_same(predictor, predictions):
+    """Compare with the stock script: in its batches, and image by image."""
+    samples = read_samples(predictions)
+    paths = [sample['img_path'] for sample in samples]
+    for batch_size, tolerance in ((2, 0.0), (1, 1e-4)):
+        answers = predictor(paths, batch_size=batch_size)
+        for sample, answer in zip(samples, answers, strict=True):
+            if predictor.task == 'classification':
+                same(answer.probabilities, sample['pred_score'], tolerance)
+                continue
+            instances = sample['pred_instances']
+            order = np.argsort(-instances['scores'].numpy(), kind='stable')
+            same(answer.scores, instances['scores'][order], tolerance)
+            same(answer.boxes, instances['bboxes'][order], tolerance)
+            assert answer.labels.tolist() == instances['labels'][order].tolist()
+
+
+def same(values, expected, tolerance):
+    np.testing.assert_allclose(values, expected.numpy(), rtol=0, atol=tolerance)

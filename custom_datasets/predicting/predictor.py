@@ -1,0 +1,318 @@
+"""The one way in which anything here runs a trained model on pictures.
+
+predictor = Predictor.from_run('work_dirs/sample')
+result = predictor('image.jpg')
+print(result.names)
+result.save('painted.jpg')
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice, repeat
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from PIL import Image
+
+from custom_datasets.checkpoints import checkpoint_classes
+from custom_datasets.config import iter_datasets
+from custom_datasets.errors import ConfigError, ImageError, UserError
+from custom_datasets.evaluation.calibration import log_probabilities, with_temperature
+from custom_datasets.predicting.config import is_detection, read_settings
+from custom_datasets.predicting.images import (
+    Picture,
+    Pixels,
+    picture_name,
+    read_pixels,
+)
+from custom_datasets.predicting.model import Network, load_network, require_checkpoint
+from custom_datasets.predicting.outputs import Answer, Classification, Detections
+from custom_datasets.predicting.run_folder import (
+    Threshold,
+    decide,
+    find_checkpoint,
+    find_config,
+)
+
+
+class Predictor:
+    """A trained detector or classifier, ready for images.
+
+    It may be called from several threads, which take turns on the network.
+
+    Attributes:
+        task: ``detection`` or ``classification``.
+        classes: The names of the classes, in the order of the labels.
+        decision: The threshold and the temperature in use, and why these.
+        checkpoint: Its path.
+        kind: ``best`` or ``last`` of a run, or ``given``.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str],
+        checkpoint: str | os.PathLike[str],
+        *,
+        threshold: Threshold | None = None,
+        device: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        trust: bool = False,
+    ) -> None:
+        """Load a config and a checkpoint.
+
+        Args:
+            config: The leaf that it was trained with, or what training left of it.
+            checkpoint: What training left. A ``report.json`` beside it that is about
+                this checkpoint says threshold and temperature.
+            threshold: Lowest score that counts, or ``'per-class'`` for the report's;
+                None takes the report's overall one, else 0.3 for a detector and 0
+                for a classifier.
+            device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; None is the first GPU, if
+                there is one.
+            options: What ``--cfg-options`` sets, by dotted name.
+            trust: Whether to run whatever code the checkpoint brings.
+
+        Raises:
+            UserError: Something is missing, damaged, or does not fit together.
+        """
+        self.config, self.checkpoint = os.fspath(config), os.fspath(checkpoint)
+        self.kind = 'given'
+        cfg = _read_config(self.config, self.checkpoint, options)
+        self.task = 'detection' if is_detection(cfg) else 'classification'
+        self.network = load_network(cfg, self.checkpoint, device=device, trust=trust)
+        self.classes = self.network.classes
+        self._pipeline = _Pipeline(self.network)
+        self.decision = decide(
+            os.path.dirname(self.checkpoint),
+            self.checkpoint,
+            self.network.facts,
+            self.classes,
+            self.task,
+            threshold,
+        )
+
+    @classmethod
+    def from_run(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        threshold: Threshold | None = None,
+        device: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        trust: bool = False,
+    ) -> 'Predictor':
+        """Load the best checkpoint in a run's work directory, else the last.
+
+        See :meth:`__init__` for the rest.
+        """
+        path = os.fspath(folder)
+        config = find_config(path)
+        checkpoint, kind = find_checkpoint(path)
+        predictor = cls(
+            config,
+            checkpoint,
+            threshold=threshold,
+            device=device,
+            options=options,
+            trust=trust,
+        )
+        predictor.kind = kind
+        return predictor
+
+    def __str__(self) -> str:
+        """Say what predicts, and which answers it believes."""
+        kind = '' if self.kind == 'given' else f' ({self.kind})'
+        return f'{self.checkpoint}{kind}; {self.decision}'
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, images: Picture, *, batch_size: int = 1
+    ) -> Answer: ...
+
+    @overload
+    def __call__(
+        self, images: Sequence[Picture], *, batch_size: int = 1
+    ) -> list[Answer | ImageError]: ...
+
+    def __call__(
+        self, images: Picture | Sequence[Picture], *, batch_size: int = 1
+    ) -> Answer | list[Answer | ImageError]:
+        """Predict on an image, or on several.
+
+        Args:
+            images: Paths, contents of files, pixels in BGR or images of Pillow; one
+                or a sequence. A four-dimensional array is a sequence.
+            batch_size: Images per run of the network. Smaller ones of a batch are
+                padded, which moves scores a little where sizes differ.
+
+        Returns:
+            The answer; of several, a list of one for each, in which an image that
+            cannot be used has its :class:`ImageError` in its place.
+
+        Raises:
+            ImageError: The single image cannot be used.
+        """
+        if isinstance(images, (str, bytes, os.PathLike, Image.Image)) or (
+            isinstance(images, np.ndarray) and images.ndim < 4
+        ):
+            (answer,) = self.stream([images])
+            if isinstance(answer, ImageError):
+                raise answer
+            return answer
+        return list(self.stream(images, batch_size=batch_size))
+
+    def stream(
+        self,
+        images: Iterable[Picture],
+        *,
+        batch_size: int = 1,
+        names: Iterable[str] | None = None,
+    ) -> Iterator[Answer | ImageError]:
+        """Predict on images one after the other, without keeping them.
+
+        As :meth:`__call__` with several; ``names`` are for results and messages.
+        """
+        for answer, _ in self.stream_pixels(images, batch_size, names):
+            yield answer
+
+    def stream_pixels(
+        self,
+        images: Iterable[Picture | Callable[[], Picture]],
+        batch_size: int = 1,
+        names: Iterable[str] | None = None,
+    ) -> Iterator[tuple[Answer | ImageError, Pixels | None]]:
+        """Predict as :meth:`stream`, and hand on the pixels, BGR, for who paints.
+
+        An image can also be a function that returns one, or raises an ImageError.
+        """
+        called: Iterable[str | None] = repeat(None) if names is None else names
+        pending = map(self._prepare, images, called)
+        while batch := list(islice(pending, batch_size)):
+            ready = [row for row in batch if isinstance(row, _Prepared)]
+            answers = iter(self._predict(ready))
+            for row in batch:
+                if isinstance(row, _Prepared):
+                    yield next(answers), row.pixels
+                else:
+                    yield row, None
+
+    def _prepare(
+        self, image: Picture | Callable[[], Picture], name: str | None
+    ) -> '_Prepared | ImageError':
+        try:
+            if callable(image):
+                image = image()
+            name = name or picture_name(image)
+            pixels = read_pixels(image, name)
+            packed = self._pipeline(pixels, name)
+        except ImageError as error:
+            return error
+        return _Prepared(name, pixels, partial(read_pixels, image, name), packed)
+
+    def _predict(self, batch: Sequence['_Prepared']) -> list[Answer]:
+        if not batch:
+            return []
+        collated = pseudo_collate([row.packed for row in batch])
+        try:
+            samples = self.network.forward(collated)
+        except torch.cuda.OutOfMemoryError as error:
+            raise UserError(
+                f'{self.network.device}: has too little memory for {len(batch)} images '
+                'at once; use a smaller batch, or the CPU'
+            ) from error
+        return [self._answer(*pair) for pair in zip(batch, samples, strict=True)]
+
+    def _answer(self, row: '_Prepared', sample: Any) -> Answer:
+        height, width = row.pixels.shape[:2]
+        about = (
+            row.name,
+            (width, height),
+            self.classes,
+            self.decision,
+            row.read,
+            self.network.palette,
+        )
+        if self.task == 'classification':
+            scores = sample.pred_score.cpu().numpy().astype(np.float64)
+            if (temperature := self.decision.temperature) is not None:
+                logs = with_temperature(log_probabilities(scores[None]), temperature)
+                scores = np.exp(logs[0])
+            return Classification(*about, scores)
+        instances = sample.pred_instances.cpu()
+        labels = instances.labels.numpy().astype(np.intp)
+        scores = instances.scores.numpy().astype(np.float64)
+        thresholds = np.array([self.decision.threshold_of(k) for k in labels])
+        order = np.argsort(-scores, kind='stable')
+        order = order[(scores >= thresholds)[order]]
+        boxes = instances.bboxes.numpy().astype(np.float64).reshape(-1, 4)
+        return Detections(*about, boxes[order], scores[order], labels[order])
+
+
+def _read_config(
+    path: str, checkpoint: str, options: Mapping[str, Any] | None
+) -> Config:
+    """Read a config, with the checkpoint's classes where the leaf has others."""
+    require_checkpoint(checkpoint)
+    cfg = read_settings(path, options)
+    classes = checkpoint_classes(checkpoint)
+    if classes and cfg.get('num_classes') not in (None, len(classes)):
+        return read_settings(path, {**(options or {}), 'classes': classes})
+    return cfg
+
+
+class _Prepared(NamedTuple):
+    """An image for the network; ``packed`` is what the test pipeline made of it."""
+
+    name: str
+    pixels: Pixels
+    read: Callable[[], Pixels]
+    packed: dict[str, Any]
+
+
+class _Pipeline:
+    """The test pipeline of a config, on pixels instead of on a file."""
+
+    def __init__(self, network: Network) -> None:
+        dataset = next(iter_datasets(network.cfg, ['test_dataloader']))
+        steps = dataset.get('pipeline') or [{}]
+        first = dict(steps[0])
+        kind = str(first.get('type')).split('.')[-1]
+        colour = first.get('color_type', 'color')
+        if kind != 'LoadImageFromFile' or colour != 'color':
+            raise ConfigError(
+                f'{network.cfg.filename}: its test pipeline starts with {first}; only '
+                'LoadImageFromFile in color can be replaced by an image of your own'
+            )
+        self.as_float = bool(first.get('to_float32'))
+        with network.scope():
+            self.steps = Compose([dict(step) for step in steps[1:]])
+
+    def __call__(self, pixels: Pixels, name: str) -> dict[str, Any]:
+        """Return inputs and data sample of an image.
+
+        Raises:
+            ImageError: A step cannot take the image.
+        """
+        results: dict[str, Any] = {
+            'img': pixels.astype(np.float32) if self.as_float else pixels,
+            'img_shape': pixels.shape[:2],
+            'ori_shape': pixels.shape[:2],
+            'img_path': name,
+            'img_id': 0,
+            'sample_idx': 0,
+            'instances': [],
+        }
+        try:
+            packed: dict[str, Any] = self.steps(results)
+        except Exception as error:  # Whatever a step raises on an odd shape.
+            height, width = pixels.shape[:2]
+            raise ImageError(
+                name,
+                f'the test pipeline cannot take {width} x {height} pixels '
+                f'({type(error).__name__}: {error})',
+            ) from error
+        return packed
