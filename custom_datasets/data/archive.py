@@ -8,12 +8,15 @@ import unicodedata
 import zipfile
 import zlib
 
-from custom_datasets.data.tree import is_junk
+from custom_datasets.data.tree import MAX_DEPTH, is_junk
 from custom_datasets.errors import UserError
 
 MAX_FILES = 1_000_000
 MAX_RATIO = 100
 """How many files a zip may have, and how many times its size it may unpack to."""
+
+MAX_NAME = 255
+"""How many bytes a file system gives a name."""
 
 _SMALL = 10 * 2**20
 _SPARE = 100 * 2**20
@@ -62,6 +65,14 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
         kind = stat.S_IFMT(info.external_attr >> 16)
         if name.startswith('/') or re.match('[A-Za-z]:', name) or '..' in parts:
             raise UserError(f'{path}: {info.filename!r} leads out of the folder')
+        if (
+            len(parts) > MAX_DEPTH
+            or max(map(len, map(os.fsencode, parts)), default=0) > MAX_NAME
+        ):
+            raise UserError(
+                f'{path}: {name[:40]!r}... has more than {MAX_DEPTH} folders in each '
+                f'other, or a name of more than {MAX_NAME} bytes'
+            )
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise UserError(f'{path}: {info.filename!r} is a link or device')
         if info.flag_bits & 1:

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 from custom_datasets.data.folders import read_labels
 from custom_datasets.data.images import without_suffix
-from custom_datasets.data.names import UnknownClasses, read_lines, spell_path
+from custom_datasets.data.names import (
+    UnknownClasses,
+    class_problems,
+    read_lines,
+    spell_path,
+)
 from custom_datasets.data.problems import refused
 from custom_datasets.data.reading import Reading
 from custom_datasets.data.records import has_area
@@ -186,7 +191,7 @@ def split_class_folders(root: str) -> SplitSource:
             'folders; tools/dataset_converters/convert.py makes them of other layouts'
         )
     lines = {path: f'{path}\t{name}' for path, name in classes.items()}
-    if problems := _unlistable(lines):
+    if problems := class_problems(names) or _unlistable(lines):
         raise AnnotationError(root, problems)
     labels = {path: Counter([name]) for path, name in classes.items()}
     images: dict[str, str | None] = {path: tree.path(path) for path in labels}

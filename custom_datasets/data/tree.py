@@ -16,6 +16,9 @@ from custom_datasets.data.images import (
 )
 from custom_datasets.errors import UserError
 
+MAX_DEPTH = 100
+"""How many folders may be in each other; no data set needs more."""
+
 JUNK = ('__macosx', 'thumbs.db', 'desktop.ini')
 """What systems leave behind, in lower case; so is all that starts with a dot."""
 
@@ -105,19 +108,24 @@ def plain(folders: list[str]) -> list[str]:
 
 
 def walk(root: str) -> Iterator[str]:
-    """Yield all files below, relative to the root; links are followed once."""
+    """Yield all files below, relative to the root; links are followed once.
+
+    A link that leads nowhere is a file, so that somebody says so; a pipe or a device,
+    which would keep a reader waiting, is not.
+    """
     seen = {os.path.realpath(root)}
     folders = ['']
     while folders:
         folder = folders.pop()
-        for name in _listed(os.path.join(root, folder)):
-            if is_junk(name):
+        if folder.count('/') >= MAX_DEPTH:
+            raise UserError(f'{root}: more than {MAX_DEPTH} folders in each other')
+        for entry in _entries(os.path.join(root, folder)):
+            if is_junk(entry.name):
                 continue
-            file = f'{folder}/{name}' if folder else name
-            path = os.path.join(root, file)
-            if not os.path.isdir(path):
+            file = f'{folder}/{entry.name}' if folder else entry.name
+            if _is_file(entry):
                 yield file
-            elif (real := os.path.realpath(path)) not in seen:
+            elif entry.is_dir() and (real := os.path.realpath(entry.path)) not in seen:
                 seen.add(real)
                 folders.append(file)
 
@@ -349,10 +357,11 @@ class FileIndex:
         if folder not in self._folders:
             stems: dict[str, list[str]] = {}
             path = os.path.join(self.root, folder) or '.'
-            for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
-                stem, suffix = os.path.splitext(name)
-                if suffix.lower() in self._suffixes:
-                    stems.setdefault(stem, []).append(name)
+            entries = _entries(path) if os.path.isdir(path) else []
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                stem, suffix = os.path.splitext(entry.name)
+                if suffix.lower() in self._suffixes and _is_file(entry):
+                    stems.setdefault(stem, []).append(entry.name)
             self._folders[folder] = stems
         return self._folders[folder]
 
@@ -366,7 +375,7 @@ class FileIndex:
 
 def _descend(root: str) -> str:
     while True:
-        names = [name for name in _listed(root) if not is_junk(name)]
+        names = [entry.name for entry in _entries(root) if not is_junk(entry.name)]
         inner = [name for name in names if os.path.isdir(os.path.join(root, name))]
         if len(inner) != 1 or split_of(inner[0]):
             return root
@@ -380,11 +389,16 @@ def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def _listed(folder: str) -> list[str]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
-        return os.listdir(folder)
+        with os.scandir(folder) as entries:
+            return list(entries)
     except OSError as error:
         raise UserError(f'{folder}: cannot be listed ({error.strerror})') from error
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

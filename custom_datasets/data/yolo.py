@@ -144,13 +144,11 @@ def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
         try:
             with open(tree.path(file), 'rb') as stream:
                 data = stream.read()
-            # Without types: the class "no" is a name, not False.
-            config = yaml.load(data.decode('utf-8-sig'), Loader=yaml.BaseLoader)
+            config = yaml.load(data.decode('utf-8-sig'), Loader=_Loader)
         except OSError as error:
             reading.problems.append(f'{file}: {error.strerror}')
-        except (UnicodeError, yaml.YAMLError) as error:
-            is_text = not isinstance(error, UnicodeError)
-            text = 'broken YAML' if is_text else 'not text in UTF-8; save it as such'
+        except (UnicodeError, RecursionError, yaml.YAMLError) as error:
+            text = _reason(error)
             # In UTF-16 every other byte is 0.
             if b'names' in data.replace(b'\0', b''):
                 reading.report([Problem('broken-annotation', text, file)])
@@ -158,6 +156,30 @@ def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
             if isinstance(config, dict) and 'names' in config:
                 configs[file] = config
     return configs
+
+
+class _Loader(yaml.BaseLoader):  # type: ignore[misc, unused-ignore]
+    """Reads text without types, so that the class "no" is a name, and no key twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Raise an error at the second of two equal keys."""
+        keys = set()
+        for key, _ in node.value:
+            if key.value in keys:
+                text = f'{key.value} appears twice'
+                raise yaml.MarkedYAMLError(problem=text, problem_mark=key.start_mark)
+            keys.add(key.value if isinstance(key.value, str) else id(key))
+        return super().construct_mapping(node, deep)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return 'not text in UTF-8; save it as such'
+    if isinstance(error, RecursionError):
+        return 'broken YAML (lists in lists, too deep)'
+    mark = getattr(error, 'problem_mark', None)
+    place = f'line {mark.line + 1}: ' if mark else ''
+    return f'broken YAML ({place}{getattr(error, "problem", None) or error})'
 
 
 def _find_labels(tree: Tree) -> list[str]:
@@ -178,11 +200,16 @@ def _class_names(tree: Tree, file: str, config: Mapping[str, Any]) -> dict[int, 
         names = config['names']
         if not isinstance(names, (dict, list)):
             raise UserError(f'{file}: names must be a list')
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        pairs = [*(names.items() if isinstance(names, dict) else enumerate(names))]
+        if not all(isinstance(name, str) for _, name in pairs):
+            raise UserError(f'{file}: names must be text, one for each number')
         try:
-            return dict(sorted((int(key), str(name).strip()) for key, name in pairs))
+            numbered = dict(sorted((int(key), name.strip()) for key, name in pairs))
         except ValueError as error:
             raise UserError(f'{file}: names need numbers ({error})') from error
+        if len(numbered) < len(pairs):
+            raise UserError(f'{file}: names has a number twice')
+        return numbered
     files = [f for f in tree.files if f.rpartition('/')[2].lower() in _NAME_FILES]
     files += tree.ending('.names', '_darknet.labels')
     if not files:
@@ -200,7 +227,11 @@ def _find_splits(
         entries = [value] if isinstance(value, str) else value
         if not split or not isinstance(entries, list) or not any(entries):
             continue
-        near = posixpath.join(posixpath.dirname(file), config.get('path') or '')
+        start = config.get('path') or ''
+        for name, text in [('path', start), *((key, entry) for entry in entries)]:
+            if not isinstance(text, str):
+                raise UserError(f'{file}: {name} must be text that is a path')
+        near = posixpath.join(posixpath.dirname(file), start)
         images = [i for entry in entries for i in _images(tree, near, entry, reading)]
         if images:
             splits[split] = list(dict.fromkeys([*splits.get(split, ()), *images]))

@@ -186,6 +186,11 @@ def test_encrypted(pack, tmp_path):
     refused(path, tmp_path, 'is encrypted')
 
 
+@pytest.mark.parametrize('name', ['a/' * 2500 + 'a.txt', 'a' * 300 + '.txt'])
+def test_paths_that_no_file_system_takes(pack, tmp_path, name):
+    refused(pack((name, b'x')), tmp_path, 'has more than 100 folders in each other, or')
+
+
 @pytest.mark.parametrize('size', [0, 20, -30])
 def test_no_whole_zip(pack, tmp_path, size):
     path = pack(('a.txt', os.urandom(100)))

@@ -39,7 +39,8 @@ def draw(path):
     """Draw an image that no other is like."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = RNG.integers(0, 256, (6, 8, 3), np.uint8)
-    cv2.imwrite(str(path), cv2.resize(pixels, (64, 48), interpolation=cv2.INTER_CUBIC))
+    image = cv2.resize(pixels, (64, 48), interpolation=cv2.INTER_CUBIC)
+    path.write_bytes(cv2.imencode('.png', image)[1].tobytes())
 
 
 @pytest.fixture(scope='module')
@@ -311,6 +312,24 @@ ROWS = {
             edit('cat/0.png', 'cat/night/0.png'),
         ),
         {},
+        {},
+    ),
+    'folders that are named like files': (
+        lambda root: [
+            (root / name).mkdir()
+            for name in ('cat/8.png', 'x.jpg', 'y.xml', 'test.json')
+        ],
+        {},
+        {},
+    ),
+    'a name in bytes of another system': (
+        both(move('cat/0.png', 'cat/\udcf6.png'), edit(FIRST, '')),
+        only(['split'], r"'cat/\udcf6.png': no list can hold this name; rename it"),
+        {'convert': '1 images renamed'},
+    ),
+    'a class in bytes of another system': (
+        lambda root: draw(root / 'k\udcf6ter/0.png'),
+        only(['split', 'convert'], r"'k\udcf6ter' is not a class name; rename it"),
         {},
     ),
     'suffix in capitals': (

@@ -207,11 +207,29 @@ A = 'Annotations/a.xml'
 INVISIBLE = r"'d\u200bog'"
 NO_NUMBERS = 'without four finite numbers below 1e12'
 LOOKING = ('check', 'split', 'convert')
+LATIN = '{}/gr\udcf6\udcdfe.{}'
 LISTING = ('train', 'test', 'check', 'convert')
 
 # What is changed; what each command refuses; what a command says besides.
 ROWS = {
     'nothing': (both(), {}, {'train': 'all clean', 'check': ''}),
+    'folders that are named like files': (
+        lambda root: [
+            (root / name).mkdir()
+            for name in ('JPEGImages/a.jpg', 'Annotations/b.XML', 'Annotations/x.xml')
+        ],
+        {},
+        {},
+    ),
+    'a name in bytes of another system': (
+        both(
+            move('JPEGImages/a.png', LATIN.format('JPEGImages', 'png')),
+            move(A, LATIN.format('Annotations', 'xml')),
+            edit('a\n', '', LIST),
+        ),
+        only(['split'], r"'gr\udcf6\udcdfe': no list can hold this name; rename it"),
+        {'convert': '1 images renamed'},
+    ),
     'suffix in capitals': (move(A, 'Annotations/a.XML'), {}, {}),
     'XML in a sub-folder': (move(A, 'Annotations/deep/a.xml'), {}, {}),
     'XML two folders down': (move(A, 'Annotations/very/deep/a.xml'), {}, {}),

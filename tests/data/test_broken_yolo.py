@@ -148,7 +148,34 @@ ROWS = {
     'names without numbers': Row(
         {'data.yaml': 'names: {first: cat}\n'}, ['data.yaml: names need numbers'], {}
     ),
-    'broken YAML': Row({'data.yaml': 'names: [cat, dog\n'}, ['data.yaml: broken YAML']),
+    'broken YAML': Row(
+        {'data.yaml': 'names: [cat, dog\ntrain: x\n'},
+        ["data.yaml: broken YAML (line 2: expected ',' or ']', but got ':')"],
+    ),
+    'YAML without end': Row(
+        {'data.yaml': 'names: ' + '[' * 5000 + ']' * 5000},
+        ['data.yaml: broken YAML (lists in lists, too deep)'],
+    ),
+    'a number twice': Row(
+        {'data.yaml': 'names:\n  0: cat\n  1: dog\n  1: cow\n'},
+        ['data.yaml: broken YAML (line 4: 1 appears twice)'],
+    ),
+    'a number in two spellings': Row(
+        {'data.yaml': 'names: {0: cat, 1: dog, 01: cow}\n'},
+        ['data.yaml: names has a number twice'],
+    ),
+    'names in lists': Row(
+        {'data.yaml': 'names: [[cat], dog]\n'},
+        ['data.yaml: names must be text, one for each number'],
+    ),
+    'a path that is a list': Row(
+        {'data.yaml': 'path: [a]\ntrain: images\nnames: [cat, dog]\n'},
+        ['data.yaml: path must be text that is a path'],
+    ),
+    'a part that is no path': Row(
+        {'data.yaml': 'train: [images: 1]\nnames: [cat, dog]\n'},
+        ['data.yaml: train must be text that is a path'],
+    ),
     'names in another encoding': Row(
         {'data.yaml': 'names: [고양이, dog]\n'.encode('cp949')},
         ['data.yaml: not text in UTF-8; save it as such'],

@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
 from custom_datasets.data.images import IMAGE_SUFFIXES
-from custom_datasets.data.tree import FileIndex
+from custom_datasets.data.tree import FileIndex, walk
+from custom_datasets.errors import UserError
 
 
 @pytest.fixture
@@ -46,3 +49,18 @@ def test_relative_and_empty_roots(tmp_path, monkeypatch):
     assert FileIndex('', IMAGE_SUFFIXES).find('a') == ['a.png']
     assert FileIndex('.', IMAGE_SUFFIXES).find('a') == ['./a.png']
     assert FileIndex('', IMAGE_SUFFIXES).names() == ['a']
+
+
+def test_folders_and_pipes_are_no_files_and_a_dead_link_is(index, tmp_path):
+    find = index('a.png/b.png')
+    os.mkfifo(tmp_path / 'c.png')
+    (tmp_path / 'd.png').symlink_to('nowhere')
+    assert find('a') == find('c') == []
+    assert find('d') == ['d.png']
+    assert sorted(walk(str(tmp_path))) == ['a.png/b.png', 'd.png']
+
+
+def test_folders_without_end(tmp_path):
+    (tmp_path / ('a/' * 101)).mkdir(parents=True)
+    with pytest.raises(UserError, match='more than 100 folders in each other'):
+        list(walk(str(tmp_path)))
