@@ -14,11 +14,15 @@ from custom_datasets.errors import UserError
 WORTH_LINES = 100
 """Files below which nobody needs to see how many of them are read."""
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
+
 
 def run_command(action: Callable[[], str | None]) -> int:
     """Run a command's work, print what it returns, and return its exit status.
 
-    After a :class:`UserError` that is 1, and its sentence goes to stderr.
+    After a :class:`UserError` that is 1, and its sentence goes to stderr. After Ctrl-C
+    it is :data:`INTERRUPTED`, and the sentence is that of the KeyboardInterrupt.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A log in cp949 has no é, and what is done must not end in a traceback.
@@ -28,6 +32,11 @@ def run_command(action: Callable[[], str | None]) -> int:
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt as error:
+        kept = str(error) or 'nothing is half-written; run the same command again'
+        # A terminal shows ^C where the line would begin.
+        print(f'{chr(10) * sys.stderr.isatty()}Interrupted; {kept}', file=sys.stderr)
+        return INTERRUPTED
     if report:
         print(report)
     return 0
@@ -49,9 +58,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, as_text: bool = False) -> N
     """
     reading: dict[str, Any] = {'type': _setting, 'default': []}
     if not as_text:
-        from mmengine.config import DictAction
-
-        reading = {'action': DictAction, 'default': {}}
+        reading = {'action': _Settings, 'default': {}}
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -114,9 +121,27 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     if not console.is_terminal:
         yield _plain_lines(what)
         return
-    with Progress(console=console, transient=True) as bar:
+    # What is printed meanwhile goes above the bar, unless it goes to a file.
+    above = sys.stdout.isatty()
+    with Progress(console=console, transient=True, redirect_stdout=above) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Settings(argparse.Action):
+    """mmengine's ``DictAction``, whose import takes a second that few need."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        from mmengine.config import DictAction
+
+        read = DictAction(self.option_strings, self.dest, nargs=self.nargs)
+        read(parser, namespace, values, option_string)
 
 
 def _setting(text: str) -> str:

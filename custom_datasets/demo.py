@@ -57,6 +57,12 @@ def ap_table(metrics: Mapping[str, float]) -> str:
 def _run(tool: str, *arguments: str) -> None:
     command = [sys.executable, str(ROOT / 'tools' / tool), *arguments]
     print('+', ' '.join(command), flush=True)
-    status = subprocess.run(command).returncode
+    with subprocess.Popen(command) as process:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C reaches the command, too, which writes down what it did.
+            process.wait()
+            raise
     if status:
         raise UserError(f'tools/{tool} ended with status {status}')

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import subprocess
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from custom_datasets.cli import (
     run_command,
 )
 from custom_datasets.errors import UserError
+from tests.leaves import ROOT
 
 
 def test_progress_is_a_line_a_quarter_where_there_is_no_terminal(capsys):
@@ -57,6 +59,21 @@ def test_an_error_is_a_sentence_and_a_status(capsys):
     assert capsys.readouterr().err == 'error: a.xml: broken\n'
 
 
+@pytest.mark.parametrize(
+    ('kept', 'said'),
+    [
+        ((), 'nothing is half-written; run the same command again'),
+        (('a is kept',), 'a is kept'),
+    ],
+)
+def test_ctrl_c_is_a_sentence_and_a_status(capsys, kept, said):
+    def interrupted():
+        raise KeyboardInterrupt(*kept)
+
+    assert run_command(interrupted) == 130
+    assert capsys.readouterr().err == f'Interrupted; {said}\n'
+
+
 def test_settings_are_read_as_the_stock_scripts_do():
     assert parse_options(['a.b=1', 'c=x,y', 'd="[1, 2]"']) == {
         'a.b': 1,
@@ -92,6 +109,19 @@ def test_numbers_have_limits(limits, good, bad, what):
             argparse.ArgumentTypeError, match=f'{text}: needs a {what}$'
         ):
             read(text)
+
+
+def test_a_parser_waits_for_no_import():
+    """What comes before a command's work is not ready for Ctrl-C."""
+    code = (
+        'import argparse, sys\n'
+        'from custom_datasets.cli import add_cfg_options\n'
+        'parser = argparse.ArgumentParser()\n'
+        'add_cfg_options(parser)\n'
+        'assert parser.parse_args([]).cfg_options == {}\n'
+        'sys.exit("mmengine" in sys.modules)\n'
+    )
+    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT).returncode == 0
 
 
 def test_options_as_text_stay_and_need_a_value():

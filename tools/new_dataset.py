@@ -57,8 +57,13 @@ def main(argv: list[str] | None = None) -> int:
         )
         print(report)
         print('\nwritten:', *(f'  {path}' for path in files), sep='\n')
-        with progress_bar('checking') as progress:
-            findings = check_config(str(ROOT / leaf), progress=progress).findings
+        try:
+            with progress_bar('checking') as progress:
+                findings = check_config(str(ROOT / leaf), progress=progress).findings
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(
+                f'all of it is written; to check it: python tools/check.py {leaf}'
+            ) from error
         serious = [finding for finding in findings if finding.severity != 'note']
         print(f'\n{format_findings(serious)}\n{summary(findings)}')
         command = f'python tools/train.py {leaf}'

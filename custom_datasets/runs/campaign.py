@@ -8,8 +8,9 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +25,13 @@ from custom_datasets.runs.jobs import (
     visible_devices,
 )
 from custom_datasets.runs.settings_diff import ABSENT, Settings, flatten
+from custom_datasets.training.record import (
+    JSON_NAME,
+    counts_epochs,
+    has_run,
+    read_run,
+)
+from custom_datasets.training.run_md import duration
 
 NOTE = 'campaign.json'
 """In each training's folder: settings, lists, and what is done."""
@@ -89,22 +97,35 @@ def run_campaign(
     """Run what is not done yet, as many trainings at once as there are GPUs.
 
     ``report`` gets the checkpoints of what is done and why the others failed, each by
-    name; its text is returned. ``say`` gets a line for each task that is done.
+    name; its text is returned. ``say`` gets a line for each task that begins or is
+    done, and for each epoch.
 
     Raises:
         UserError: A folder is in use or holds another training: then nothing has
-            started. Or a task failed, or the command was interrupted.
+            started. Or a task failed.
+        KeyboardInterrupt: All processes have ended; the message says how to go on.
     """
     devices = visible_devices(gpus)
     with locked(work_dir) as lock:
-        notes = {task.name: _Note(task) for task in tasks}
+        by_name = {task.name: task for task in tasks}
+        notes = {name: _Note(task) for name, task in by_name.items()}
         missing = {name: note.missing() for name, note in notes.items()}
         finished = [name for name, steps in missing.items() if not steps]
         if finished:
             say(f'done before: {", ".join(finished)}')
         jobs = [notes[name].begin(steps) for name, steps in missing.items() if steps]
 
+        followed: dict[str, _Follower] = {}
+
+        def started(job: Job) -> None:
+            begun = steps_done(job.folder)
+            what = 'training' if job.checkpoint is None else 'testing'
+            after = f' goes on after {begun}' if begun and not job.checkpoint else ''
+            say(f'{job.name}: {what}{after}, log: {job.log}')
+            followed[job.name] = _Follower(by_name[job.name], say)
+
         def done(job: Job, checkpoint: str) -> None:
+            followed[job.name].look()
             note = notes[job.name]
             words = [step.done for step in note.finish(checkpoint)]
             if job.checkpoint is None:
@@ -114,15 +135,17 @@ def run_campaign(
             say(f'{job.name}: {text} ({job.folder})')
 
         def watch() -> None:
+            for each in list(followed.values()):
+                each.look()
             total = sum(task.length for task in tasks)
             if progress and total:
                 progress(sum(steps_done(task.folder) for task in tasks), total)
 
         try:
-            failures = run_jobs(jobs, devices, lock, done, watch)
+            failures = run_jobs(jobs, devices, lock, started, done, watch)
         except Interrupted as error:
-            raise UserError(
-                'interrupted; run the same command again to continue'
+            raise KeyboardInterrupt(
+                f'{work_dir} keeps what is done; run the same command again to continue'
             ) from error
         checkpoints = {n: note.checkpoint for n, note in notes.items()}
         text = report({n: path for n, path in checkpoints.items() if path}, failures)
@@ -267,6 +290,48 @@ class _Note:
             'done': self._done,
         }
         write_json(self._path, content)
+
+
+class _Follower:
+    """Says each epoch that a training adds to its record."""
+
+    def __init__(self, task: Task, say: Say) -> None:
+        self._task = task
+        self._say = say
+        self._last = steps_done(task.folder)
+        self._seen = time.time()
+
+    def look(self) -> None:
+        if not has_run(self._task.folder):
+            return
+        written = os.path.getmtime(os.path.join(self._task.folder, JSON_NAME))
+        if written <= self._seen:
+            return
+        self._seen = written
+        with suppress(UserError):  # The run matters more than its record.
+            content = read_run(self._task.folder, whole=True).content
+            step = 'epoch' if counts_epochs(content) else 'iteration'
+            for entry in content['epochs']:
+                # Metrics come behind the epoch that is validated.
+                ended = entry['metrics'] or entry is not content['epochs'][-1]
+                if ended and entry[step] > self._last:
+                    self._last = entry[step]
+                    self._say(f'{self._task.name}: {self._describe(content, entry)}')
+
+    def _describe(self, content: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+        step = 'iteration' if entry['epoch'] is None else 'epoch'
+        session, length = content['sessions'][-1], self._task.length
+        parts = [f'{step} {entry[step]}/{length}']
+        metric = (content['best'] or {}).get('metric')
+        value = (entry['metrics'] or {}).get(metric)
+        if value is not None:
+            parts.append(f'{metric} {value:.4g}')
+        done = entry[step] - (session[f'from_{step}'] or 0)
+        to_do = length - entry[step]
+        if min(done, to_do) > 0 and entry is content['epochs'][-1]:
+            left = duration(session['seconds'] / done * to_do)
+            parts.append(f'about {left} left')
+        return ', '.join(parts)
 
 
 def _setting_changes(old: Settings, new: Settings) -> list[str]:

@@ -312,6 +312,8 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     except (OSError, SyntaxError, KeyError, TypeError, ImportError) as error:
         raise UserError(f'{record.config_file}: cannot be read ({error})') from error
     read = {*inspect.signature(Runner.__init__).parameters, 'auto_scale_lr'} - _NOISE
+    if cfg.get('resume'):
+        read -= {'load_from'}  # Then it is where the run went on.
     content: dict[str, Any] = cfg.to_dict()
     return {name: value for name, value in content.items() if name in read}
 

@@ -60,6 +60,7 @@ def run_jobs(
     jobs: Sequence[Job],
     devices: Sequence[str | None],
     lock: int,
+    started: Callable[[Job], None],
     done: Callable[[Job, str], None],
     watch: Callable[[], None],
 ) -> dict[str, str]:
@@ -67,8 +68,9 @@ def run_jobs(
 
     A job that fails does not stop the others. ``devices`` are values for
     ``CUDA_VISIBLE_DEVICES`` (None leaves it as it is), and ``lock`` is a file
-    descriptor that the processes keep open. In this thread, ``done`` gets each
-    finished job and its checkpoint, and ``watch`` is called twice a second.
+    descriptor that the processes keep open. ``started`` gets each job as it begins, in
+    a thread of its own. In this thread, ``done`` gets each finished job and its
+    checkpoint, and ``watch`` is called twice a second.
 
     Raises:
         Interrupted: All processes have ended, and their children.
@@ -81,6 +83,7 @@ def run_jobs(
     def work(job: Job) -> str:
         device = free.get()
         try:
+            started(job)
             return _run(job, children, device)
         finally:
             free.put(device)
@@ -191,7 +194,8 @@ class _Children:
         with self._guard:
             self._stopped = True
             running = list(self._running)
-        for sent in (signal.SIGTERM, signal.SIGKILL):
+        # The first lets a training close its record.
+        for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             for child in running:
                 _signal_group(child, sent)
             deadline = time.monotonic() + PATIENCE

@@ -62,7 +62,7 @@ def create_dataset(
         else:
             files = classification_files(new, read_source(data, 'class-folders'))
         _write_new(repository, files)
-    except (OSError, UserError):
+    except (OSError, UserError, KeyboardInterrupt):
         if not existed:
             shutil.rmtree(data, ignore_errors=True)
         raise

@@ -187,8 +187,10 @@ class RunRecordHook(Hook):  # type: ignore[misc]
         content['updated'] = _now()
         content['wall_seconds'] = round(self._earlier + seconds, 1)
         content['sessions'][-1]['seconds'] = round(seconds, 1)
-        content['speed']['images_per_second'] = _rounded(self._pace.images_per_second())
-        content['speed']['data_share'] = _rounded(self._pace.data_share)
+        rate = self._pace.images_per_second()
+        if rate is not None:  # A resumed run may have nothing left to do.
+            content['speed']['images_per_second'] = _rounded(rate)
+            content['speed']['data_share'] = _rounded(self._pace.data_share)
         content['checkpoints'] = _checkpoints(runner)
         # A test may have been added meanwhile.
         with suppress(UserError):
@@ -312,6 +314,7 @@ def _until(content: Content, iteration: int) -> Content:
     return {
         'started': content['started'],
         'wall_seconds': content['wall_seconds'],
+        'speed': content['speed'],
         'best': best and best_of(validated, best['metric'], best['rule']),
         'validation': validated[-1]['metrics'] if validated else None,
         'epochs': done,

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS, DefaultScope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -31,6 +31,7 @@ from custom_datasets.checkpoints import (
 from custom_datasets.config import fold_folder, iter_dicts
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.settings import apply_settings
+from custom_datasets.training.facts import checkpoint_hook
 from custom_datasets.training.hooks import (
     ClassCountHook,
     EpochSeedHook,
@@ -40,6 +41,7 @@ from custom_datasets.training.hooks import (
 from custom_datasets.training.progress import ProgressHook
 from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
+from custom_datasets.training.surroundings import short_path
 from custom_datasets.training.tracking import apply_tracking
 
 _OFFLINE = '--cfg-options from_scratch=True starts without pretrained weights'
@@ -152,7 +154,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def train(self) -> nn.Module:
         """Train; with ``from_scratch``, not from the weights of ``load_from``.
 
-        An error or Ctrl-C is passed to hooks that have an ``on_error``.
+        An error or Ctrl-C is passed to hooks that have an ``on_error``. After Ctrl-C
+        the KeyboardInterrupt says what is kept, and how to go on.
         """
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
@@ -162,8 +165,23 @@ class PluginRunner(Runner):  # type: ignore[misc]
             model: nn.Module = super().train()
         except BaseException as error:
             self.call_hook('on_error', error=error)
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(self._kept()) from error
             raise
         return model
+
+    def _kept(self) -> str:
+        """Say what an interruption leaves: this run's last checkpoint, if any."""
+        hook = checkpoint_hook(self)
+        # Not the hook's own, which it notes before the file is whole.
+        saved = hook and hook.last_ckpt and find_latest_checkpoint(self.work_dir)
+        path = saved or self.resumed_from
+        if not path:
+            return 'no checkpoint was saved yet; run the same command again'
+        return (
+            'what was saved is kept; the same command with --resume '
+            f'{short_path(path)} continues from there'
+        )
 
     def test(self) -> Any:
         """Test a checkpoint, which has to be of this model and these classes."""

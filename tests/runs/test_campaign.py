@@ -20,6 +20,7 @@ from custom_datasets.runs.campaign import (
     settings_of,
 )
 from custom_datasets.runs.jobs import Interrupted
+from tests.training.contents import SESSION, content, entry
 
 # Writes down each call, and fails where a file says so.
 COMMAND = """
@@ -92,7 +93,10 @@ def test_what_is_done_is_not_done_again(run, task, tmp_path):
     last = tmp_path / 'a/epoch_3.pth'
     assert run(task('a')) == "done: ['a']"
     assert run.calls == ['train a', f'test a {last}']
-    assert run.said == [f'a: trained and tested ({tmp_path}/a)']
+    assert run.said == [
+        f'a: training, log: {tmp_path}/a/console.log',
+        f'a: trained and tested ({tmp_path}/a)',
+    ]
     assert run.steps[-1] == (3, 3)
     assert run(task('a'), task('b')) == "done: ['a', 'b']"
     assert run.said[0] == 'done before: a'
@@ -115,6 +119,43 @@ def test_a_failure_stops_no_other_and_is_resumed(run, task, tmp_path):
     run(task('a'), task('b'))
     last = tmp_path / 'a/epoch_3.pth'
     assert run.calls == [f'train a --resume {last}', f'test a {last}']
+    log = tmp_path / 'a/console.log'
+    assert run.said[1] == f'a: training goes on after 3, log: {log}'
+
+
+def test_an_epoch_is_said_once_with_its_metric_and_the_time_left(task, tmp_path):
+    def record(epochs, **session):
+        return json.dumps(content(epochs=epochs, sessions=[{**SESSION, **session}]))
+
+    # An earlier training has left two epochs, and no checkpoint: they are no news.
+    epochs = [entry(1, {'voc/mAP': 0.5}), entry(2), entry(3, {'voc/mAP': 0.25})]
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a/run.json').write_text(record(epochs[:2]))
+    states = [record(epochs[:1], seconds=20.0), record(epochs, seconds=60.0)]
+    script = tmp_path / 'train.py'
+    script.write_text(
+        'import time\n'
+        f'{COMMAND.rpartition("fails =")[0]}'
+        f'for said, state in {list(zip((2, 4), states, strict=True))}:\n'
+        '    (folder / "run.json").write_text(state)\n'
+        '    while not (folder / f"said {said}").exists():\n'
+        '        time.sleep(0.01)\n'
+    )
+    said = []
+
+    def say(line):
+        said.append(line)
+        (tmp_path / 'a' / f'said {len(said)}').touch()
+
+    train = [sys.executable, str(script), 'train', str(tmp_path / 'a')]
+    run_campaign(
+        [task('a', train=train)], str(tmp_path), lambda done, failures: '', say=say
+    )
+    assert said[1:-1] == [
+        'a: epoch 1/3, voc/mAP 0.5, about 40 s left',
+        'a: epoch 2/3',
+        'a: epoch 3/3, voc/mAP 0.25',
+    ]
 
 
 def test_a_new_step_is_done_alone_and_again_for_another_list(run, task, tmp_path):
@@ -123,7 +164,10 @@ def test_a_new_step_is_done_alone_and_again_for_another_list(run, task, tmp_path
         steps = task('a', ('test', 'predict'), reads)
         run(steps)
         assert run.calls == [f'predict a {tmp_path}/a/epoch_3.pth']
-        assert run.said == [f'a: predicted ({tmp_path}/a)']
+        assert run.said == [
+            f'a: testing, log: {tmp_path}/a/console.log',
+            f'a: predicted ({tmp_path}/a)',
+        ]
         run(steps)
         assert run.calls == []
     (tmp_path / 'a/test').unlink()
@@ -211,7 +255,9 @@ def test_an_interruption_is_one_sentence(run, task, monkeypatch):
         raise Interrupted
 
     monkeypatch.setattr(campaign, 'run_jobs', interrupted)
-    with pytest.raises(UserError, match='interrupted; run the same command again to'):
+    with pytest.raises(
+        KeyboardInterrupt, match='keeps what is done; run the same comm'
+    ):
         run(task('a'))
 
 

@@ -159,6 +159,18 @@ def test_settings_are_what_a_runner_reads(make):
     }
 
 
+def test_the_checkpoint_that_a_run_went_on_with_is_no_setting(make, tmp_path):
+    folders = [make('whole'), make('resumed'), make('pretrained')]
+    for folder, text in (
+        (folders[1], "load_from='a.pth'\nresume=True\n"),
+        (folders[2], "load_from='b.pth'\n"),
+    ):
+        with open(os.path.join(folder, 'net.py'), 'a') as file:
+            file.write(text)
+    runs = read_comparison(folders).runs
+    assert [run.settings.get('load_from') for run in runs] == [None, None, 'b.pth']
+
+
 def test_errors(make, tmp_path):
     folder = make('a')
     with pytest.raises(UserError, match='named twice'):

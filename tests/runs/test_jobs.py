@@ -66,6 +66,7 @@ def run(jobs, lock, devices=(None,), watch=lambda: None):
         jobs,
         list(devices),
         lock,
+        lambda job: None,
         lambda job, checkpoint: done.append((job.name, checkpoint)),
         watch,
     )
@@ -165,12 +166,33 @@ def test_an_interruption_ends_all_processes(tmp_path, lock, pipe, number):
     assert not (tmp_path / 'fold_1').exists()
 
 
+def test_an_interruption_lets_a_training_close_its_record(tmp_path, lock, pipe):
+    path, read = pipe
+    code = (
+        'import sys, threading\n'
+        'try:\n'
+        f'    print("begun", file=open({path!r}, "w"), flush=True)\n'
+        '    threading.Event().wait()\n'
+        'except KeyboardInterrupt:\n'
+        '    open(sys.argv[1] + "/closed", "w").close()\n'
+    )
+
+    def watch():
+        if read():
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        run([make_job(tmp_path, 0, train=code)], lock, watch=watch)
+    assert (tmp_path / 'fold_0/closed').exists()
+
+
 def test_one_that_does_not_end_is_killed(tmp_path, lock, pipe, monkeypatch):
     monkeypatch.setattr(jobs, 'PATIENCE', 0.2)
     path, read = pipe
     code = (
         'import signal, threading\n'
-        'signal.signal(signal.SIGTERM, signal.SIG_IGN)\n'
+        'for number in (signal.SIGINT, signal.SIGTERM):\n'
+        '    signal.signal(number, signal.SIG_IGN)\n'
         f'file = open({path!r}, "w")\n'
         'print("deaf", file=file, flush=True)\n'
         'threading.Event().wait()\n'

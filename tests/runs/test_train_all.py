@@ -82,7 +82,13 @@ def test_all_are_trained_tested_and_compared(configs, tmp_path):
         expected.append(('train', name, '--work-dir', f'out/{name}', *options))
         expected.append(('report', name, f'out/{name}/epoch_3.pth', *options))
     assert calls(tmp_path) == expected
-    assert said == [f'{name}: trained and tested (out/{name})' for name in RIGHT]
+    # One begins before the end of the last is said.
+    assert [line for line in said if 'training' in line] == [
+        f'{name}: training, log: out/{name}/console.log' for name in RIGHT
+    ]
+    assert [line for line in said if 'training' not in line] == [
+        f'{name}: trained and tested (out/{name})' for name in RIGHT
+    ]
     assert steps[-1] == (9, 9)
     table = (tmp_path / 'out' / TABLE).read_text()
     ranks = next(line for line in table.splitlines() if 'rank by top-1' in line)

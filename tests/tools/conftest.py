@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from custom_datasets.cli import INTERRUPTED
 from tests.leaves import ROOT
 
 
@@ -47,8 +48,13 @@ def interrupt(tmp_path):
                     process.send_signal(signal.SIGINT)
                     break
             _, error = process.communicate(timeout=100)
-        assert 'interrupted; run the same command again to continue' in error
-        assert process.returncode == 1
+        said = error.splitlines()[-1]
+        assert said.startswith('Interrupted; ')
+        assert said.endswith(
+            ' keeps what is done; run the same command again to continue'
+        )
+        assert 'Traceback' not in error
+        assert process.returncode == INTERRUPTED
 
     return interrupt_tool
 

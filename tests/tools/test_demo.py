@@ -1,18 +1,61 @@
 """The demo learns: what `make demo` runs after the set-up, from end to end."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import pytest
 
+from custom_datasets.cli import INTERRUPTED
 from custom_datasets.demo import ap_table
+from tests.leaves import ROOT
 
 
 def test_table_has_each_class_and_the_mean():
     metrics = {'pascal_voc/AP50': 0.5, 'pascal_voc/AP50_a b': 0.25, 'time': 1.0}
     assert ap_table(metrics) == 'a b        0.250\narea-AP50  0.500'
+
+
+def test_ctrl_c_leaves_the_training_time_to_close_its_record(tmp_path):
+    # Python's own subprocess.run kills a child a quarter of a second after Ctrl-C.
+    tool = tmp_path / 'tools/train.py'
+    tool.parent.mkdir()
+    tool.write_text(
+        'import time\n'
+        'from pathlib import Path\n'
+        'try:\n'
+        '    print("training", flush=True)\n'
+        '    time.sleep(60)\n'
+        'except KeyboardInterrupt:\n'
+        '    time.sleep(1)\n'
+        f'    Path({str(tmp_path)!r}, "closed").touch()\n'
+    )
+    code = (
+        'import pathlib, sys\n'
+        'from custom_datasets import cli, demo\n'
+        f'here = {str(tmp_path)!r}\n'
+        'demo.ROOT = pathlib.Path(here)\n'
+        'sys.exit(cli.run_command(lambda: demo.run_demo(here, here)))\n'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert any(line == 'training\n' for line in process.stdout)
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert error == 'Interrupted; nothing is half-written; run the same command again\n'
+    assert process.returncode == INTERRUPTED
+    assert (tmp_path / 'closed').exists()
 
 
 def test_demo_reaches_its_ap_and_paints(run, tmp_path):

@@ -8,9 +8,11 @@ import cv2
 import pytest
 from PIL import Image
 
+from custom_datasets.cli import INTERRUPTED
 from custom_datasets.data.convert import convert
 from custom_datasets.samples.class_folders import draw_class_folders
 from tests.leaves import ROOT
+from tools import new_dataset as tool
 
 PARTS = ('train', 'val', 'test')
 
@@ -64,6 +66,33 @@ def test_a_zip_of_yolo_becomes_a_training_run(repository, bccd_root, tmp_path):
     work_dir = repository / 'work_dirs/rtmdet_tiny_1xb4-24e_blood-cells'
     assert (work_dir / 'epoch_1.pth').exists()
     assert 'pascal_voc/AP50_Platelets' in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ('place', 'said', 'left'),
+    [
+        ('scaffold.new_dataset.split_dataset', 'nothing is half-written', []),
+        (
+            'checks.check.check_config',
+            'all of it is written; to check it: python tools/check.py configs/cells/',
+            ['configs', 'custom_datasets', 'data', 'tests'],
+        ),
+    ],
+)
+def test_ctrl_c_says_what_is_there(
+    place, said, left, bccd_root, tmp_path, monkeypatch, capsys
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f'custom_datasets.{place}', interrupted)
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    shutil.copytree(bccd_root, tmp_path / 'export')
+    shutil.rmtree(tmp_path / 'export/ImageSets')
+    assert tool.main(['cells', str(tmp_path / 'export')]) == INTERRUPTED
+    assert capsys.readouterr().err.startswith(f'Interrupted; {said}')
+    files = [path for path in tmp_path.glob('*/*') if path.parent.name != 'export']
+    assert sorted({path.parent.name for path in files}) == left
 
 
 def test_class_folders_become_a_training_run(repository, metal_crops, tmp_path):

@@ -16,6 +16,7 @@ import termios
 import pytest
 from mmengine.config import Config
 
+from custom_datasets.cli import INTERRUPTED
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, ROOT, SAMPLE, small_run
@@ -203,6 +204,14 @@ def test_a_resumed_run_goes_on_with_its_record(copied, content, bccd_root):
     )
 
 
+def test_a_run_that_has_nothing_left_to_do_keeps_its_speed(copied, content, bccd_root):
+    work_dir, resume = copied
+    assert train(work_dir, options_of(bccd_root, 2), *resume) == 0
+    after = read_run(str(work_dir)).content
+    assert after['epochs'] == content['epochs']
+    assert after['speed'] == content['speed']
+
+
 def test_a_loss_that_is_no_number_stops_the_run(copied, content, bccd_root, capfd):
     work_dir, resume = copied
     kept = (work_dir / 'epoch_2.pth').read_bytes()
@@ -271,13 +280,17 @@ def test_a_terminal_shows_one_line_and_ctrl_c_leaves_it_sane(bccd_root, tmp_path
     ) as process:
         shown = read_until(control, process, b'epoch 2/20  [', b'')
         os.write(control, b'\x03')
-        shown = read_until(control, process, b'KeyboardInterrupt\r\n', shown)
+        shown = read_until(control, process, b'continues from there\r\n', shown)
     after = termios.tcgetattr(terminal)
     os.close(terminal)
     os.close(control)
-    assert process.returncode != 0
+    assert process.returncode == INTERRUPTED
     assert after == before
     text = shown.decode()
+    said = 'Interrupted; what was saved is kept; the same command with --resume '
+    last = text.splitlines()[-1]
+    assert re.fullmatch(rf'{said}{work_dir}/epoch_\d\.pth continues from there', last)
+    assert 'Traceback' not in text
     assert re.search(
         r'\r\x1b\[2Kepoch 1/20  \[=+ *\] \d/4  loss \d.*  lr \d.* left', text
     )
