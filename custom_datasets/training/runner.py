@@ -31,6 +31,7 @@ from custom_datasets.checkpoints import (
 from custom_datasets.config import fold_folder, iter_dicts
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.settings import apply_settings
+from custom_datasets.settings.tracking import apply_tracking
 from custom_datasets.training.facts import checkpoint_hook
 from custom_datasets.training.hooks import (
     ClassCountHook,
@@ -42,7 +43,6 @@ from custom_datasets.training.progress import ProgressHook
 from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
 from custom_datasets.training.surroundings import short_path
-from custom_datasets.training.tracking import apply_tracking
 
 _OFFLINE = '--cfg-options from_scratch=True starts without pretrained weights'
 

@@ -12,7 +12,7 @@ from custom_datasets.settings import (
     load_config,
     settings_table,
 )
-from custom_datasets.training.tracking import TRACKERS
+from custom_datasets.settings.tracking import TRACKERS
 from tests.leaves import ROOT, SAMPLE
 
 

@@ -5,7 +5,7 @@ from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.training.tracking import TRACKERS, apply_tracking
+from custom_datasets.settings.tracking import TRACKERS, apply_tracking
 
 LOCAL = {'type': 'LocalVisBackend'}
 
