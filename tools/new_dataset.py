@@ -15,6 +15,8 @@ from custom_datasets.cli import progress_bar, run_command, source_pattern
 from custom_datasets.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+DAMAGED = {'truncated-image', 'undecodable-image'}
+"""Findings that a new split can leave out."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,19 +46,22 @@ def main(argv: list[str] | None = None) -> int:
 
     def create() -> str:
         from custom_datasets.checks.check import check_config
+        from custom_datasets.checks.environment import list_gpus
         from custom_datasets.checks.report import errors, format_findings, summary
         from custom_datasets.scaffold.new_dataset import create_dataset
 
-        report, files, leaf = create_dataset(
+        created = create_dataset(
             args.name,
             args.source,
             str(ROOT),
             format=args.format,
             group_by=args.group_by,
             seed=args.seed,
+            gpu=bool(list_gpus()),
         )
-        print(report)
-        print('\nwritten:', *(f'  {path}' for path in files), sep='\n')
+        leaf = created.leaf
+        print(created.report)
+        print('\nwritten:', *(f'  {path}' for path in created.files), sep='\n')
         try:
             with progress_bar('checking') as progress:
                 findings = check_config(str(ROOT / leaf), progress=progress).findings
@@ -67,8 +72,11 @@ def main(argv: list[str] | None = None) -> int:
         serious = [finding for finding in findings if finding.severity != 'note']
         print(f'\n{format_findings(serious)}\n{summary(findings)}')
         command = f'python tools/train.py {leaf}'
-        if errors(findings):
-            raise UserError(f'fix the errors above, then: {command}')
+        if serious := errors(findings):
+            text = f'fix the errors above, then: {command}'
+            if created.again and DAMAGED & {finding.code for finding in serious}:
+                text += f'\nor leave the damaged images out:\n  {created.again}'
+            raise UserError(text)
         return f'\ntrain: {command}'
 
     return run_command(create)

@@ -11,6 +11,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
+from mmengine.config import Config
+
 from custom_datasets.checks.anchors import check_anchors
 from custom_datasets.checks.annotations import (
     check_annotations,
@@ -27,6 +29,7 @@ from custom_datasets.checks.config import (
     check_load_from,
     check_overrides,
     check_paths,
+    check_settings,
 )
 from custom_datasets.checks.environment import check_environment
 from custom_datasets.checks.images import check_ends, check_images
@@ -202,12 +205,13 @@ def _files(folder: str) -> Iterator[tuple[str, int, int]]:
 def _check_setup(
     path: str,
     options: Mapping[str, Any],
-    cfg: Mapping[str, Any],
+    cfg: Config,
     sources: Sequence[Source],
 ) -> list[Finding]:
     classes = next((source.classes for source in sources), ())
     return [
         *check_overrides(path, options, cfg),
+        *check_settings(cfg),
         *check_parameters(cfg),
         *check_values(cfg),
         *check_paths(sources),

@@ -38,7 +38,9 @@ ONE_SPLIT = 'in one split'
 IN_COCO, STOCK_COCO = 'in a COCO file', 'stock CocoDataset'
 CONTRADICTION = 'in one split, annotated differently'
 
-_EXPORT_IMAGE = 'export or copy the image again, or remove it from the list'
+_EXPORT_IMAGE = (
+    'export or copy it again, or take it out of the lists: split.py --exclude'
+)
 _LOOK = 'look at it; leave it out unless such images occur in use as well'
 _KEEP_ONE = 'keep one of them'
 _DECIDE = 'decide which annotation is right, and keep only that image'
@@ -71,7 +73,10 @@ TOPICS: dict[str, dict[str, Code]] = {
             ERROR,
             'A value that nothing can be built with.',
             'correct the value',
-            {'a number in quotes': Grade(ERROR, 'write it without quotes')},
+            {
+                'a number in quotes': Grade(ERROR, 'write it without quotes'),
+                'a setting of this package': Grade(ERROR, ''),
+            },
         ),
         'no-folder': Code(
             ERROR,
@@ -152,7 +157,7 @@ TOPICS: dict[str, dict[str, Code]] = {
         ),
         'log-interval': Code(
             WARNING,
-            'The log has less than one line per epoch.',
+            'The log has no line of the training.',
             'lower default_hooks.logger.interval',
         ),
         'never-validates': Code(

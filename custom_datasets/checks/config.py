@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mmengine.config import Config
+
 from custom_datasets.checkpoints import checkpoint_classes
 from custom_datasets.checks.codes import find
 from custom_datasets.config import iter_dicts
@@ -13,7 +15,7 @@ from custom_datasets.data.config_sources import Source
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.problems import Finding, refused
 from custom_datasets.errors import UserError
-from custom_datasets.settings import SETTINGS
+from custom_datasets.settings import SETTINGS, training_problems
 from custom_datasets.settings.training import asks_from_scratch
 
 _BY_PLUGIN = tuple(setting.name for setting in SETTINGS)
@@ -74,6 +76,16 @@ def check_overrides(
         )
         for name, where in places.items()
         if name not in read and not name.startswith('_')
+    ]
+
+
+def check_settings(cfg: Config) -> list[Finding]:
+    """Find values of this package's settings on training that can't be carried out."""
+    if cfg.get('runner_type') != 'PluginRunner':
+        return []
+    return [
+        find('wrong-value', text, case='a setting of this package')
+        for text in training_problems(cfg)
     ]
 
 

@@ -239,13 +239,15 @@ def convert(
     counts_from: int | None = None,
     skip_broken: bool = False,
     overwrite: bool = False,
+    divided: bool = False,
 ) -> str:
     """Convert a folder or zip into a new folder, which appears whole or not at all.
 
     The source is only read. ``to`` is a key of :data:`TARGETS`; by default lists for
     class folders and VOC for all others. ``overwrite`` replaces a destination only if
     an earlier conversion made it; for the other arguments see :func:`read_source`.
-    Returns a table of the parts, and what the user should know.
+    Returns a table of the parts, and what the user should know; that lists are missing
+    is left out where they are ``divided`` next.
     """
     _require_apart(source, destination)
     with new_folder(destination, overwrite, os.path.realpath(source)) as folder:
@@ -265,7 +267,7 @@ def convert(
         write(read, names, folder)
         _take_images(read, names, os.path.join(folder, images), unpacked)
         shutil.rmtree(unpacked, ignore_errors=True)
-    return _report(read, target, destination, renamed)
+    return _report(read, target, destination, renamed, divided)
 
 
 def _require_apart(source: str, destination: str) -> None:
@@ -320,7 +322,11 @@ def _copy(image: str, path: str) -> None:
 
 
 def _report(
-    source: Source, target: str, destination: str, renamed: Iterable[str]
+    source: Source,
+    target: str,
+    destination: str,
+    renamed: Iterable[str],
+    divided: bool,
 ) -> str:
     labels, parts = {}, {}
     for split, records in source.splits.items():
@@ -346,7 +352,7 @@ def _report(
         notes.append(f'{difficult} difficult boxes are like all others in YOLO')
     if target == 'voc' and source.counts_from == 0:
         notes.append("coordinates count pixels from 0: the config's one_based is False")
-    if set(source.splits) <= {WHOLE}:
+    if set(source.splits) <= {WHOLE} and not divided:
         where = f'{destination}/annotations/{WHOLE}.json' * (target == 'coco')
         notes.append(
             'the source has no train, val and test lists; python '

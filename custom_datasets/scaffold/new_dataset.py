@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.data.names import read_classes
@@ -24,6 +25,20 @@ from custom_datasets.versions import package_folder
 _RATIOS = {'train': 8, 'val': 1, 'test': 1}
 
 
+class Created(NamedTuple):
+    """What was made of a source.
+
+    ``report`` says what was converted and split, ``files`` and ``leaf``, the config to
+    begin with, are paths below the repository. ``again`` has the commands that leave
+    out damaged images, where the lists were made here.
+    """
+
+    report: str
+    files: list[str]
+    leaf: str
+    again: str
+
+
 def create_dataset(
     name: str,
     source: str,
@@ -32,12 +47,13 @@ def create_dataset(
     format: str | None = None,
     group_by: re.Pattern[str] | None = None,
     seed: int = 0,
-) -> tuple[str, list[str], str]:
+    gpu: bool = False,
+) -> Created:
     """Convert a data set and write everything that it needs to be trained.
 
     A source without parts, or without one to validate on, is split. Classes with too
-    few images for every part are only in training. What was converted and split, the
-    files written below ``repository`` and the leaf to begin with are returned.
+    few images for every part are only in training. Files are written below
+    ``repository``; without a ``gpu`` the leaf to begin with is a light one.
 
     Raises:
         ConfigError: The name can't be used.
@@ -51,10 +67,11 @@ def create_dataset(
     if existed:
         converted = f'{data}: already exists, and is used as it is'
     else:
-        converted = convert(source, data, source_format=format)
+        converted = convert(source, data, source_format=format, divided=True)
     detection = os.path.isdir(os.path.join(data, 'Annotations'))
     try:
         _require_classes(source, data, detection)
+        own_lists = _parts(_lists(data, detection)) >= {'train', 'val'}
         report = [converted, *_divide(data, detection, group_by, seed)]
         new = _describe(name, source, data, detection)
         if detection:
@@ -69,7 +86,12 @@ def create_dataset(
     leaves = [
         path for path in files if path.startswith('configs/') and '_base_' not in path
     ]
-    return '\n'.join(report), list(files), leaves[-1] if detection else leaves[0]
+    return Created(
+        report='\n'.join(report),
+        files=list(files),
+        leaf=leaves[0] if gpu and not detection else leaves[-1],
+        again='' if own_lists else _split_again(f'data/{name}', detection),
+    )
 
 
 def dataset_name(name: str) -> str:
@@ -92,6 +114,15 @@ def dataset_name(name: str) -> str:
                 f'{class_name(module)} is a class of {package}; choose another name'
             )
     return module
+
+
+def _split_again(data: str, detection: bool) -> str:
+    tools = 'python tools/dataset_converters'
+    split = f'{tools}/split.py {data} --few-to-train --overwrite --exclude'
+    if detection:
+        return f'{split} FILE   # with their names, one a line'
+    # Which images are too small for its model, nobody has said.
+    return f'{tools}/clean.py {data} --min-side 1\n  {split} {data}/removed.csv'
 
 
 def _classes(package: str) -> set[str]:

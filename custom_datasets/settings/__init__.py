@@ -3,6 +3,7 @@
 :data:`SETTINGS` is their table: ``docs/settings.md`` and ``train.py --help`` show it.
 """
 
+import copy
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from custom_datasets.config import read_config, require_sections
-from custom_datasets.errors import ConfigError
-from custom_datasets.settings import data_sets, training
+from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.settings import data_sets, tracking, training
 
 
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
@@ -63,6 +64,27 @@ def apply_data_settings(cfg: Config) -> None:
     _apply(cfg, on_data=True)
 
 
+def training_problems(cfg: Config) -> list[str]:
+    """Return why settings on training could not be carried out; loads no torch.
+
+    ``cfg`` stays as it is; one without a model or training data has no answer.
+    """
+    trial = copy.deepcopy(cfg)
+    dataset = (trial.get('train_dataloader') or {}).get('dataset') or {}
+    if 'type' not in (trial.get('model') or {}) or 'type' not in dataset:
+        return []
+    problems = []
+    for setting in SETTINGS:
+        value = trial.get(setting.name)
+        attempt = setting.attempt or setting.apply
+        if attempt and not setting.on_data and value is not None:
+            try:
+                attempt(trial, value)
+            except UserError as error:
+                problems.append(str(error))
+    return problems
+
+
 def _apply(cfg: Config, on_data: bool) -> None:
     for setting in SETTINGS:
         value = cfg.get(setting.name)
@@ -80,6 +102,7 @@ class Setting:
         help: What it does, in one line.
         apply: Carries it out in place; None where another part reads it.
         on_data: Whether it needs neither torch nor a model.
+        attempt: Raises what ``apply`` would, without torch; None where that has none.
     """
 
     name: str
@@ -87,6 +110,7 @@ class Setting:
     help: str
     apply: Callable[[Config, Any], None] | None = None
     on_data: bool = False
+    attempt: Callable[[Config, Any], object] | None = None
 
 
 SETTINGS = (
@@ -166,11 +190,13 @@ SETTINGS = (
         'True or False',
         'random weights: nothing downloaded, nothing frozen, batch norm trained',
         training.start_from_scratch,
+        attempt=lambda cfg, value: training.asks_from_scratch({'from_scratch': value}),
     ),
     Setting(
         'track',
         'tensorboard,wandb,mlflow',
         'shows the curves of a run there too; install the package first',
+        attempt=lambda cfg, value: tracking.read_trackers(value),
     ),
 )
 

@@ -20,27 +20,34 @@ TRACKERS = {
 
 
 def apply_tracking(cfg: Config) -> None:
-    """Carry out ``track`` in place.
-
-    Raises a ConfigError for an unknown name, a UserError for a missing package.
-    """
+    """Carry out ``track`` in place; raises what :func:`read_trackers` raises."""
     wanted = cfg.get('track')
     if wanted is None:
         return
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
     visualizer = cfg.get('visualizer') or {'type': 'Visualizer'}
     backends = list(visualizer.get('vis_backends') or [{'type': 'LocalVisBackend'}])
     present = {backend['type'] for backend in backends}
-    for name in names:
-        if name not in TRACKERS:
-            raise ConfigError(f'track={name!r}: choose from {", ".join(TRACKERS)}')
-        backend, package = TRACKERS[name]
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f'track={name} needs a package: pip install {package}')
+    for name in read_trackers(wanted):
+        backend, _ = TRACKERS[name]
         if backend not in present:
             present.add(backend)
             backends.append({'type': backend, **_settings(name, cfg)})
     cfg.visualizer = {**visualizer, 'vis_backends': backends}
+
+
+def read_trackers(wanted: Any) -> list[str]:
+    """Return the names that ``track`` sets.
+
+    Raises a ConfigError for an unknown name, a UserError for a missing package.
+    """
+    names = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
+    for name in names:
+        if not isinstance(name, str) or name not in TRACKERS:
+            raise ConfigError(f'track={name!r}: choose from {", ".join(TRACKERS)}')
+        package = TRACKERS[name][1]
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f'track={name} needs a package: pip install {package}')
+    return names
 
 
 def _settings(name: str, cfg: Config) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from custom_datasets.checks.config import (
     check_heads,
     check_load_from,
     check_overrides,
+    check_settings,
 )
+from custom_datasets.cli import parse_options
 from custom_datasets.data.config_sources import Source
 from custom_datasets.errors import ConfigError
 from custom_datasets.settings import SETTINGS, load_config
-from tests.leaves import SAMPLE
+from tests.leaves import LEAVES, SAMPLE
 
 CLASSES = ('RBC', 'WBC', 'Platelets')
 SWAPPED = ('WBC', 'RBC', 'Platelets')
@@ -30,6 +32,44 @@ def leaf(tmp_path):
         return str(path)
 
     return write
+
+
+CLASSIFIER = next(
+    leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_light_1xb64')
+)
+
+
+@pytest.mark.parametrize(
+    ('option', 'said'),
+    [
+        ('loss=focl', 'loss=focl: no such loss; it can be focal, '),
+        ('mix=mosaic', 'mix=mosaic: no such mix; it can be mixup'),
+        ('sampling=all', 'sampling=all: no such sampling; it can be class-balanced'),
+        ('augment=blurr', 'augment=blurr: no such group; it can be geometry'),
+        ('from_scratch=no', 'from_scratch=no: it can be True or False'),
+        ('track=tensorbord', "track='tensorbord': choose from tensorboard, "),
+        ('track=1', 'track=1: choose from tensorboard, '),
+    ],
+)
+def test_values_that_a_training_would_refuse(option, said):
+    options = parse_options([option])
+    cfg = load_config(str(CLASSIFIER), options)
+    before = cfg.to_dict()
+    (finding,) = check_settings(cfg)
+    assert (finding.code, finding.severity) == ('wrong-value', 'error')
+    assert finding.message.startswith(said)
+    assert cfg.to_dict() == before
+
+
+def test_settings_that_a_training_carries_out():
+    given = ['loss=focal', 'mix=mixup', 'from_scratch=True', 'sampling=repeat-factor']
+    assert check_settings(load_config(str(CLASSIFIER), parse_options(given))) == []
+    detector = load_config(str(SAMPLE), parse_options(given))
+    said = [finding.message for finding in check_settings(detector)]
+    assert [text.partition(' is for ')[0] for text in said] == given[:2]
+    # Nothing carries them out, and check_overrides says so.
+    detector.runner_type = 'Runner'
+    assert check_settings(detector) == []
 
 
 def overridden(path, options=None):

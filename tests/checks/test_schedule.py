@@ -75,9 +75,13 @@ def test_milestones_behind_the_end():
     assert 'milestones [16] is never reached' in found['scheduler-too-late'].message
 
 
-def test_a_log_interval_longer_than_an_epoch():
-    found = codes(config(), images=20)
+def test_a_log_interval_longer_than_the_run():
+    # mmengine logs the last iteration of a short epoch.
+    assert 'log-interval' not in codes(config(), images=20)
+    loop = {'by_epoch': False, 'max_iters': 8}
+    found = codes(config(train_cfg=loop))
     assert found['log-interval'].hint == 'default_hooks.logger.interval=1'
+    assert 'log-interval' not in codes(config(train_cfg={**loop, 'max_iters': 10}))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Files of a new data set: what they hold, and that nothing is overwritten."""
 
 import ast
+import os
 import re
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.files import MARK, new_folder
 from custom_datasets.samples import class_folders
 from custom_datasets.samples.recycling import draw_recycling
-from custom_datasets.samples.voc import draw_face_mask
+from custom_datasets.samples.voc import draw_bccd, draw_face_mask
 from custom_datasets.scaffold.files import (
     NewDataset,
     anchor_scale,
@@ -150,13 +151,22 @@ def test_the_side_for_a_cpu_follows_the_images(tmp_path, sides, expected):
     assert light_side(read_source(str(tmp_path))) == expected
 
 
+def draw_letters(root):
+    class_folders.draw_class_folders(root, 'ab', 10)
+
+
+def draw_unlisted(root):
+    draw_bccd(root, {'train': 12}, (96, 80))
+    shutil.rmtree(os.path.join(root, 'ImageSets'))
+
+
 def test_classes_of_few_images_and_a_pattern_of_sources(tmp_path):
     raw = tmp_path / 'raw'
     class_folders.draw_class_folders(str(raw), ['00', '01'], 8, suffixes=['.png'])
     class_folders.draw_class_folders(str(raw), ['02'], 2, suffixes=['.png'], seed=1)
     pattern = re.compile(r'(\d\d/00)[0-3]')
-    report, files, leaf = create_dataset(
-        'signs', str(raw), str(tmp_path), group_by=pattern
+    report, files, leaf, _ = create_dataset(
+        'signs', str(raw), str(tmp_path), group_by=pattern, gpu=True
     )
     # The two of the last class are of one thing, as the pattern has it.
     assert 'so in train only: 02 (1)' in report
@@ -170,8 +180,27 @@ def test_classes_of_few_images_and_a_pattern_of_sources(tmp_path):
         assert parts in ([1, 0, 0] * 4, [0, 1, 0] * 4, [0, 0, 1] * 4)
 
 
+@pytest.mark.parametrize(
+    ('draw', 'leaf', 'again'),
+    [
+        (draw_letters, 'resnet18_light_1xb32-30e', 'clean.py data/new --min-side 1\n'),
+        (draw_unlisted, 'rtmdet_tiny_1xb4-24e', 'split.py data/new --few-to-train'),
+    ],
+)
+def test_without_a_gpu_the_first_leaf_is_light(draw, leaf, again, tmp_path):
+    draw(str(tmp_path / 'raw'))
+    created = create_dataset('new', str(tmp_path / 'raw'), str(tmp_path))
+    assert created.leaf == f'configs/new/{leaf}_new.py'
+    assert f'python tools/dataset_converters/{again}' in created.again
+    # It writes the lists itself.
+    assert 'lists: ' in created.report
+    assert 'has no train, val and test lists' not in created.report
+
+
 def test_a_set_with_lists_keeps_them_and_nothing_is_written_twice(bccd_root, tmp_path):
-    report, files, leaf = create_dataset('cells', str(bccd_root), str(tmp_path))
+    report, files, leaf, again = create_dataset('cells', str(bccd_root), str(tmp_path))
+    # Another split would not be theirs.
+    assert again == ''
     lists = {p: f'ImageSets/Main/{p}.txt' for p in PARTS}
     for path in lists.values():
         made = (tmp_path / 'data/cells' / path).read_text().split()
@@ -188,7 +217,7 @@ def test_a_set_with_lists_keeps_them_and_nothing_is_written_twice(bccd_root, tmp
 def test_a_set_without_lists_is_split(tmp_path):
     draw_face_mask(str(tmp_path / 'raw'), size=(48, 40))
     before = sorted((tmp_path / 'raw').rglob('*'))
-    report, _, _ = create_dataset('faces', str(tmp_path / 'raw'), str(tmp_path))
+    report, *_ = create_dataset('faces', str(tmp_path / 'raw'), str(tmp_path))
     main = tmp_path / 'data/faces/ImageSets/Main'
     counts = {p: len((main / f'{p}.txt').read_text().split()) for p in PARTS}
     assert counts == {'train': 32, 'val': 4, 'test': 4}
@@ -231,7 +260,7 @@ def test_a_disk_that_fills_leaves_no_file_behind(bccd_root, tmp_path, monkeypatc
     assert handles and not files_under(tmp_path)
     assert not (tmp_path / 'data/cells').exists()
     monkeypatch.undo()
-    _, files, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
+    _, files, *_ = create_dataset('cells', str(bccd_root), str(tmp_path))
     assert set(files) == files_under(tmp_path)
 
 
@@ -243,7 +272,7 @@ def test_a_source_without_a_validation_part_is_not_validated_on_its_test(tmp_pat
     raw = tmp_path / 'raw'
     for seed, (part, count) in enumerate({'train': 9, 'test': 3}.items()):
         class_folders.draw_class_folders(str(raw / part), 'ab', count, seed=seed)
-    report, _, _ = create_dataset('letters', str(raw), str(tmp_path))
+    report, *_ = create_dataset('letters', str(raw), str(tmp_path))
     lists = read_lists(tmp_path / 'data/letters')
     assert {part: len(lines) for part, lines in lists.items()} == {
         'train': 16,
@@ -274,7 +303,7 @@ def test_a_voc_source_without_a_validation_part(bccd_root, tmp_path):
 
 def test_a_competition_is_not_validated_on_its_test(tmp_path):
     draw_recycling(str(tmp_path / 'raw'), {'train': 60, 'test': 4}, (256, 256))
-    report, _, _ = create_dataset('bottles', str(tmp_path / 'raw'), str(tmp_path))
+    report, *_ = create_dataset('bottles', str(tmp_path / 'raw'), str(tmp_path))
     data = tmp_path / 'data/bottles'
     lists = read_lists(data / 'ImageSets/Main')
     assert len(lists['train'] + lists['val']) == 60 and len(lists['test']) == 4
@@ -288,7 +317,7 @@ def test_a_source_without_a_test_part_says_so(tmp_path):
         class_folders.draw_class_folders(
             str(tmp_path / 'in' / part), 'ab', 3, seed=seed
         )
-    report, _, _ = create_dataset('letters', str(tmp_path / 'in'), str(tmp_path))
+    report, *_ = create_dataset('letters', str(tmp_path / 'in'), str(tmp_path))
     assert report.endswith('\nno test part: tested on the validation set')
     base = (tmp_path / 'configs/_base_/datasets/letters.py').read_text()
     assert "test = dict(ann_file='val.txt'" in base
@@ -322,20 +351,20 @@ def test_data_that_are_there_are_used_for_the_same_source_only(bccd_root, tmp_pa
         f'data/cells was made of {bccd_root}; remove it, or choose another name'
     )
     assert sorted(data.rglob('*')) == before and not files_under(tmp_path)
-    report, _, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
+    report, *_ = create_dataset('cells', str(bccd_root), str(tmp_path))
     assert 'already exists, and is used as it is' in report
 
 
 def test_data_of_an_unknown_source_are_used(bccd_root, tmp_path):
     convert(str(bccd_root), str(tmp_path / 'data/cells'))
     (tmp_path / 'data/cells' / MARK).write_text('')
-    report, _, _ = create_dataset('cells', str(bccd_root), str(tmp_path))
+    report, *_ = create_dataset('cells', str(bccd_root), str(tmp_path))
     assert 'already exists, and is used as it is' in report
 
 
 def test_data_that_are_there_may_be_the_source(bccd_root, tmp_path):
     convert(str(bccd_root), str(tmp_path / 'data/cells'))
-    report, _, _ = create_dataset('cells', str(tmp_path / 'data/cells'), str(tmp_path))
+    report, *_ = create_dataset('cells', str(tmp_path / 'data/cells'), str(tmp_path))
     assert 'already exists, and is used as it is' in report
 
 
