@@ -32,6 +32,8 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
     def action() -> None:
         if script == 'train.py' and not unchecked and _is_first_process():
             check_before_training(config, arguments)
+        if script == 'test.py':
+            _require_checkpoint(config, arguments)
         run_stock(script, config, arguments)
 
     return run_command(action)
@@ -116,6 +118,17 @@ def package_folder(package: str) -> str:
     if spec is None or spec.origin is None:
         raise UserError(f'{package} is not installed; {INSTALL}')
     return os.path.dirname(spec.origin)
+
+
+def _require_checkpoint(config: str, arguments: Sequence[str]) -> None:
+    """Raise a UserError where the checkpoint, behind the config, is a missing file.
+
+    The runner says the same, but only once data and model are built.
+    """
+    following = arguments[arguments.index(config) + 1 :][:1]
+    for path in following:
+        if not (path.startswith('-') or '://' in path or os.path.isfile(path)):
+            raise UserError(f'{path}: no such checkpoint')
 
 
 def _leave_process_group() -> None:

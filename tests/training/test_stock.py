@@ -44,6 +44,19 @@ def test_a_missing_package_names_the_command(tmp_path):
         stock.package_of(str(config))
 
 
+def test_a_missing_checkpoint_is_said_before_anything_is_built(monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(
+        stock, 'run_stock', lambda *arguments: started.append(arguments)
+    )
+    assert stock.stock_command('test.py', [str(SAMPLE), 'gone.pth', '--tta'], None) == 1
+    assert capsys.readouterr().err == 'error: gone.pth: no such checkpoint\n'
+    assert started == []
+    for path in ('https://example.org/a.pth', '--work-dir', __file__):
+        assert stock.stock_command('test.py', [str(SAMPLE), path], None) == 0
+    assert len(started) == 3
+
+
 def test_what_has_no_effect_is_shown_before_training(bccd_root, tmp_path, capsys):
     leaf = tmp_path / 'leaf.py'
     names = ('train_dataloder', 'max_epochs', 'lr', 'num_classes', 'train_pipeline')
