@@ -37,6 +37,7 @@ from custom_datasets.pages.pictures import (
 from custom_datasets.pages.summaries import (
     KINDS,
     class_filter,
+    detects_nothing,
     main_error,
     threshold_source,
     worst_class_of_detection,
@@ -55,12 +56,11 @@ _LEAST_CROP = 120
 _PLAIN_FALSE = 10  # False boxes on an image that are not faded.
 
 _REMEDIES = {
-    'missed': 'More examples of such objects, a larger image scale or smaller anchors '
-    'may help; tools/check.py tells which boxes no anchor reaches.',
+    'missed': 'More examples of such objects or a larger image scale may help.',
     'background': 'First look at the labels below: some of these may be objects that '
     'nobody annotated. Images without objects help against the rest.',
-    'localisation': 'Check whether boxes are drawn alike everywhere; anchors that fit '
-    'better (tools/check.py) and a longer training help too.',
+    'localisation': 'Check whether boxes are drawn alike everywhere; a longer training '
+    'helps too.',
     'class': 'Look at the confusion below: the classes may need more examples, or a '
     'clearer line between them in the labels.',
     'both': 'These are often objects that lie close together or look like parts of '
@@ -70,7 +70,14 @@ _REMEDIES = {
 }
 
 
-def detection_view(report: DetectionReport) -> dict[str, Any]:
+_ANCHORS = {
+    'missed': ' So may smaller anchors; tools/check.py tells which boxes none reaches.',
+    'localisation': ' So do anchors that fit better (tools/check.py).',
+}
+"""What more there is to do where a model has anchors."""
+
+
+def detection_view(report: DetectionReport, anchors: bool = True) -> dict[str, Any]:
     """Return what ``detection.html`` shows beside the report's own numbers."""
     names = report['classes']
     styles = class_styles(names)
@@ -90,7 +97,8 @@ def detection_view(report: DetectionReport) -> dict[str, Any]:
         'class_code': _class_code(report),
         'in_charts': [(names[index], styles[names[index]]) for index in shown],
         'curves': _curves(report, styles, shown),
-        'advice': _advice(errors),
+        'nothing': detects_nothing(report),
+        'advice': '' if detects_nothing(report) else _advice(errors, anchors),
         'kinds': KINDS,
         'error_rows': sorted(
             (
@@ -213,7 +221,7 @@ def _points(
     ]
 
 
-def _advice(errors: BoxErrors) -> str:
+def _advice(errors: BoxErrors, anchors: bool) -> str:
     worst = main_error(errors)
     if worst is None:
         return 'No kind of error costs any AP.'
@@ -222,6 +230,7 @@ def _advice(errors: BoxErrors) -> str:
     return (
         f'What costs most is {name}: {meaning}. Without it area-AP50 would be '
         f'{decimal(cost)} higher. {_REMEDIES[kind]}'
+        f'{_ANCHORS.get(kind, "") if anchors else ""}'
     )
 
 

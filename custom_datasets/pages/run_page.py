@@ -31,6 +31,7 @@ from custom_datasets.pages.summaries import (
     attributes_sentence,
     classification_summary,
     detection_summary,
+    has_anchors,
     threshold_setting,
 )
 from custom_datasets.predicting.config import SPLITS
@@ -75,13 +76,16 @@ def write_run_report(
     """
     report = gather(config, checkpoint, predictions or {}, options, progress)
     content = report.content
+    iterations = content['run']['iteration']
     explained = None
     if content['task'] == 'detection':
         content['threshold_setting'] = threshold_setting(report.cfg.model)
-        content['summary'] = detection_summary(cast(DetectionReport, content))
+        content['anchors'] = has_anchors(report.cfg.model)
+        detected = cast(DetectionReport, content)
+        content['summary'] = detection_summary(detected, iterations)
     else:
         content['summary'] = [
-            *classification_summary(cast(ClassificationReport, content)),
+            *classification_summary(cast(ClassificationReport, content), iterations),
             *map(attributes_sentence, content['attributes']),
         ]
         if checkpoint is not None:
@@ -122,7 +126,8 @@ def render_run(
     """
     run: Mapping[str, Any] = content['run']
     if content['task'] == 'detection':
-        view = detection_view(cast(DetectionReport, content))
+        anchors = content.get('anchors', True)
+        view = detection_view(cast(DetectionReport, content), anchors)
     else:
         view = classification_view(cast(ClassificationReport, content), explained)
     sets = content.get('sets') or {'metric': 'top1', 'rows': []}

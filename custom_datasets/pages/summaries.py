@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from custom_datasets.config import iter_dicts
 from custom_datasets.evaluation.answer_thresholds import AnswerThresholds
 from custom_datasets.evaluation.classification import AttributeRow
 from custom_datasets.evaluation.classification_report import (
@@ -36,19 +37,32 @@ METRICS = {'top1': 'top-1', 'area_ap50': 'area-AP50'}
 _GOAL = 0.98  # Accuracy of the answers that the sentence on thresholds is about.
 
 
-def detection_summary(report: DetectionReport) -> list[str]:
+_LEAST_AP50 = 0.01  # Boxes at random reach less.
+
+
+def detection_summary(
+    report: DetectionReport, iterations: int | None = None
+) -> list[str]:
     """Say how good a detector is, which threshold to take, what fails and why."""
     overall, point = report['overall'], report['thresholds']['overall']
-    sentences = [
+    quality = (
         f'area-AP50 {with_interval(overall["area_ap50"])}, COCO AP '
         f'{with_interval(overall["coco"]["AP"])}, on '
         f'{plural(report["images"], "image")} with '
-        f'{plural(report["objects"], "object")}.',
-        f'Threshold to deploy: {decimal(point["threshold"])}, '
-        f'{threshold_source(report)}; at this threshold precision is '
-        f'{decimal(point["precision"]["value"])} and recall '
-        f'{decimal(point["recall"]["value"])}.',
-    ]
+        f'{plural(report["objects"], "object")}.'
+    )
+    if detects_nothing(report):
+        return [quality, _nothing('', iterations)]
+    text = f'Threshold to deploy: {decimal(point["threshold"])}, '
+    if point['precision']['value'] is None:
+        text += f'{threshold_source(report)}; nothing on the test set reaches it.'
+    else:
+        text += (
+            f'{threshold_source(report)}; at this threshold precision is '
+            f'{decimal(point["precision"]["value"])} and recall '
+            f'{decimal(point["recall"]["value"])}.'
+        )
+    sentences = [quality, text]
     worst = worst_class_of_detection(report)
     if worst is not None:
         row = report['per_class'][worst]
@@ -63,6 +77,27 @@ def detection_summary(report: DetectionReport) -> list[str]:
             text += f'; what costs it most is {name} ({meaning}), {decimal(cost)} of AP'
         sentences.append(f'{text}.')
     return sentences
+
+
+def detects_nothing(report: DetectionReport) -> bool:
+    """Tell whether a detector is no better than boxes at random."""
+    return (report['overall']['area_ap50']['value'] or 0.0) < _LEAST_AP50
+
+
+def only_guesses(report: ClassificationReport) -> bool:
+    """Tell whether a classifier finds no more of its classes than guessing would."""
+    recall = report['overall']['balanced_accuracy']
+    low = recall['value'] if recall['low'] is None else recall['low']
+    return (low or 0.0) <= 1 / len(report['classes'])
+
+
+def _nothing(because: str, iterations: int | None) -> str:
+    after = f' in {plural(iterations, "iteration")}' if iterations else ''
+    return (
+        f'It has learnt next to nothing{after}{because}. Most often the training was '
+        'too short: where the loss still falls, train longer. Where it does not, try '
+        'another learning rate, and see what tools/check.py finds in the data.'
+    )
 
 
 def worst_class_of_detection(report: DetectionReport) -> int | None:
@@ -97,13 +132,24 @@ def threshold_source(report: DetectionReport) -> str:
     }[report['thresholds']['chosen_on']]
 
 
-def classification_summary(report: ClassificationReport) -> list[str]:
+def classification_summary(
+    report: ClassificationReport, iterations: int | None = None
+) -> list[str]:
     """Say how good a classifier is, what it confuses, and how far to trust it."""
     overall = report['overall']
-    sentences = [
+    quality = (
         f'Top-1 accuracy {with_interval(overall["top1"])}, macro F1 '
         f'{with_interval(overall["macro_f1"])}, on '
-        f'{plural(report["images"], "image")}.',
+        f'{plural(report["images"], "image")}.'
+    )
+    if only_guesses(report):
+        because = (
+            f': of a class it finds {with_interval(overall["balanced_accuracy"])}, '
+            f'and guessing finds {decimal(1 / len(report["classes"]))}'
+        )
+        return [quality, _nothing(because, iterations)]
+    sentences = [
+        quality,
         _worst_class(report),
         _confusion(report),
         calibration_sentence(report),
@@ -231,6 +277,11 @@ def threshold_setting(model: Mapping[str, Any]) -> str | None:
     if 'score_thr' in (test.get('rcnn') or {}):
         return 'model.test_cfg.rcnn.score_thr'
     return 'model.test_cfg.score_thr' if 'score_thr' in test else None
+
+
+def has_anchors(model: Mapping[str, Any]) -> bool:
+    """Tell whether a detector has anchors whose sizes can be chosen."""
+    return any('AnchorGenerator' in str(part.get('type')) for part in iter_dicts(model))
 
 
 def class_filter(thresholds: Mapping[str, float | None]) -> str:

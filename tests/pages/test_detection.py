@@ -57,6 +57,27 @@ def test_a_page_has_all_its_parts(content):
     assert len(set(ids)) == images
 
 
+def test_a_model_that_has_learnt_nothing_gets_no_advice(content):
+    advice = 'What costs most is '
+    page = page_of(content)
+    assert advice in page.text and 'Show boxes with a score of at least' in page.text
+    poor = copy.deepcopy(content)
+    poor['overall']['area_ap50']['value'] = 0.001
+    page = page_of(poor)
+    assert page.sections() == EVERY
+    assert advice not in page.text
+    assert 'Show boxes with a score of at least' not in page.text
+    assert 'has no threshold to deploy' in page.text
+
+
+def test_anchors_are_named_only_where_there_are_any(content):
+    missed = copy.deepcopy(content)
+    for row in missed['errors']['types']:
+        row['dap'] = 0.5 if row['kind'] == 'missed' else 0.0
+    assert 'So may smaller anchors' in page_of(missed).text
+    assert 'anchors' not in page_of({**missed, 'anchors': False}).text
+
+
 def test_every_number_is_in_the_json(content):
     assert_numbers_are_in(page_of(content), content)
 
@@ -189,7 +210,11 @@ def test_where_nothing_is_found_the_page_says_so(content):
     empty['label_doubts'] = []
     page = page_of(empty)
     assert page.sections() == [n for n in EVERY if n not in ('worst', 'best')]
+    assert 'has no threshold to deploy' in page.text
+    empty['overall']['area_ap50'] = {'value': 1.0, 'low': None, 'high': None}
+    page = page_of(empty)
     assert 'No kind of error costs any AP.' in page.text
+    assert 'Nothing on the test set reaches it.' in page.text
     assert 'F1 is not defined here.' in page.text
     assert 'Nowhere does the model contradict the labels' in page.text
     assert not page.all('circle', 'dot')

@@ -17,6 +17,7 @@ from custom_datasets.pages.summaries import (
     class_filter,
     classification_summary,
     detection_summary,
+    has_anchors,
     main_error,
     sets_note,
     threshold_setting,
@@ -89,6 +90,47 @@ def test_it_says_where_the_threshold_is_from(source, words):
     assert words in detection_summary(content)[1]
 
 
+def test_a_detector_that_has_learnt_nothing_gets_no_advice_on_thresholds():
+    content = copy.deepcopy(CONTENT)
+    content['overall']['area_ap50'] = estimate(0.004, 0.001, 0.007)
+    quality, nothing = detection_summary(content, 40)
+    assert quality.startswith('area-AP50 0.004 (0.001 to 0.007), ')
+    assert nothing.startswith(
+        'It has learnt next to nothing in 40 iterations. Most often the training was '
+        'too short'
+    )
+    assert detection_summary(content)[1].startswith('It has learnt next to nothing. ')
+
+
+def test_a_threshold_that_nothing_reaches_is_a_whole_sentence():
+    content = copy.deepcopy(CONTENT)
+    content['thresholds']['overall'] |= {'precision': estimate(None)}
+    assert detection_summary(content)[1] == (
+        'Threshold to deploy: 0.432, chosen on the validation set; nothing on the test '
+        'set reaches it.'
+    )
+
+
+def test_a_classifier_that_guesses_is_not_calibrated():
+    # All of one class, as surely as anything.
+    test = results([0, 1] * 20, [[0.99, 0.01]] * 40, ('cat', 'dog'))
+    report = classification_report(test, resamples=20)
+    quality, nothing = classification_summary(report, 1)
+    assert quality.startswith('Top-1 accuracy 0.500 (')
+    assert nothing.startswith(
+        'It has learnt next to nothing in 1 iteration: of a class it finds 0.500'
+    )
+    assert ', and guessing finds 0.500. Most often' in nothing
+
+
+@pytest.mark.parametrize(
+    ('generator', 'anchors'), [('AnchorGenerator', True), ('MlvlPointGenerator', False)]
+)
+def test_only_anchors_are_advised_on(generator, anchors):
+    head = {'type': 'Head', 'anchor_generator': {'type': f'mmdet.{generator}'}}
+    assert has_anchors({'bbox_head': head}) == anchors
+
+
 def test_one_class_has_no_worst():
     content = {**CONTENT, 'per_class': CONTENT['per_class'][1:]}
     assert len(detection_summary(content)) == 2
@@ -145,10 +187,11 @@ def test_a_calibration_error_may_be_chance():
 
 
 def test_a_class_that_is_never_predicted():
-    test = results([0, 1], [[0.9, 0.1], [0.8, 0.2]])
-    text = ' '.join(classification_summary(classification_report(test, resamples=2)))
-    assert 'Worst class: b, with F1 0.000 (0.000 to 0.' in text
-    assert 'no image is taken for it' in text
+    scores = [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.8, 0.2, 0.0]] * 20
+    test = results([0, 1, 2] * 20, scores, ('a', 'b', 'c'))
+    text = ' '.join(classification_summary(classification_report(test, resamples=20)))
+    assert 'Worst class: c, with F1 0.000' in text
+    assert '; no image is taken for it.' in text
 
 
 @pytest.mark.parametrize(
