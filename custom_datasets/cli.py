@@ -14,6 +14,9 @@ from custom_datasets.errors import UserError
 WORTH_LINES = 100
 """Files below which nobody needs to see how many of them are read."""
 
+SKIP_BROKEN = 'correct it, or leave it out with --skip-broken'
+"""What to do about a source with images or annotations that can't be read."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
 

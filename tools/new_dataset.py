@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import progress_bar, run_command, source_pattern
-from custom_datasets.errors import UserError
+from custom_datasets.cli import SKIP_BROKEN, progress_bar, run_command, source_pattern
+from custom_datasets.errors import AnnotationError, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 DAMAGED = {'truncated-image', 'undecodable-image'}
@@ -42,6 +42,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--seed', type=int, default=0, help='of the split (default: %(default)s)'
     )
+    parser.add_argument(
+        '--skip-broken',
+        action='store_true',
+        help='leave out images that cannot be read, or whose annotation cannot',
+    )
     args = parser.parse_args(argv)
 
     def create() -> str:
@@ -50,15 +55,21 @@ def main(argv: list[str] | None = None) -> int:
         from custom_datasets.checks.report import errors, format_findings, summary
         from custom_datasets.scaffold.new_dataset import create_dataset
 
-        created = create_dataset(
-            args.name,
-            args.source,
-            str(ROOT),
-            format=args.format,
-            group_by=args.group_by,
-            seed=args.seed,
-            gpu=bool(list_gpus()),
-        )
+        try:
+            created = create_dataset(
+                args.name,
+                args.source,
+                str(ROOT),
+                format=args.format,
+                group_by=args.group_by,
+                seed=args.seed,
+                skip_broken=args.skip_broken,
+                gpu=bool(list_gpus()),
+            )
+        except AnnotationError as error:
+            if args.skip_broken:
+                raise
+            raise UserError(f'{error}\n{SKIP_BROKEN}') from error
         leaf = created.leaf
         print(created.report)
         print('\nwritten:', *(f'  {path}' for path in created.files), sep='\n')

@@ -2,7 +2,6 @@
 
 import colorsys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from custom_datasets.data.images import image_size
 from custom_datasets.data.reading import Source
-from custom_datasets.errors import UserError
 
 LARGEST = (1333, 800)
 """Long and short side of an image that a detector on a GPU is trained at."""
@@ -140,11 +138,8 @@ def anchor_scale(sides: NDArray[np.float64]) -> int:
 
 def light_side(source: Source) -> int:
     """Return the side, in pixels, that a classifier trains at on a CPU."""
-    sides = []
-    for image in (image for part in source.splits.values() for image in part):
-        # What can't be read is what the check is about to name.
-        with suppress(UserError):
-            sides.append(min(image_size(str(image.image))))
+    images = [image for part in source.splits.values() for image in part]
+    sides = [min(image_size(str(image.image))) for image in images]
     return next(
         (side for side in LIGHT_SIDES if 1.5 * side >= np.median(sides or [0])),
         LIGHT_SIDES[-1],

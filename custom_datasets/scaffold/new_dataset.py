@@ -47,6 +47,7 @@ def create_dataset(
     format: str | None = None,
     group_by: re.Pattern[str] | None = None,
     seed: int = 0,
+    skip_broken: bool = False,
     gpu: bool = False,
 ) -> Created:
     """Convert a data set and write everything that it needs to be trained.
@@ -67,7 +68,9 @@ def create_dataset(
     if existed:
         converted = f'{data}: already exists, and is used as it is'
     else:
-        converted = convert(source, data, source_format=format, divided=True)
+        converted = convert(
+            source, data, source_format=format, skip_broken=skip_broken, divided=True
+        )
     detection = os.path.isdir(os.path.join(data, 'Annotations'))
     try:
         _require_classes(source, data, detection)

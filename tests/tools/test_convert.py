@@ -35,7 +35,9 @@ def test_options_reach_the_conversion(tmp_path, capsys):
     write(tmp_path / 'raw/orphan.xml', voc_xml([]))
     arguments = [str(tmp_path / 'raw'), str(tmp_path / 'out'), '--to', 'coco']
     assert convert.main([*arguments, '--one-based']) == 1
-    assert 'orphan.xml: there is no image' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'orphan.xml: there is no image' in said
+    assert said.endswith('\ncorrect it, or leave it out with --skip-broken\n')
     assert convert.main([*arguments, '--one-based', '--skip-broken']) == 0
     box = ('ant', (-1.0, 1.0, 3.0, 4.0))
     assert objects(read_source(str(tmp_path / 'out'))) == {'all': {'a': [box]}}

@@ -8,6 +8,8 @@ import cv2
 import pytest
 from PIL import Image
 
+from custom_datasets.checks.check import Checked
+from custom_datasets.checks.codes import find
 from custom_datasets.cli import INTERRUPTED
 from custom_datasets.data.convert import convert
 from custom_datasets.samples.class_folders import draw_class_folders
@@ -93,6 +95,40 @@ def test_ctrl_c_says_what_is_there(
     assert capsys.readouterr().err.startswith(f'Interrupted; {said}')
     files = [path for path in tmp_path.glob('*/*') if path.parent.name != 'export']
     assert sorted({path.parent.name for path in files}) == left
+
+
+def test_a_broken_image_is_left_out_on_request(
+    metal_crops, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    export = shutil.copytree(metal_crops / 'train', tmp_path / 'export')
+    broken = next(export.glob('*/*'))
+    broken.write_bytes(broken.read_bytes()[:-200])
+    assert tool.main(['defects', str(export)]) == 1
+    said = capsys.readouterr().err
+    assert f'{broken.relative_to(export)}: is cut off' in said
+    assert said.endswith('\ncorrect it, or leave it out with --skip-broken\n')
+    assert not list(tmp_path.glob('data/*'))
+    tool.main(['defects', str(export), '--skip-broken'])
+    lists = (tmp_path / 'data/defects').glob('t*.txt')
+    assert lists and broken.name not in ''.join(path.read_text() for path in lists)
+
+
+def test_damaged_images_that_only_the_check_finds_have_a_way_out(
+    bccd_root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    export = shutil.copytree(bccd_root, tmp_path / 'export')
+    shutil.rmtree(export / 'ImageSets')
+    found = Checked([find('truncated-image', 'is damaged', file='a.jpg')], 1)
+    monkeypatch.setattr(
+        'custom_datasets.checks.check.check_config', lambda *_, **__: found
+    )
+    assert tool.main(['cells', str(export)]) == 1
+    assert (
+        'or leave the damaged images out:\n  python tools/dataset_converters/split.py '
+        'data/cells --few-to-train --overwrite --exclude FILE'
+    ) in capsys.readouterr().err
 
 
 def test_class_folders_become_a_training_run(repository, metal_crops, tmp_path):

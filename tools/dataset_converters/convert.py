@@ -7,7 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import run_command
+from custom_datasets.cli import SKIP_BROKEN, run_command
+from custom_datasets.errors import AnnotationError, UserError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,13 +48,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--skip-broken',
         action='store_true',
-        help='leave out images whose annotation cannot be read',
+        help='leave out images that cannot be read, or whose annotation cannot',
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a DESTINATION made before'
     )
     args = parser.parse_args(argv)
-    return run_command(lambda: convert(**vars(args)))
+
+    def run() -> str:
+        try:
+            return convert(**vars(args))
+        except AnnotationError as error:
+            if args.skip_broken:
+                raise
+            raise UserError(f'{error}\n{SKIP_BROKEN}') from error
+
+    return run_command(run)
 
 
 if __name__ == '__main__':
