@@ -151,8 +151,6 @@ def _coco_images(source: Source) -> Records:
         images_in(folder, source.root),
         needs_truth=not source.test_mode,
     )
-    if not coco.images and not problems:
-        problems = [Problem('empty-list', 'it lists no image', source.ann_file)]
     return list(coco.images), problems
 
 

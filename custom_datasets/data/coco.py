@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from custom_datasets.data.images import claimed_size
-from custom_datasets.data.names import class_problems
+from custom_datasets.data.names import EmptyListError, class_problems
 from custom_datasets.data.numbers import add, finite_numbers
 from custom_datasets.data.problems import Problem, raise_refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
@@ -61,9 +61,9 @@ def read_coco_file(
 
     A polygon without a ``bbox`` becomes the box around it, ``iscrowd`` is difficult,
     and ids that are text match the same number. Without ``find_image`` no image file is
-    looked for. Unless ``needs_truth``, annotations and categories may be missing, as in
-    a competition's test set. Raises a UserError where the file can't be read or is not
-    COCO.
+    looked for. Unless ``needs_truth``, annotations may be missing, as in a
+    competition's test set, and then categories may be, too. Raises a UserError where
+    the file can't be read, is not COCO, or has an empty list.
     """
     return parse_coco(path, load_json(path), find_image, needs_truth=needs_truth)
 
@@ -78,10 +78,12 @@ def read_sound_coco(
 
 
 def looks_like_coco(content: Any) -> bool:
-    """Say whether a JSON's content has images and another of COCO's lists."""
+    """Say whether a JSON's content has images, and another list or their file names."""
     if not isinstance(content, dict) or 'images' not in content:
         return False
-    return any(key in content for key in _LISTS[1:])
+    entries = content['images'] if isinstance(content['images'], list) else []
+    named = any(isinstance(entry, dict) and 'file_name' in entry for entry in entries)
+    return named or any(key in content for key in _LISTS[1:])
 
 
 def parse_coco(
@@ -112,15 +114,25 @@ def parse_coco(
 def _require_lists(
     path: str, content: Any, needs_truth: bool
 ) -> dict[str, Sequence[Any]]:
-    """Return the three lists; those of the truth are empty where they may be absent."""
+    """Return the three lists; those of the truth are empty where they may be absent.
+
+    Raises an EmptyListError where there is none of something that is needed.
+    """
     lists = dict(content) if isinstance(content, dict) else {}
-    if not needs_truth:
-        lists = {key: lists.get(key) or [] for key in _LISTS[1:]} | {
-            'images': lists.get('images')
+    needed: tuple[str, ...] = _LISTS
+    if not needs_truth and not lists.get('annotations'):
+        needed = ('images',)
+        lists = {
+            **lists,
+            'annotations': [],
+            'categories': lists.get('categories') or [],
         }
     absent = [key for key in _LISTS if not isinstance(lists.get(key), list)]
     if absent:
         raise UserError(f'{path}: not COCO, it has no list of {", ".join(absent)}')
+    for key in needed:
+        if not lists[key]:
+            raise EmptyListError(f'{path}: its list of {key} is empty')
     return lists
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from custom_datasets.data.coco import CocoFile, looks_like_coco, parse_coco
 from custom_datasets.data.images import image_size
 from custom_datasets.data.lists import Listed, SplitSource, choose_listed
-from custom_datasets.data.names import read_lines
+from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import as_number, subtract
 from custom_datasets.data.problems import TOLERATED, Problem, raise_refused
 from custom_datasets.data.reading import Reading, Source, group_by_split
@@ -42,7 +42,7 @@ _COUNTS_FROM = 'voc_counts_from'
 
 
 def find_coco(tree: Tree) -> list[str]:
-    """List the JSON files with a list of images and another of COCO's lists."""
+    """List the JSON files that look like COCO."""
     found = []
     for file in tree.ending('.json'):
         try:
@@ -64,7 +64,17 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
             UserError(f'{tree.name}: no JSON file with images and categories'),
         )
     reading.notes += [f'{error}; left out' for error in broken]
-    files = {file: _read_part(tree, file, parts[file], reading) for file in parts}
+    if not any(tree.load_json(file).get('annotations') for file in parts):
+        # A competition's test set may lack them, a whole data set may not.
+        parse_coco(file := next(iter(parts)), tree.load_json(file))
+    files = {}
+    for file in parts:
+        try:
+            files[file] = _read_part(tree, file, parts[file], reading)
+        except EmptyListError as error:
+            if len(parts) == 1:
+                raise
+            reading.notes.append(f'{error}; left out')
     groups = _groups(files.values())
     reading.note(sorted(groups), 'categories only group others and are left out')
     chosen = _placed(tree, parts, files, reading)
@@ -232,27 +242,45 @@ def find_coco_json(root: str) -> str | None:
 
     Beside others, ``train.json`` and the like are taken for what a split has written of
     one, and a JSON without annotations for a competition's test set. Raises a UserError
-    where several are left.
+    where several are left, or one that can't be read may be the one.
     """
     contents = {}
-    for folder in (root, os.path.join(root, _FOLDER)):
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            path = os.path.join(folder, name)
-            if name.lower().endswith('.json'):
-                try:
-                    content = load_json(path)
-                except UserError:
-                    continue
-                if looks_like_coco(content):
-                    contents[path] = bool(content.get('annotations'))
+    broken = []
+    for path in _json_files(root):
+        try:
+            content = load_json(path)
+        except UserError as error:
+            if os.path.basename(path) not in _WRITTEN:
+                broken.append(error)
+            continue
+        if looks_like_coco(content):
+            contents[path] = bool(content.get('annotations'))
     paths = list(contents)
     paths = [p for p in paths if os.path.basename(p) not in _WRITTEN] or paths
     paths = [p for p in paths if contents[p]] or paths
+    is_source = any(contents[p] and os.path.basename(p) not in _WRITTEN for p in paths)
+    if paths and broken and not is_source:
+        raise broken[0]
     if all(os.path.basename(p) in _WRITTEN for p in paths):
         paths = [p for p in paths if os.path.dirname(p) == root] or paths
     if len(paths) > 1:
         raise UserError(f'{root}: several COCO JSONs, name one: {", ".join(paths)}')
     return paths[0] if paths else None
+
+
+def require_sound_json(root: str) -> None:
+    """Raise a UserError for a JSON file where COCO's may be that can't be read."""
+    for path in _json_files(root):
+        load_json(path)
+
+
+def _json_files(root: str) -> list[str]:
+    return [
+        os.path.join(folder, name)
+        for folder in (root, os.path.join(root, _FOLDER))
+        for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else ())
+        if name.lower().endswith('.json')
+    ]
 
 
 def read_coco_split(

@@ -16,7 +16,11 @@ from custom_datasets.data.balance import (
     count_features,
 )
 from custom_datasets.data.clean import read_excluded
-from custom_datasets.data.coco_folder import find_coco_json, read_coco_split
+from custom_datasets.data.coco_folder import (
+    find_coco_json,
+    read_coco_split,
+    require_sound_json,
+)
 from custom_datasets.data.images import file_problem, without_suffix
 from custom_datasets.data.likeness import content_groups, source_groups
 from custom_datasets.data.lists import (
@@ -199,7 +203,13 @@ def read_source(
     if folders:
         return split_voc_folder(source, folders, classes)
     coco = find_coco_json(source)
-    return read_coco_split(coco, images) if coco else split_class_folders(source)
+    if coco:
+        return read_coco_split(coco, images)
+    try:
+        return split_class_folders(source)
+    except UserError:
+        require_sound_json(source)
+        raise
 
 
 def _require_images(data: SplitSource, held: Mapping[str, str | None]) -> None:

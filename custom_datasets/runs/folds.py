@@ -14,6 +14,7 @@ from custom_datasets.data.config_sources import COCO_KINDS, Source, find_sources
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import as_names, read_lines
 from custom_datasets.data.split import split_dataset
+from custom_datasets.data.tree import images_in
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.campaign import digest_of
 
@@ -99,8 +100,9 @@ def require_apart(cfg: Mapping[str, Any], folds: Folds) -> None:
     shared = _listed_images(test.ann_file)
     if test.kind in COCO_KINDS:
         # Two JSONs may use one name for images in different folders.
-        files = {_image_file(val, name) for name in _all(folds.held_out)}
-        shared = frozenset(n for n in shared if _image_file(test, n) in files)
+        files = set(_image_files(val, _all(folds.held_out)).values())
+        tests = _image_files(test, shared)
+        shared = frozenset(name for name in shared if tests[name] in files)
     else:
         shared &= _all(folds.held_out)
     if shared:
@@ -281,6 +283,16 @@ def _fold_list(path: str, fold: int) -> str:
     return os.path.join(folder, fold_folder(fold), name)
 
 
-def _image_file(source: Source, name: str) -> str:
+def _image_files(source: Source, names: Names) -> dict[str, str]:
+    """Return the file of each name, or where it would be."""
     prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
-    return os.path.realpath(os.path.join(source.root, prefix, name))
+    folder = os.path.join(source.root, prefix)
+    find_image = images_in(folder, source.root)
+    files = {}
+    for name in names:
+        try:
+            path = find_image(name)
+        except UserError:
+            path = os.path.join(folder, name)
+        files[name] = os.path.realpath(path)
+    return files

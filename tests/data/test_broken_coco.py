@@ -376,21 +376,34 @@ ROWS = {
         put('images', {'a.png': 0}),
         ['all.json: not COCO, it has no list of images'],
     ),
-    'no categories': Row(
-        without('categories'),
-        [
-            f'all.json, object {index}: no category has the id {number}'
-            for index, number in enumerate((7, 3, 7, 3))
-        ],
-        {},
-        # Who trains on the file needs the list, and says so at once.
-        {command: [NO_CATEGORIES] for command in ('load', 'check', 'split')},
+    'no categories': Row(without('categories'), [NO_CATEGORIES], {}),
+    'null for categories': Row(put('categories', None), [NO_CATEGORIES], {}),
+    'an empty list of categories': Row(
+        put('categories', []), ['all.json: its list of categories is empty'], {}
+    ),
+    'an empty list of images': Row(
+        put('images', []), ['all.json: its list of images is empty'], {}
     ),
     'no annotations, as a competition has it': Row(
         without('annotations'),
         ['all.json: not COCO, it has no list of annotations'],
-        {'a.png': [], 'b.png': []},
-        {**UNSEEN, 'convert': []},
+        {},
+        UNSEEN,
+    ),
+    'an empty list of annotations': Row(
+        put('annotations', []),
+        ['all.json: its list of annotations is empty'],
+        {},
+        UNSEEN,
+    ),
+    'images only': Row(
+        lambda data: {'images': data['images']},
+        ['all.json: not COCO, it has no list of annotations, categories'],
+        {},
+        {
+            'cross-validate': [],
+            'submit': ["all.json: no category 'cat'; copy the categories of"],
+        },
     ),
 }
 
@@ -547,9 +560,8 @@ def test_what_is_skipped_is_the_image_or_the_annotation(plant, name):
     try:
         kept = read_to_convert(root, skip_broken=True)
     except UserError as error:
-        kept = {}
-        whole = row.kept == EVERYTHING and len(row.refused) == 1
-        assert 'no image can be used' in str(error) or whole
+        text = str(error)
+        assert 'no image can be used' in text or text.startswith(row.refused[0])
         return
     assert kept == {image: sorted(names) for image, names in row.kept.items()}
 
@@ -608,3 +620,33 @@ def test_a_crowd_is_difficult(plant, value, is_crowd):
     root = plant(Row(lambda data: data['annotations'][0].update(iscrowd=value)))
     box, _ = read_sound_coco(str(root / 'all.json')).images[0].boxes
     assert box.difficult == is_crowd
+
+
+@pytest.mark.parametrize('place', ['all.json', 'annotations/all.json'])
+@pytest.mark.parametrize(
+    ('text', 'fault'),
+    [
+        (b'{"images": [', 'broken JSON ('),
+        ('{"images": []}'.encode('utf-16'), 'not text in UTF-8; save it as such'),
+        (b'[' * 100_000, 'broken JSON ('),
+    ],
+)
+def test_a_folder_whose_json_is_broken(tmp_path, place, text, fault):
+    """Splitting, and converting, name the file and what is wrong with it."""
+    draw(tmp_path / 'images/a.png')
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text)
+    with pytest.raises(UserError) as raised:
+        split.read_source(str(tmp_path))
+    assert str(raised.value).startswith(f'{path}: {fault}')
+    with pytest.raises(UserError) as raised:
+        conversion.read_source(str(tmp_path))
+    assert f'{place}: {fault}' in str(raised.value)
+
+
+def test_what_is_split_is_not_the_json_beside_the_broken_one(plant):
+    root = plant(Row(lambda data: b'{'))
+    (root / 'test.json').write_text(json.dumps(content()))
+    with pytest.raises(UserError, match=r'all\.json: broken JSON'):
+        split.read_source(str(root))

@@ -196,3 +196,12 @@ def test_what_is_written(voc, tmp_path):
     from pycocotools.coco import COCO
 
     assert len(COCO(str(tmp_path / 'out/annotations/train.json')).anns) == 5
+
+
+def test_a_part_without_images_is_left_out(tmp_path):
+    draw(tmp_path / 'a.jpg')
+    write(tmp_path / 'train.json', coco_json({'a.jpg': ANT}))
+    write(tmp_path / 'test.json', coco_json({}))
+    source = read_source(str(tmp_path))
+    assert objects(source) == {'train': {'a': BOX}}
+    assert source.notes == ('test.json: its list of images is empty; left out',)

@@ -196,7 +196,7 @@ def test_no_file(folder, tmp_path):
 
 
 def test_a_file_without_images(folder):
-    assert folder.problems() == ['a.json: it lists no image']
+    assert folder.problems() == ['a.json: its list of images is empty']
 
 
 def test_a_damaged_image_without_a_size(folder):

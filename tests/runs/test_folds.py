@@ -301,6 +301,11 @@ def test_other_images_may_have_the_same_names(competition):
     cfg.test_dataloader.dataset.data_prefix = {'img': ''}
     with pytest.raises(UserError, match='6 of its images are in the folds too'):
         require_apart(cfg, folds)
+    for image in renamed['images']:
+        image['file_name'] = f'C:\\me\\{image["file_name"]}'
+    (competition / 'test.json').write_text(json.dumps(renamed))
+    with pytest.raises(UserError, match='6 of its images are in the folds too'):
+        require_apart(cfg, folds)
 
 
 def test_annotations_that_were_mended_after_the_folds_are_said(competition):
