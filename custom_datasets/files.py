@@ -1,8 +1,11 @@
 """Writing results: a file or a folder appears whole, or not at all."""
 
+import fcntl
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +21,9 @@ Image = NDArray[np.uint8]
 
 MARK = '.custom_datasets'
 """A file in each folder that was made here, and so may be replaced."""
+
+_RUNNING = '.running'
+"""In a folder that is being filled: the machine, in a file that its process locks."""
 
 
 @contextmanager
@@ -154,24 +160,30 @@ def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterato
     Raises a UserError where ``path`` exists and is not to be replaced, or can't be
     written.
     """
+    clear_abandoned(path)
     require_free(path, overwrite)
     path = os.path.realpath(path)
     parent, name = os.path.split(path)
     try:
         os.makedirs(parent, exist_ok=True)
         work = tempfile.mkdtemp(prefix=f'.{name}.', dir=parent)
+        running = open(os.path.join(work, _RUNNING), 'w', encoding='utf-8')
     except OSError as error:
         raise unwritable(path, error) from error
     old = f'{work}.old'
     try:
-        yield work
-        # A path may have bytes that are not UTF-8.
-        with open(os.path.join(work, MARK), 'wb') as file:
-            file.write(os.fsencode(made_of))
-        os.chmod(work, 0o755)
-        if os.path.lexists(path):
-            os.replace(path, old)
-        os.replace(work, path)
+        with running:
+            _lock(running)
+            print(socket.gethostname(), file=running, flush=True)
+            yield work
+            # A path may have bytes that are not UTF-8.
+            with open(os.path.join(work, MARK), 'wb') as file:
+                file.write(os.fsencode(made_of))
+            os.chmod(work, 0o755)
+            if os.path.lexists(path):
+                os.replace(path, old)
+            os.replace(work, path)
+            os.remove(os.path.join(path, _RUNNING))
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -179,6 +191,29 @@ def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterato
             os.replace(old, path)
         for folder in (work, old):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_abandoned(path: str) -> list[str]:
+    """Remove what a :func:`new_folder` that was killed has left beside ``path``.
+
+    Returns the names of the folders that were removed. Only those go that a process of
+    this machine was filling and that none is filling now; what was being replaced is
+    put back, if it is gone.
+    """
+    path = os.path.realpath(path)
+    parent, name = os.path.split(path)
+    pattern = re.compile(rf'\.{re.escape(name)}\.[a-z0-9_]{{8}}')
+    names = os.listdir(parent) if os.path.isdir(parent) else []
+    removed = []
+    for work in sorted(filter(pattern.fullmatch, names)):
+        folder = os.path.join(parent, work)
+        if os.path.islink(folder) or not _is_abandoned(folder):
+            continue
+        if os.path.isdir(f'{folder}.old') and not os.path.lexists(path):
+            os.replace(f'{folder}.old', path)
+        shutil.rmtree(folder, ignore_errors=True)
+        removed.append(work)
+    return removed
 
 
 def require_free(path: str, overwrite: bool = False) -> None:
@@ -227,3 +262,21 @@ def _remove(path: str) -> None:
 def _remove_if_empty(folder: str) -> None:
     with suppress(OSError):
         os.rmdir(folder)
+
+
+def _is_abandoned(folder: str) -> bool:
+    """Say whether the process that was filling a folder ran here, and has ended."""
+    try:
+        with open(os.path.join(folder, _RUNNING), 'r+', encoding='utf-8') as running:
+            return running.read().strip() == socket.gethostname() and _lock(running)
+    except (OSError, UnicodeError):
+        return False
+
+
+def _lock(file: IO[str]) -> bool:
+    """Lock a file until it is closed or the process ends; False where it is locked."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # Or this file system has no locks.
+        return False
+    return True

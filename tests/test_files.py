@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from custom_datasets.errors import UserError
 from custom_datasets.files import (
     MARK,
+    clear_abandoned,
     new_folder,
     read_mark,
     replace_file,
@@ -100,6 +103,46 @@ def test_an_interruption_of_the_swap_puts_the_old_folder_back(tmp_path, monkeypa
     assert failed
     assert tree(tmp_path) == before
     assert os.listdir(tmp_path) == ['out']
+
+
+KILLED = """
+import os, sys
+from custom_datasets.files import new_folder
+with new_folder(sys.argv[1], overwrite=True) as work:
+    open(os.path.join(work, 'half.txt'), 'w').close()
+    replace = os.replace
+    def once(source, target):
+        replace(source, target)
+        os.kill(os.getpid(), 9)
+    os.replace = once
+    if sys.argv[2] == 'filling':
+        os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize('step', ['filling', 'replacing'])
+def test_what_a_killed_process_left_is_cleared(tmp_path, step):
+    out = tmp_path / 'out'
+    make(out, 'old')
+    killed = subprocess.run([sys.executable, '-c', KILLED, str(out), step])
+    assert killed.returncode == -9
+    assert len(os.listdir(tmp_path)) == 2
+    (left,) = clear_abandoned(str(out))
+    assert left.startswith('.out.')
+    assert os.listdir(tmp_path) == ['out']
+    assert tree(out)['x/a.txt'] == b'old'
+
+
+@pytest.mark.parametrize('host', ['another machine\n', None])
+def test_what_may_be_in_use_or_the_users_stays(tmp_path, host):
+    theirs = tmp_path / '.out.12345678'
+    theirs.mkdir()
+    if host:
+        (theirs / '.running').write_text(host)
+    with new_folder(str(tmp_path / 'out')) as work:
+        assert clear_abandoned(str(tmp_path / 'out')) == []
+        assert theirs.exists()
+        assert os.path.exists(work)
 
 
 def test_a_full_folder_is_not_replaced_unasked(full):

@@ -29,7 +29,7 @@ from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.data.voc_folder import find_voc, read_voc, write_voc
 from custom_datasets.data.yolo import find_yolo, read_yolo
 from custom_datasets.errors import MAX_SHOWN, AnnotationError, UserError
-from custom_datasets.files import new_folder
+from custom_datasets.files import clear_abandoned, new_folder
 
 
 def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list[str]]:
@@ -250,6 +250,7 @@ def convert(
     is left out where they are ``divided`` next.
     """
     _require_apart(source, destination)
+    left = clear_abandoned(destination)
     with new_folder(destination, overwrite, os.path.realpath(source)) as folder:
         unpacked = os.path.join(folder, _UNPACKED)
         if not os.path.isdir(source):
@@ -267,6 +268,9 @@ def convert(
         write(read, names, folder)
         _take_images(read, names, os.path.join(folder, images), unpacked)
         shutil.rmtree(unpacked, ignore_errors=True)
+    if left:
+        text = f'removed what a conversion that was killed had left: {", ".join(left)}'
+        read = replace(read, notes=(*read.notes, text))
     return _report(read, target, destination, renamed, divided)
 
 

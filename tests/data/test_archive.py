@@ -186,7 +186,9 @@ def test_encrypted(pack, tmp_path):
     refused(path, tmp_path, 'is encrypted')
 
 
-@pytest.mark.parametrize('name', ['a/' * 2500 + 'a.txt', 'a' * 300 + '.txt'])
+@pytest.mark.parametrize(
+    'name', ['a/' * 2500 + 'a.txt', 'a' * 300 + '.txt'], ids=['folders', 'name']
+)
 def test_paths_that_no_file_system_takes(pack, tmp_path, name):
     refused(pack((name, b'x')), tmp_path, 'has more than 100 folders in each other, or')
 

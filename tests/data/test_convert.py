@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 import zipfile
 
 import pytest
@@ -79,6 +80,15 @@ def test_an_interruption_leaves_nothing_and_the_next_call_starts_again(
             convert(str(source), str(tmp_path / 'out'))
     assert around(tmp_path) == []
     convert(str(source), str(tmp_path / 'out'))
+    assert around(tmp_path) == ['out']
+
+
+def test_what_a_killed_conversion_left_is_removed_and_named(voc, tmp_path):
+    left = tmp_path / '.out.abcd_123'
+    write(left / '.running', socket.gethostname())
+    write(left / 'JPEGImages/a.jpg', '')
+    report = convert(str(voc), str(tmp_path / 'out'))
+    assert 'removed what a conversion that was killed had left: .out.abcd_123' in report
     assert around(tmp_path) == ['out']
 
 
