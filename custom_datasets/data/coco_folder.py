@@ -7,11 +7,12 @@ Any folder with JSON files of boxes in it is read; ``annotations/<part>.json`` a
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from custom_datasets.config import is_fold_folder
 from custom_datasets.data.coco import CocoFile, looks_like_coco, parse_coco
 from custom_datasets.data.images import image_size
 from custom_datasets.data.lists import Listed, SplitSource, choose_listed
@@ -77,7 +78,13 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
             reading.notes.append(f'{error}; left out')
     groups = _groups(files.values())
     reading.note(sorted(groups), 'categories only group others and are left out')
-    chosen = _placed(tree, parts, files, reading)
+    wholes = _wholes(parts, files)
+    for file in files:
+        if file in wholes:
+            parts[file] = None
+        elif len(files) - len(wholes) > 1:
+            parts[file] = parts[file] or os.path.splitext(os.path.basename(file))[0]
+    chosen = _placed(tree, parts, files, wholes, reading)
     named = {record.image for coco in files.values() for record in coco.images}
     others = [image for image in tree.images if image not in named]
     reading.note(others, 'images that no JSON file names left out')
@@ -94,15 +101,45 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
 
 
 def _parts(tree: Tree) -> dict[str, str | None]:
-    """Return the part that each file is: by its name, its folder, or its own."""
+    """Return the part that each file is by its name or its folder, if any.
+
+    Those of folds are copies, and left out beside others.
+    """
     files = [file for file in find_coco(tree) if _has_boxes(tree.load_json(file))]
+    copies = [f for f in files if any(map(is_fold_folder, f.split('/')[:-1]))]
     parts: dict[str, str | None] = {}
-    for file in files:
+    for file in [f for f in files if f not in copies] or files:
         *folders, name = file.split('/')
-        stem = os.path.splitext(name)[0]
         folder = next(filter(None, map(split_of, reversed(folders))), None)
-        parts[file] = split_in(stem) or folder or (stem if len(files) > 1 else None)
+        parts[file] = split_in(os.path.splitext(name)[0]) or folder
     return parts
+
+
+def _wholes(parts: Mapping[str, str | None], files: Mapping[str, CocoFile]) -> set[str]:
+    """Return the files of which others are parts: those have some of its images.
+
+    Such a part is one by name, where the whole is none, or was written by a split.
+    """
+    images = {
+        file: {record.image for record in coco.images if record.image}
+        for file, coco in files.items()
+    }
+    written = {file for file in files if _is_written(file)}
+    return {
+        whole
+        for whole in images.keys() - written
+        if any(
+            images[part] and images[part] <= images[whole]
+            for part in images.keys() - {whole}
+            if part in written or (parts[part] and not parts[whole])
+        )
+    }
+
+
+def _is_written(file: str) -> bool:
+    """Say whether a file has a name and a folder as a split gives them."""
+    folder, name = os.path.split(file)
+    return name in _WRITTEN and os.path.basename(folder) == _FOLDER
 
 
 def _read_part(tree: Tree, file: str, split: str | None, reading: Reading) -> CocoFile:
@@ -126,15 +163,26 @@ def _placed(
     tree: Tree,
     parts: Mapping[str, str | None],
     files: Mapping[str, CocoFile],
+    wholes: Collection[str],
     reading: Reading,
 ) -> list[tuple[str | None, ImageRecord]]:
-    """Return the sound images, each in its part, named by where they are."""
+    """Return the sound images, each in its part, named by where they are.
+
+    What a whole shares with its parts is taken from these.
+    """
+    in_parts = {
+        r.image for f, coco in files.items() if f not in wholes for r in coco.images
+    }
     records: dict[tuple[str | None, str], ImageRecord] = {}
     repeated = set()
     empty = 0
+    shared: Counter[str] = Counter()
     for file, coco in files.items():
         for record in coco.images:
             if record.image is None or record.name in coco.broken:
+                continue
+            if file in wholes and record.image in in_parts:
+                shared[file] += 1
                 continue
             place = parts[file], record.image
             name = place_of(record.image)[1]
@@ -156,6 +204,9 @@ def _placed(
             )
     if empty:
         reading.notes.append(f'{empty} boxes without area dropped')
+    for file, count in shared.items():
+        text = 'of its images are in other JSON files, its parts, and taken from there'
+        reading.notes.append(f'{file}: {count} {text}')
     return [(place[0], r) for place, r in records.items() if place not in repeated]
 
 

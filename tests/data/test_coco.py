@@ -3,6 +3,7 @@ import json
 import pytest
 
 from custom_datasets.data.convert import convert, read_source
+from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import AnnotationError, UserError
 from tests.data.drawing import coco_json, draw, objects, write
 
@@ -205,3 +206,75 @@ def test_a_part_without_images_is_left_out(tmp_path):
     source = read_source(str(tmp_path))
     assert objects(source) == {'train': {'a': BOX}}
     assert source.notes == ('test.json: its list of images is empty; left out',)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Twelve images in a folder that is called like a part."""
+    names = [f'train/{number:04}.jpg' for number in range(12)]
+    for number, name in enumerate(names):
+        draw(tmp_path / name, colour=(20 * number, 60, 90))
+    return tmp_path, coco_json({name: [(1, [1, 2, 3, 4]), *BEE] for name in names})
+
+
+BEE = [(2, [5, 6, 7, 8])]
+
+
+@pytest.mark.parametrize('whole', ['train.json', 'all.json', 'annotations/all.json'])
+def test_what_was_split_in_place_converts(photos, whole):
+    """A part's images may be in the folder of another, and the whole is no part."""
+    root, text = photos
+    write(root / whole, text)
+    split_dataset(str(root), {'train': 2, 'val': 1, 'test': 1})
+    source = read_source(str(root))
+    assert {part: len(records) for part, records in source.splits.items()} == {
+        'train': 6,
+        'val': 3,
+        'test': 3,
+    }
+    assert source.notes == (
+        f'{whole}: 12 of its images are in other JSON files, its parts, and taken from '
+        'there',
+    )
+
+
+def test_images_of_a_whole_that_are_in_no_part(photos):
+    root, text = photos
+    write(root / 'all.json', text)
+    data = json.loads(text)
+    data['images'] = data['images'][:8]
+    data['annotations'] = [a for a in data['annotations'] if a['image_id'] <= 8]
+    write(root / 'annotations/train.json', json.dumps(data))
+    parts = read_source(str(root)).splits
+    assert {part: len(records) for part, records in parts.items()} == {
+        'train': 8,
+        'unlisted': 4,
+    }
+
+
+def test_files_of_folds_are_copies(photos):
+    root, text = photos
+    write(root / 'all.json', text)
+    split_dataset(str(root), folds=3)
+    source = read_source(str(root))
+    assert {part: len(records) for part, records in source.splits.items()} == {
+        'all': 12
+    }
+
+
+def test_two_files_with_other_images_are_parts_of_their_own(photos):
+    root, text = photos
+    data = json.loads(text)
+    for name, chosen in {
+        'cats': data['images'][:5],
+        'dogs': data['images'][5:],
+    }.items():
+        ids = {image['id'] for image in chosen}
+        boxes = [a for a in data['annotations'] if a['image_id'] in ids]
+        part = {**data, 'images': chosen, 'annotations': boxes}
+        write(root / f'{name}.json', json.dumps(part))
+    parts = read_source(str(root)).splits
+    assert {part: len(records) for part, records in parts.items()} == {
+        'cats': 5,
+        'dogs': 7,
+    }

@@ -573,7 +573,7 @@ def test_unknown_layouts_are_refused(tmp_path):
         write_json(tmp_path / name, data)
     with pytest.raises(UserError, match=r'several COCO JSONs, name one: .*a\.json'):
         split_dataset(str(tmp_path), RATIOS)
-    with pytest.raises(UserError, match='no item was found'):
+    with pytest.raises(UserError, match='its list of images is empty'):
         split_dataset(str(tmp_path / 'a.json'), RATIOS)
     (tmp_path / 'c.json').write_text('{')
     with pytest.raises(UserError, match='broken JSON'):
