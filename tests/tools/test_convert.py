@@ -91,6 +91,10 @@ def test_a_killed_conversion_leaves_no_data_set_and_starts_again(run, tmp_path):
     process.stdout.close()
     hidden, raw = sorted(os.listdir(tmp_path))
     assert hidden.startswith('.out.') and raw == 'raw'
-    assert run(TOOL, 'raw', 'out').returncode == 0
-    assert sorted(os.listdir(tmp_path)) == [hidden, 'out', 'raw']
+    again = run(TOOL, 'raw', 'out')
+    assert again.returncode == 0
+    assert f'removed what a conversion that was killed had left: {hidden}' in (
+        again.stdout
+    )
+    assert sorted(os.listdir(tmp_path)) == ['out', 'raw']
     assert len(os.listdir(tmp_path / 'out/JPEGImages')) == 40
