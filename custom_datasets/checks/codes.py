@@ -312,9 +312,14 @@ TOPICS: dict[str, dict[str, Code]] = {
         'class-without-box': Code(
             ERROR,
             'A class without a single object.',
-            'split again so that each class is in each part, or remove the class '
-            'from the list',
-            {HELD_OUT: Grade(WARNING, 'it cannot be measured here; split again')},
+            'split again (tools/dataset_converters/split.py) if another part has it; '
+            'else leave it out of classes=[...] in the leaf, or out of METAINFO',
+            {
+                HELD_OUT: Grade(
+                    WARNING,
+                    'it cannot be measured here; split again if another part has it',
+                )
+            },
         ),
         'no-truth': Code(
             NOTE,

@@ -343,7 +343,8 @@ def _report(
     unused = [name for name in source.classes if name not in used]
     notes = list(source.notes)
     if unused:
-        notes.append(f'classes without an object: {", ".join(unused)}')
+        text = 'training refuses them, so leave them out of the classes of a config'
+        notes.append(f'classes without an object: {", ".join(unused)}; {text}')
     if renamed := list(renamed):
         text = (
             'images renamed, because another has that name or lists could not hold it'

@@ -5,12 +5,13 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.data.names import read_classes
-from custom_datasets.data.reading import CLASS_LIST, UNLISTED
+from custom_datasets.data.reading import CLASS_LIST, UNLISTED, Source
 from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.files import read_mark, write_files, write_text
@@ -76,11 +77,14 @@ def create_dataset(
         _require_classes(source, data, detection)
         own_lists = _parts(_lists(data, detection)) >= {'train', 'val'}
         report = [converted, *_divide(data, detection, group_by, seed)]
+        read = read_source(data, 'voc' if detection else 'class-folders')
         new = _describe(name, source, data, detection)
         if detection:
-            files = detection_files(new, read_source(data, 'voc'))
+            new, unused = _without_unused(new, read)
+            report += unused
+            files = detection_files(new, read)
         else:
-            files = classification_files(new, read_source(data, 'class-folders'))
+            files = classification_files(new, read)
         _write_new(repository, files)
     except (OSError, UserError, KeyboardInterrupt):
         if not existed:
@@ -178,6 +182,17 @@ def _describe(name: str, source: str, data: str, detection: bool) -> NewDataset:
         classes=read_classes(os.path.join(data, CLASS_LIST)),
         lists={part: part if part in parts else 'val' for part in ('val', 'test')},
     )
+
+
+def _without_unused(new: NewDataset, source: Source) -> tuple[NewDataset, list[str]]:
+    """Leave out classes without an object, which training refuses; also say so."""
+    used = {b.name for part in source.splits.values() for r in part for b in r.boxes}
+    unused = [name for name in new.classes if name not in used]
+    if not unused or not used:
+        return new, []
+    note = f'not among the classes, for lack of an object: {", ".join(unused)}'
+    classes = tuple(name for name in new.classes if name in used)
+    return replace(new, classes=classes), [note]
 
 
 def _lists(data: str, detection: bool) -> str:

@@ -1,6 +1,7 @@
 """Files of a new data set: what they hold, and that nothing is overwritten."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -309,6 +310,18 @@ def test_a_competition_is_not_validated_on_its_test(tmp_path):
     for name in lists['val']:
         assert '<object>' in (data / f'Annotations/{name}.xml').read_text()
     assert 'no image of the test part has an object' in report
+
+
+def test_a_category_without_an_object_is_no_class(tmp_path):
+    draw_recycling(str(tmp_path / 'raw'), {'train': 60}, (256, 256))
+    path = tmp_path / 'raw/train.json'
+    content = json.loads(path.read_text())
+    content['categories'].append({'id': 99, 'name': 'Never seen'})
+    path.write_text(json.dumps(content))
+    report, *_ = create_dataset('bottles', str(tmp_path / 'raw'), str(tmp_path))
+    assert report.endswith('\nnot among the classes, for lack of an object: Never seen')
+    module = (tmp_path / 'custom_datasets/datasets/bottles.py').read_text()
+    assert 'Plastic' in module and 'Never seen' not in module
 
 
 def test_a_source_without_a_test_part_says_so(tmp_path):
