@@ -21,6 +21,7 @@ MAX_NAME = 255
 _SMALL = 10 * 2**20
 _SPARE = 100 * 2**20
 _CHUNK = 2**20
+_SAYS_UTF8 = 0x800
 
 
 def unpack(path: str, folder: str) -> None:
@@ -50,6 +51,30 @@ def unpack(path: str, folder: str) -> None:
         raise UserError(f'{path}: the zip is damaged ({error})') from error
 
 
+def member_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's path with slashes, decoded as it was most likely meant."""
+    name = info.filename
+    if not info.flag_bits & _SAYS_UTF8:
+        try:
+            raw = name.encode('cp437')
+        except UnicodeError:  # Python decoded it by a field of the member's own.
+            return name.replace('\\', '/')
+        for encoding in ('utf-8', 'cp949'):
+            try:
+                text = raw.decode(encoding)
+            except UnicodeError:
+                continue
+            if encoding == 'utf-8' or _is_korean(text):
+                name = text
+                break
+    return name.replace('\\', '/')
+
+
+def is_bomb(size: int, packed: int) -> bool:
+    """Say whether so many bytes, packed in so few, are what only a zip bomb has."""
+    return size > _SMALL and size > MAX_RATIO * packed
+
+
 def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
     """Return the files to unpack, by the path to give them."""
     infos = archive.infolist()
@@ -60,7 +85,7 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
     members: dict[str, zipfile.ZipInfo] = {}
     spelled: dict[str, str] = {}
     for info in infos:
-        name = _name(info)
+        name = member_name(info)
         parts = [part for part in name.split('/') if part not in ('', '.')]
         kind = stat.S_IFMT(info.external_attr >> 16)
         if name.startswith('/') or re.match('[A-Za-z]:', name) or '..' in parts:
@@ -102,7 +127,7 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
         raise UserError(f'{path}: its files overlap, as in a zip bomb')
     sizes = [(info.file_size, info.compress_size) for info in members.values()]
     for size, small in [*sizes, (sum(size for size, _ in sizes), packed)]:
-        if size > _SMALL and size > MAX_RATIO * small:
+        if is_bomb(size, small):
             raise UserError(
                 f'{path}: unpacks to more than {MAX_RATIO} times its size, as a zip '
                 'bomb does; if it is not one, unpack it yourself and give the folder'
@@ -110,15 +135,15 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
-def _name(info: zipfile.ZipInfo) -> str:
-    """Return a member's path with slashes, decoded as it was most likely meant."""
-    name = info.filename
-    if not info.flag_bits & 0x800:
-        try:
-            name = name.encode('cp437').decode('utf-8')
-        except UnicodeError:
-            pass
-    return name.replace('\\', '/')
+def _is_korean(text: str) -> bool:
+    """Say whether a text has a common syllable.
+
+    As cp949, the accents of Western names are rare syllables; the common ones have
+    bytes that cp437 draws tables with.
+    """
+    return any(
+        '가' <= char <= '힣' and char.encode('euc-kr', 'ignore') for char in text
+    )
 
 
 def _require_space(path: str, folder: str, members: dict[str, zipfile.ZipInfo]) -> None:

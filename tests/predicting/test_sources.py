@@ -1,0 +1,431 @@
+"""What texts of a command line mean, and what the results are called."""
+
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from custom_datasets.errors import ImageError, UserError
+from custom_datasets.predicting import clips, sources
+from custom_datasets.predicting.images import read_pixels
+from custom_datasets.predicting.sources import Clip, Still, open_sources
+from tests.predicting.videos import (
+    Camera,
+    draw_image,
+    draw_video,
+    image_bytes,
+    number_of,
+    send,
+    serve,
+)
+
+HANGUL = '폴더/사진.png'
+
+
+def names(*texts):
+    return [source.name for source in open_sources([str(text) for text in texts])]
+
+
+def shown(source):
+    """Return the number of the image that a source reads."""
+    return number_of(read_pixels(source.read(), source.name))
+
+
+def zipped(path, *members):
+    """Write a zip of ``(name, content)`` and return its path."""
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return str(path)
+
+
+def test_a_file_is_one_image(tmp_path):
+    (source,) = open_sources([draw_image(tmp_path / 'a.png', 7)])
+
+    assert isinstance(source, Still)
+    assert (source.name, shown(source)) == ('a.png', 7)
+
+
+def test_a_folder_in_natural_order_without_what_is_hidden_or_no_image(tmp_path):
+    for name in ('image10.png', 'image2.png', 'b/1.jpg', 'B.png', '.hidden.png'):
+        draw_image(tmp_path / name)
+    draw_image(tmp_path / '.git/c.png')
+    draw_image(tmp_path / '__MACOSX/c.png')
+    (tmp_path / 'notes.txt').write_text('BM, as a bitmap begins')
+    (tmp_path / 'labels.json').write_text('{}')
+
+    assert names(tmp_path) == ['b/1.jpg', 'B.png', 'image2.png', 'image10.png']
+
+
+def test_thousands_of_digits_are_in_order_too(tmp_path):
+    longer, shorter = '1' * 5000, '2' * 4999
+
+    path = zipped(
+        tmp_path / 'a.zip',
+        (f'{longer}.png', image_bytes()),
+        (f'0{shorter}.png', image_bytes()),
+    )
+
+    assert names(path) == [f'0{shorter}.png', f'{longer}.png']
+
+
+def test_links_that_go_in_circles_end(tmp_path):
+    draw_image(tmp_path / 'in/a.png')
+    (tmp_path / 'in/again').symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / 'in/once more').symlink_to(tmp_path, target_is_directory=True)
+
+    assert names(tmp_path) == ['in/a.png']
+    assert names(f'{tmp_path}/**/*.png') == ['in/a.png']
+
+
+def test_images_and_videos_are_known_by_their_content(tmp_path):
+    os.rename(draw_image(tmp_path / 'a.png', 3), tmp_path / 'a.png_old')
+    os.rename(draw_image(tmp_path / 'a.bmp', 4), tmp_path / 'plain')
+    os.rename(draw_image(tmp_path / 'a.webp', 4), tmp_path / 'w.bak')
+    for suffix in ('mp4', 'avi', 'mkv'):
+        os.rename(draw_video(tmp_path / f'v.{suffix}'), tmp_path / f'v{suffix}')
+    (tmp_path / 'sound.wav').write_bytes(b'RIFF\0\0\0\0WAVEfmt ')
+    (tmp_path / 'song').write_bytes(b'\0\0\0\x20ftypM4A \0\0\0\0')
+
+    found = open_sources([str(tmp_path)])
+
+    assert [(s.name, type(s)) for s in found] == [
+        ('a.png_old', Still),
+        ('plain', Still),
+        ('vavi', Clip),
+        ('vmkv', Clip),
+        ('vmp4', Clip),
+        ('w.bak', Still),
+    ]
+    assert shown(found[0]) == 3
+
+
+def test_a_pipe_in_a_folder_is_passed_over(tmp_path):
+    draw_image(tmp_path / 'a.png')
+    os.mkfifo(tmp_path / 'pipe')
+
+    assert names(tmp_path) == ['a.png']
+    (source,) = open_sources([str(tmp_path / 'pipe')])
+    with pytest.raises(ImageError, match='is not a file'):
+        read_pixels(source.read(), source.name)
+
+
+def test_a_gif_is_a_video_if_it_moves(tmp_path):
+    still = Image.new('RGB', (64, 48))
+    others = [Image.new('RGB', (64, 48), (k, k, k)) for k in (60, 120)]
+    still.save(tmp_path / 'still.gif')
+    still.save(
+        tmp_path / 'moving.gif', save_all=True, append_images=others, duration=100
+    )
+
+    moving, one = open_sources([str(tmp_path)])
+
+    assert isinstance(one, Still)
+    assert isinstance(moving, Clip)
+    assert [number for number, _ in moving.read()] == [0, 1, 2]
+
+
+def test_every_reaches_a_video_of_a_folder(tmp_path):
+    draw_video(tmp_path / 'v.avi', frames=5)
+
+    (clip,) = open_sources([str(tmp_path)], every=2)
+
+    assert isinstance(clip, Clip)
+    assert [number for number, _ in clip.read()] == [0, 2, 4]
+
+
+@pytest.mark.parametrize('name', ['broken.mp4', 'photo.heic', 'gone.jpg', 'notes.txt'])
+def test_what_cannot_be_read_is_an_error_of_its_own(tmp_path, name):
+    path = tmp_path / name
+    if name == 'gone.jpg':
+        path.symlink_to(tmp_path / 'nowhere')
+    else:
+        path.write_bytes(b'nothing of the kind')
+
+    bad, good = open_sources([str(path), draw_image(tmp_path / 'a.png')])
+
+    assert isinstance(bad, Still)
+    with pytest.raises(ImageError, match=name):
+        read_pixels(bad.read(), bad.name)
+    assert shown(good) == 5
+
+
+def test_a_phone_s_images_are_named_as_what_they_are(tmp_path):
+    (tmp_path / 'IMG_1.HEIC').write_bytes(b'\0\0\0\x18ftypheic')
+    (source,) = open_sources([str(tmp_path)])
+
+    with pytest.raises(ImageError, match=r'IMG_1.HEIC: is HEIC, .* save it as JPEG'):
+        source.read()
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'expected'),
+    [
+        ('*.jpg', ['2.jpg', '10.jpg']),
+        ('**/*.jpg', ['2.jpg', '10.jpg', 'in/3.jpg', 'in/deep/4.jpg']),
+        ('in/**', ['3.jpg', 'deep/4.jpg', 'deep/5.png']),
+        ('i?/[3-9].*', ['in/3.jpg']),
+        ('i*', ['in/3.jpg', 'in/deep/4.jpg', 'in/deep/5.png']),
+    ],
+)
+def test_globs_that_the_shell_left(tmp_path, monkeypatch, pattern, expected):
+    for name in ('10.jpg', '2.jpg', 'in/3.jpg', 'in/deep/4.jpg', 'in/deep/5.png'):
+        draw_image(tmp_path / name)
+    draw_image(tmp_path / '.hidden/1.jpg')
+    monkeypatch.chdir(tmp_path)
+
+    assert names(pattern) == expected
+    assert names(tmp_path / pattern) == expected
+
+
+def test_a_file_of_the_very_name_comes_before_a_glob_and_a_camera(
+    tmp_path, monkeypatch
+):
+    draw_image(tmp_path / '[12].png', 3)
+    draw_image(tmp_path / '1.png', 4)
+    draw_image(tmp_path / '0/a.png', 6)
+    monkeypatch.chdir(tmp_path)
+
+    bracket, inside = open_sources(['[12].png', '0'])
+
+    assert (shown(bracket), shown(inside)) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ('text', 'sentence'),
+    [
+        ('nope', 'nope: no such file or folder'),
+        ('', "'': no such file or folder"),
+        ('a\0b', 'no such file or folder'),
+        ('x*.jpg', r'x\*.jpg: no file matches'),
+        ('nope/**/*.jpg', r'nope/\*\*/\*.jpg: no file matches'),
+        ('*.txt', r'\*.txt: holds neither an image nor a video'),
+        ('empty', 'empty: holds neither an image nor a video'),
+        ('ftp://host/a.jpg', 'no such file or folder'),
+        ('broken.zip', 'broken.zip: the zip is damaged or incomplete'),
+        ('texts.zip', 'texts.zip: holds no image'),
+    ],
+)
+def test_a_text_that_means_nothing_is_one_sentence(
+    tmp_path, monkeypatch, text, sentence
+):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'notes.txt').write_text('text')
+    (tmp_path / 'broken.zip').write_bytes(b'PK\3\4')
+    zipped(tmp_path / 'texts.zip', ('a.txt', 'text'))
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UserError, match=sentence):
+        open_sources([text])
+
+
+def test_names_say_which_folder_and_one_file_is_there_once(tmp_path):
+    monday = draw_image(tmp_path / 'monday/a.png', 1)
+    draw_image(tmp_path / 'tuesday/pictures/a.png', 2)
+    texts = [str(tmp_path / 'tuesday/pictures'), monday, str(tmp_path / 'monday')]
+
+    both = open_sources(texts)
+
+    assert [(source.name, shown(source)) for source in both] == [
+        ('tuesday/pictures/a.png', 2),
+        ('monday/a.png', 1),
+    ]
+    assert names(texts[0]) == names(texts[2]) == ['a.png']
+
+
+def test_a_name_that_is_not_utf8_can_be_printed(tmp_path):
+    path = os.fsencode(tmp_path) + b'/\xff.png'
+    Path(os.fsdecode(path)).write_bytes(image_bytes(4))
+
+    (source,) = open_sources([str(tmp_path)])
+
+    assert source.name.encode() == b'\\udcff.png'
+    assert shown(source) == 4
+
+
+def test_a_zip_in_natural_order(tmp_path):
+    path = zipped(
+        tmp_path / 'a.zip',
+        ('b10.png', image_bytes(1)),
+        ('b9.png', image_bytes(2)),
+        ('notes.txt', b'BM, as a bitmap begins'),
+        ('in/odd', image_bytes(3)),
+        ('__MACOSX/b9.png', b''),
+        ('.hidden.png', b''),
+    )
+
+    found = open_sources([path])
+
+    assert [(s.name, shown(s)) for s in found] == [
+        ('b9.png', 2),
+        ('b10.png', 1),
+        ('in/odd', 3),
+    ]
+    assert names(path, draw_image(tmp_path / 'b9.png')) == [
+        'a.zip/b9.png',
+        'a.zip/b10.png',
+        'a.zip/in/odd',
+        'b9.png',
+    ]
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'cp949', 'flagged'])
+def test_korean_names_in_a_zip(tmp_path, encoding):
+    name = HANGUL
+    if encoding != 'flagged':
+        # Of as many bytes in ASCII, which are then written over.
+        raw = HANGUL.encode(encoding)
+        name = 'x' * len(raw)
+    path = Path(zipped(tmp_path / 'a.zip', ('a.png', b''), (name + '.png', b'')))
+    if encoding != 'flagged':
+        path.write_bytes(path.read_bytes().replace(name.encode(), raw))
+
+    assert names(path)[1] == HANGUL + '.png'
+
+
+def test_western_names_in_a_zip_are_no_korean(tmp_path):
+    raw = 'résumé.png'.encode('cp437')
+    path = Path(zipped(tmp_path / 'a.zip', ('x' * len(raw), image_bytes())))
+    path.write_bytes(path.read_bytes().replace(b'x' * len(raw), raw))
+
+    assert names(path) == ['résumé.png']
+
+
+def test_members_that_lead_out_of_a_zip_or_share_a_name_stay_apart(tmp_path):
+    with pytest.warns(UserWarning, match='Duplicate name'):
+        path = zipped(
+            tmp_path / 'a.zip',
+            ('../../a.png', image_bytes(1)),
+            ('/a.png', image_bytes(2)),  # First in natural order.
+            ('A.PNG', image_bytes(3)),
+            ('C:/a.png', image_bytes(4)),
+            ('C:/a.png', image_bytes(5)),
+        )
+
+    found = {source.name: shown(source) for source in open_sources([path])}
+
+    assert found == {
+        'a.png': 2,
+        'a-2.png': 1,
+        'A-3.PNG': 3,
+        'C/a.png': 4,
+        'C/a-2.png': 5,
+    }
+
+
+def test_a_bad_member_of_a_zip_is_an_error_of_its_own(tmp_path):
+    content = image_bytes(7)
+    path = Path(
+        zipped(
+            tmp_path / 'a.zip',
+            ('bomb.png', bytes(20 << 20)),
+            ('clip.mp4', b''),
+            ('damaged.png', content),
+            ('encrypted.png', content),
+            ('good.png', content),
+            ('strange.png', content),
+        )
+    )
+    data = bytearray(path.read_bytes())
+    for name, offset, value in (
+        (b'damaged.png', -20, 0xFFFFFFFF),  # The sum of the central directory's entry
+        (b'encrypted.png', -38, 1),  # its flags
+        (b'strange.png', -36, 77),  # and its method.
+    ):
+        at = data.rindex(name)
+        code = '<I' if offset == -20 else '<H'
+        at += -30 if offset == -20 else offset
+        struct.pack_into(code, data, at, value)
+    path.write_bytes(data)
+
+    problems = {}
+    for source in open_sources([str(path)]):
+        try:
+            problems[source.name] = shown(source)
+        except ImageError as error:
+            problems[source.name] = str(error)
+
+    assert problems.pop('good.png') == 7
+    expected = {
+        'bomb.png': 'to 20,971,520 bytes; too large',
+        'clip.mp4': 'is a video in a zip',
+        'damaged.png': 'is damaged in the zip',
+        'encrypted.png': 'is encrypted',
+        'strange.png': 'is damaged in the zip',
+    }
+    assert problems.keys() == expected.keys()
+    for name, problem in expected.items():
+        assert problems[name].startswith(f'{name}: ')
+        assert problem in problems[name]
+
+
+def test_a_zip_that_goes_away_is_an_error_of_its_images(tmp_path, monkeypatch):
+    path = zipped(tmp_path / 'a.zip', ('a.png', image_bytes()))
+    (source,) = open_sources([path])
+    os.truncate(path, 20)
+
+    with pytest.raises(ImageError, match=r'a\.png'):
+        source.read()
+
+
+def test_a_camera_s_number(monkeypatch):
+    opened = []
+
+    def open_capture(address):
+        opened.append(address)
+        return Camera()
+
+    monkeypatch.setattr(clips, 'open_capture', open_capture)
+
+    (clip,) = open_sources(['12'], every=3)
+
+    assert isinstance(clip, Clip)
+    assert (opened, clip.name, clip.live, clip.every) == ([12], 'camera-12', True, 3)
+
+
+def test_no_such_camera_is_one_sentence(capfd):
+    with pytest.raises(UserError, match=r'^99: no such camera'):
+        open_sources(['99'])
+
+    assert capfd.readouterr() == ('', '')
+
+
+def test_an_image_at_an_address(monkeypatch):
+    asked = []
+
+    def answer(handler):
+        asked.append(handler.headers['Authorization'])
+        if handler.path.startswith('/page'):
+            send(handler, 'text/html', b'<p>')
+        elif handler.path.startswith('/in/photo'):
+            send(handler, 'image/png', image_bytes(9))
+        else:
+            handler.send_error(404)
+
+    with serve(answer) as address:
+        host = address.removeprefix('http://')
+        texts = [f'http://me:secret@{host}/in/photo.png?size=2']
+        texts += [f'{address}/{name}.png' for name in ('page', 'gone')]
+        photo, page, gone = open_sources(texts)
+
+        assert photo.name == f'{host}-in-photo.png'.replace(':', '-')
+        assert shown(photo) == 9
+        assert asked == ['Basic bWU6c2VjcmV0']
+        with pytest.raises(ImageError, match='is text/html and not an image'):
+            page.read()
+        with pytest.raises(ImageError, match='cannot be fetched'):
+            gone.read()
+    with pytest.raises(ImageError, match='cannot be fetched'):
+        photo.read()
+
+
+def test_an_image_at_an_address_may_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(sources, 'MAX_BYTES', 100)
+
+    with serve(lambda handler: send(handler, 'image/png', bytes(101))) as address:
+        (source,) = open_sources([f'{address}/a.png'])
+        with pytest.raises(ImageError, match='more than 100 bytes'):
+            source.read()
