@@ -1,7 +1,6 @@
 """Conversion between formats: which one a folder has, its reader, and its writer."""
 
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from custom_datasets.data.balance import class_table
 from custom_datasets.data.boxes_json import find_metal_surface, read_metal_surface
 from custom_datasets.data.coco_folder import find_coco, read_coco
 from custom_datasets.data.folders import find_classes, find_layout, read_class_folders
-from custom_datasets.data.images import without_suffix
+from custom_datasets.data.images import clean_name, free_name
 from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import (
     WHOLE,
@@ -52,33 +51,12 @@ def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list
             if key not in given:
                 suffix = os.path.splitext(str(record.image))[1]
                 wanted = f'{folder}{record.name}'
-                stem = _free(_clean(wanted), taken)
+                stem = free_name(clean_name(wanted), taken)
                 given[key] = f'{stem}{suffix}'
-                taken.add(stem.casefold())
                 if stem != wanted:
                     renamed.append(f'{record.name}{suffix} -> {stem}{suffix}')
             names[split].append(given[key])
     return names, renamed
-
-
-def _clean(name: str) -> str:
-    """Make a path safe for lists: one name per line, and no second suffix."""
-    name = '/'.join(
-        re.sub(r'[\x00-\x1f\ud800-\udfff]', '_', part).strip() or '_'
-        for part in name.split('/')
-    )
-    while without_suffix(name) != name:
-        stem, suffix = os.path.splitext(name)
-        name = f'{stem}_{suffix[1:]}'
-    return name
-
-
-def _free(stem: str, taken: set[str]) -> str:
-    number, free = 1, stem
-    while free.casefold() in taken:
-        number += 1
-        free = f'{stem}-{number}'
-    return free
 
 
 Find = Callable[[Tree], list[str]]

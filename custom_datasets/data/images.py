@@ -1,6 +1,7 @@
 """Finding image files, and their size without decoding them."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,31 @@ def without_suffix(name: str) -> str:
     """Strip the suffix of an image or of an XML file, and no other."""
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in (*IMAGE_SUFFIXES, '.xml') else name
+
+
+def clean_name(name: str) -> str:
+    """Make a path safe for lists: one name per line, and no second suffix."""
+    name = '/'.join(
+        re.sub(r'[\x00-\x1f\ud800-\udfff]', '_', part).strip() or '_'
+        for part in name.split('/')
+    )
+    while without_suffix(name) != name:
+        stem, suffix = os.path.splitext(name)
+        name = f'{stem}_{suffix[1:]}'
+    return name
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken, numbered if need be, and take it.
+
+    ``taken`` has names without case, since many disks ignore it.
+    """
+    number, free = 1, name
+    while free.casefold() in taken:
+        number += 1
+        free = f'{name}-{number}'
+    taken.add(free.casefold())
+    return free
 
 
 def absence(path: str) -> str:
