@@ -95,16 +95,48 @@ def json_bytes(content: Any) -> bytes:
 
 
 def write_image(path: str, image: Image) -> None:
-    """Write an image, and make the folders that lead to it; raises a UserError."""
+    """Write an image in the format that the suffix names, whole or not at all.
+
+    Folders that lead to it are made. Raises a UserError.
+    """
     # 25 MB that a command without images does not need.
     import cv2
 
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    if not cv2.imwrite(path, image):
-        name = os.path.basename(path)
+    folder, name = os.path.split(path)
+    suffix = os.path.splitext(name)[1]
+    try:
+        data = cv2.imencode(suffix, image)[1].tobytes()
+    except cv2.error as error:
         raise UserError(
-            f'{name}: cannot be written; is the disk full, or the name too long?'
-        )
+            f'{path}: no image can be written as {suffix or "a file without suffix"}; '
+            'use .jpg or .png'
+        ) from error
+    write_files(folder or '.', {name: data})
+
+
+def append_line(path: str, line: bytes) -> None:
+    """Append a line with its end to a file, whole or not at all; raises a UserError.
+
+    Half a line, which a process that was killed has left at the end, is cut off.
+    """
+    try:
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        with open(path, 'a+b', buffering=0) as file:
+            size = file.tell()
+            file.seek(max(size - 1, 0))
+            if file.read(1) not in (b'', b'\n'):
+                file.seek(0)
+                size = file.read().rfind(b'\n') + 1
+                file.truncate(size)
+            rest = memoryview(line)
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+            except BaseException:
+                file.truncate(size)
+                raise
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def replace_texts(folder: str, texts: Mapping[str, str | None]) -> None:

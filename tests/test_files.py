@@ -1,6 +1,8 @@
 """What is written appears whole, or not at all."""
 
 import os
+import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 from custom_datasets.errors import UserError
 from custom_datasets.files import (
     MARK,
+    append_line,
     clear_abandoned,
     new_folder,
     read_mark,
@@ -194,6 +197,57 @@ def test_write_image(tmp_path):
     (tmp_path / 'b.png').mkdir()
     with pytest.raises(UserError, match=r'b\.png: cannot be written'):
         write_image(str(tmp_path / 'b.png'), image)
+
+
+def test_an_image_of_no_format_and_one_that_does_not_fit_leave_nothing(
+    tmp_path, monkeypatch
+):
+    image = np.zeros((2, 2, 3), np.uint8)
+    for name in ('a.xyz', 'a'):
+        with pytest.raises(UserError, match=rf'{name}: no image can be written as'):
+            write_image(str(tmp_path / name), image)
+    write_image(str(tmp_path / 'b.png'), image)
+    before = tree(tmp_path)
+
+    def full(source, target):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('os.replace', full)
+    with pytest.raises(UserError, match=r'b\.png: cannot be written \(No space'):
+        write_image(str(tmp_path / 'b.png'), image + 1)
+    assert tree(tmp_path) == before
+
+
+def test_a_line_is_appended_whole(tmp_path):
+    path = tmp_path / 'deep/log'
+    for line in (b'one\n', b'two\n'):
+        append_line(str(path), line)
+    assert path.read_bytes() == b'one\ntwo\n'
+    for half in (b'thr', b'x' * 9):
+        path.write_bytes(b'one\ntwo\n' + half)
+        append_line(str(path), b'four\n')
+        assert path.read_bytes() == b'one\ntwo\nfour\n'
+    path.write_bytes(b'half of the first')
+    append_line(str(path), b'one\n')
+    assert path.read_bytes() == b'one\n'
+    with pytest.raises(UserError, match='deep: cannot be written'):
+        append_line(str(path.parent), b'one\n')
+
+
+def test_a_line_that_does_not_fit_leaves_nothing(tmp_path):
+    """A limit on a file's size stops a write half-way, as a full disk does."""
+    path = tmp_path / 'log'
+    path.write_bytes(b'one\n')
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    action = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, old[1]))
+    try:
+        with pytest.raises(UserError, match=r'log: cannot be written \(File too large'):
+            append_line(str(path), b'two three\n')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, action)
+    assert path.read_bytes() == b'one\n'
 
 
 def test_a_file_that_is_replaced_is_the_old_one_until_the_end(tmp_path):
