@@ -251,7 +251,9 @@ def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
     """
     ids = {name: index for index, name in enumerate(source.classes, 1)}
     categories = [{'id': number, 'name': name} for name, number in ids.items()]
-    info = {} if source.counts_from != 0 else {_COUNTS_FROM: 0}
+    info: dict[str, Any] = {} if source.counts_from != 0 else {_COUNTS_FROM: 0}
+    if source.origin:
+        info['description'] = source.origin
     for split, records in source.splits.items():
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
@@ -276,6 +278,7 @@ def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
                         'bbox': [as_number(side) for side in (x1, y1, wide, tall)],
                         'area': as_number(wide * tall),
                         'iscrowd': int(box.difficult),
+                        **({} if box.score is None else {'score': box.score}),
                     }
                 )
         data = {

@@ -37,6 +37,7 @@ class Source:
         notes: What was left out, changed or guessed, one sentence each.
         counts_from: Where the source's coordinates count pixels from, 0 or 1, and the
             destination's may, too; None for formats that are zero-based by definition.
+        origin: Who made the boxes, where no person did; it is written into the files.
     """
 
     format: str
@@ -45,6 +46,7 @@ class Source:
     splits: dict[str, tuple[ImageRecord, ...]]
     notes: tuple[str, ...] = ()
     counts_from: int | None = None
+    origin: str = ''
 
 
 @dataclass

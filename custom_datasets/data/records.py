@@ -44,12 +44,14 @@ class BoxRecord:
         box: ``xmin, ymin, xmax, ymax`` in pixels, as the file has them, in the base
             that :attr:`SplitRecords.one_based` names; neither clipped nor in order.
         difficult: Counts in neither training nor evaluation.
+        score: Of a box that a model has predicted, 0 to 1; no reader looks for it.
     """
 
     index: int
     name: str
     box: Box
     difficult: bool = False
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def write_voc(source: Source, names: Mapping[str, Sequence[str]], folder: str) -
     for split, records in source.splits.items():
         stems = [os.path.splitext(name)[0] for name in names[split]]
         for record, name, stem in zip(records, names[split], stems, strict=True):
-            text = _to_xml(record, name, counts_from)
+            text = _to_xml(record, name, counts_from, source.origin)
             write_text(f'{folder}/Annotations/{stem}.xml', text)
         if split not in (WHOLE, UNLISTED):
             lines = ''.join(f'{stem}\n' for stem in stems)
@@ -153,11 +153,15 @@ def _choose(
     return chosen
 
 
-def _to_xml(record: ImageRecord, name: str, counts_from: int) -> str:
+def _to_xml(record: ImageRecord, name: str, counts_from: int, origin: str) -> str:
     width, height = record.size or image_size(str(record.image))
     lines = [
         '<annotation>',
         f'  <filename>{escape(os.path.basename(name))}</filename>',
+    ]
+    if origin:
+        lines.append(f'  <source><annotation>{escape(origin)}</annotation></source>')
+    lines += [
         f'  <size><width>{width}</width><height>{height}</height></size>',
         '  <segmented>0</segmented>',
     ]
@@ -170,8 +174,10 @@ def _to_xml(record: ImageRecord, name: str, counts_from: int) -> str:
             f'    <difficult>{int(box.difficult)}</difficult>',
             f'    <bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>'
             f'<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox>',
-            '  </object>',
         ]
+        if box.score is not None:
+            lines.append(f'    <score>{box.score}</score>')
+        lines.append('  </object>')
     return '\n'.join([*lines, '</annotation>', ''])
 
 

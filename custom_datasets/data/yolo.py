@@ -111,7 +111,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
 def write_yolo(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
     """Write ``labels``, a list for each part and ``data.yaml`` beside the images."""
     ids = {name: index for index, name in enumerate(source.classes)}
-    config = ''
+    config = f'# {source.origin}\n' if source.origin else ''
     for split, records in source.splits.items():
         for record, name in zip(records, names[split], strict=True):
             # Shares are of the real image, whatever an annotation claims.

@@ -160,10 +160,19 @@ def coco_text(
             )
         paths[key] = image.path
     ids = list(paths)
+    absent = len(coco.images) - len(ids)
+    notes = [f'images of {coco.path} that are not predicted: {absent}']
+    return coco_results(boxes, ids, categories), notes if absent else []
+
+
+def coco_results(
+    boxes: PredictedBoxes, image_ids: Sequence[Id], category_ids: Sequence[Id]
+) -> str:
+    """Write boxes as COCO's results; ids are by number of image and of label."""
     rows = [
         {
-            'image_id': ids[image],
-            'category_id': categories[label],
+            'image_id': image_ids[image],
+            'category_id': category_ids[label],
             'bbox': [round(v, _DECIMALS) for v in (x1, y1, x2 - x1, y2 - y1)],
             'score': score,
         }
@@ -175,9 +184,7 @@ def coco_text(
             strict=True,
         )
     ]
-    absent = len(coco.images) - len(ids)
-    notes = [f'images of {coco.path} that are not predicted: {absent}']
-    return json.dumps(rows), notes if absent else []
+    return json.dumps(rows)
 
 
 def _category_ids(names: Sequence[str], coco: CocoFile) -> list[Id]:
