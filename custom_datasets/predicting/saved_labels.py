@@ -1,0 +1,140 @@
+"""Predictions as a data set of their own, to be corrected by hand.
+
+The images are copied, so that labelling tools and ``convert.py`` take the folder as it
+is. What was corrected is never written again.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from custom_datasets.data.convert import TARGETS
+from custom_datasets.data.names import class_problems
+from custom_datasets.data.reading import WHOLE, Source
+from custom_datasets.data.records import BoxRecord, ImageRecord
+from custom_datasets.data.tree import printable
+from custom_datasets.errors import UserError
+from custom_datasets.evaluation.results import PredictedBoxes
+from custom_datasets.files import json_bytes, unwritable, write_files
+from custom_datasets.predicting.predictions_log import Prediction
+
+LabelFormat = Literal['voc', 'yolo', 'coco']
+
+_DIGESTS = '.predicted.json'
+"""The SHA-256 of each file of annotations as it was written."""
+
+
+class SavedLabels:
+    """The folder ``labels_<format>``: copies of the images, and boxes in a format.
+
+    Attributes:
+        name: Of the folder.
+    """
+
+    def __init__(
+        self, folder: str, format: LabelFormat, classes: Sequence[str], model: str
+    ) -> None:
+        """Write nothing yet; ``model`` says in the files who predicted.
+
+        Raises:
+            UserError: A class has a name that no data set may have.
+        """
+        if problems := class_problems(classes):
+            raise UserError(f'labels cannot be saved: {"; ".join(problems)}')
+        self.name = f'labels_{format}'
+        self._folder, self._format, self._classes = folder, format, tuple(classes)
+        self._images, self._write = TARGETS[format]
+        self._origin = printable(' '.join(f'predicted by {model}'.split()))
+
+    def image_of(self, prediction: Prediction) -> str:
+        """Return where the copy of an image is, relative to the whole output."""
+        return f'{self.name}/{self._images}/{prediction.file}'
+
+    def write(
+        self, predictions: Sequence[Prediction], boxes: PredictedBoxes
+    ) -> list[str]:
+        """Write the annotations of all images; return sentences about them.
+
+        Raises:
+            UserError: They cannot be written.
+        """
+        root = os.path.join(self._folder, self.name)
+        files = self._render(predictions, boxes)
+        written = _read_digests(root)
+        digests = {name: _digest(data) for name, data in files.items()}
+        changed = []
+        for name in files:
+            there = _digest_of(os.path.join(root, name))
+            if there not in (None, digests[name], written.get(name)):
+                changed.append(name)
+        for name in changed:
+            del files[name]
+            digests[name] = written.get(name, '')
+        write_files(root, {**files, _DIGESTS: json_bytes(digests)})
+        said = [f'{root}: {len(predictions)} images with predicted labels, to correct']
+        if changed:
+            said.append(
+                f'{root}: {len(changed)} files are kept as they are, because they were '
+                f'changed since they were written ({changed[0]}, ...); move the folder '
+                'away to have all of them written anew'
+            )
+        return said
+
+    def _render(
+        self, predictions: Sequence[Prediction], boxes: PredictedBoxes
+    ) -> dict[str, bytes]:
+        objects: list[list[BoxRecord]] = [[] for _ in predictions]
+        for image, label, box, score in zip(
+            boxes.image, boxes.label, boxes.box.tolist(), boxes.score, strict=True
+        ):
+            own = objects[image]
+            name = self._classes[label]
+            own.append(BoxRecord(len(own), name, tuple(box), score=float(score)))
+        records = tuple(
+            ImageRecord(
+                name=prediction.stem,
+                image=os.path.join(self._folder, self.image_of(prediction)),
+                boxes=tuple(own),
+                size=prediction.size,
+            )
+            for prediction, own in zip(predictions, objects, strict=True)
+        )
+        source = Source(
+            self._format, '', self._classes, {WHOLE: records}, origin=self._origin
+        )
+        try:
+            with tempfile.TemporaryDirectory(prefix='.', dir=self._folder) as work:
+                self._write(source, {WHOLE: [p.file for p in predictions]}, work)
+                return {
+                    path.relative_to(work).as_posix(): path.read_bytes()
+                    for path in sorted(Path(work).rglob('*'))
+                    if path.is_file()
+                }
+        except OSError as error:
+            raise unwritable(os.path.join(self._folder, self.name), error) from error
+
+
+def _read_digests(root: str) -> Mapping[str, str]:
+    try:
+        content = json.loads(Path(root, _DIGESTS).read_bytes())
+    except (OSError, ValueError):
+        return {}  # Without it, all that is there counts as corrected.
+    return content if isinstance(content, dict) else {}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(path: str) -> str | None:
+    """Return the digest of a file; None where there is none."""
+    try:
+        return _digest(Path(path).read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error

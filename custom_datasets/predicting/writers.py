@@ -1,0 +1,339 @@
+"""What ``tools/predict.py`` writes besides video: pictures, tables, crops, labels.
+
+Each file is whole or absent. Those of one image are written before its line of
+``predictions.jsonl``, and all others are made of the lines; so a run that was killed
+and goes on ends with the files of an unbroken one.
+"""
+
+import csv
+import io
+import os
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from custom_datasets.data.images import IMAGE_SUFFIXES, clean_name, free_name
+from custom_datasets.errors import UserError
+from custom_datasets.evaluation.results import PredictedBoxes
+from custom_datasets.files import json_bytes, write_files, write_image
+from custom_datasets.predicting.images import Pixels
+from custom_datasets.predicting.outputs import Answer
+from custom_datasets.predicting.predictions_log import (
+    FILE,
+    Prediction,
+    append_prediction,
+    as_results,
+    prediction_of,
+    read_predictions,
+)
+from custom_datasets.predicting.saved_labels import LabelFormat, SavedLabels
+from custom_datasets.predicting.tables import boxes_inside, coco_results
+
+PAINTED, CROPS = 'painted', 'crops'
+CSV, COCO, COCO_IMAGES = 'predictions.csv', 'coco_results.json', 'coco_images.json'
+
+_LONGEST = 200
+"""Bytes that a part of a path may have: disks hold 255, with what is added to it."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is to be written; ``predictions.jsonl`` always is.
+
+    Attributes:
+        painted: Each image with its names on it, as JPEG.
+        csv: A table: a row per box, or per image of a classifier.
+        coco: COCO's results, and a file with the images and categories of their ids.
+        crops: What is in each box by class; of a classifier, the images by class.
+        labels: The format of annotations to correct.
+        model: Who predicted, for those annotations.
+    """
+
+    painted: bool = True
+    csv: bool = False
+    coco: bool = False
+    crops: bool = False
+    labels: LabelFormat | None = None
+    model: str = 'a model'
+
+
+class Writers:
+    """Writes everything about one image after the other, then the files about all.
+
+    Attributes:
+        predictions: One per line of ``predictions.jsonl``, earlier runs' too.
+        done: The images of earlier runs of which no file is missing; the others are
+            to be predicted, again if need be.
+    """
+
+    def __init__(
+        self, folder: str, task: str, classes: Sequence[str], request: Outputs
+    ) -> None:
+        """Read what earlier runs left in the folder; write nothing yet.
+
+        Raises:
+            UserError: The task has no such output, or the folder holds predictions of
+                another model.
+        """
+        _require_possible(task, request)
+        self.folder, self.task, self.classes = folder, task, tuple(classes)
+        self.request = request
+        self.predictions = read_predictions(folder)
+        self._require_own()
+        self._named = {prediction.name: prediction for prediction in self.predictions}
+        self._taken = {p.stem.casefold() for p in self.predictions}
+        self._class_folders = _class_folders(classes)
+        self._labels: SavedLabels | None = None
+        if request.labels:
+            self._labels = SavedLabels(folder, request.labels, classes, request.model)
+        self.done = frozenset(
+            p.name
+            for p in self.predictions
+            if all(os.path.isfile(os.path.join(folder, f)) for f in self._files(p))
+        )
+
+    def add(
+        self,
+        name: str,
+        answer: Answer,
+        pixels: Pixels,
+        original: str | os.PathLike[str] | bytes | None = None,
+    ) -> None:
+        """Write the files about an image, and at last its line.
+
+        Args:
+            name: Its unique name, relative, with ``/``.
+            answer: What is predicted.
+            pixels: Those of the image, BGR.
+            original: The path or the content of the image's file, to be copied as it
+                is; a frame that has none is copied as JPEG.
+
+        Raises:
+            UserError: A file cannot be written, or a number is not finite.
+        """
+        earlier = self._named.get(name)
+        file = earlier.file if earlier else self._free_file(name, original is not None)
+        prediction = prediction_of(name, answer, file)
+        if self.request.painted:
+            path = os.path.join(self.folder, _painted(prediction))
+            write_image(path, answer.paint(pixels))
+        if copies := self._copies(prediction):
+            if original is None:
+                for path in copies:
+                    write_image(os.path.join(self.folder, path), pixels)
+            else:
+                write_files(self.folder, dict.fromkeys(copies, _content(original)))
+        for path, (x1, y1, x2, y2) in self._crops(prediction):
+            write_image(os.path.join(self.folder, path), pixels[y1:y2, x1:x2])
+        if earlier is None:
+            append_prediction(self.folder, prediction)
+            self.predictions.append(prediction)
+            self._named[name] = prediction
+
+    def finish(self) -> list[str]:
+        """Write the files about all images, and say in sentences what is where.
+
+        Raises:
+            UserError: A file cannot be written.
+        """
+        request, where, count = self.request, self.folder, len(self.predictions)
+        if not count:
+            return [f'{where}: nothing is written, since no image was predicted']
+        files: dict[str, bytes] = {}
+        said = [f'{os.path.join(where, FILE)}: a line for each of {count} images']
+        if request.painted:
+            said.append(f'{os.path.join(where, PAINTED)}: the images with their names')
+        if self.task == 'classification':
+            if request.csv:
+                files[CSV] = _csv(_CLASS_COLUMNS, _class_rows(self.predictions))
+            said += [f'{os.path.join(where, name)}: a row per image' for name in files]
+            said += self._about_sorted() if request.crops else []
+            write_files(where, files)
+            return said
+        boxes, notes = boxes_inside(as_results(self.classes, self.predictions), 0)
+        if request.csv:
+            files[CSV] = _csv(_BOX_COLUMNS, self._box_rows(boxes))
+            said.append(f'{os.path.join(where, CSV)}: a row per box')
+            if empty := count - len(np.unique(boxes.image)):
+                said[-1] += f', and one without a name for each of {empty} empty images'
+        if request.coco:
+            files |= self._coco(boxes)
+            said.append(
+                f'{os.path.join(where, COCO)}: COCO results, with the ids of '
+                f'{COCO_IMAGES}'
+            )
+        write_files(where, files)
+        if request.crops:
+            said.append(
+                f'{os.path.join(where, CROPS)}: {len(boxes.score)} boxes by class'
+            )
+            said += self._about_folders()
+        if self._labels:
+            said += self._labels.write(self.predictions, boxes)
+        # The lines and the pictures have boxes as the network gave them.
+        if request.csv or request.coco or request.crops or request.labels:
+            said += notes
+        return said
+
+    def _require_own(self) -> None:
+        """Raise a UserError where the lines are of another task or other classes."""
+        for prediction in self.predictions:
+            if prediction.boxes is not None:
+                task = 'detection'
+                labels = {(box['label'], box['name']) for box in prediction.boxes}
+                same = labels <= set(enumerate(self.classes))
+            else:
+                task = 'classification'
+                same = set(prediction.probabilities or ()) == set(self.classes)
+            if task != self.task or not same:
+                raise UserError(
+                    f'{os.path.join(self.folder, FILE)}: holds predictions of another '
+                    'model; choose another folder, or remove this one'
+                )
+
+    def _free_file(self, name: str, copied: bool) -> str:
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() not in IMAGE_SUFFIXES:
+            stem, suffix = name, ''
+        if not copied or not suffix:
+            suffix = '.jpg'
+        # Neither out of the folder nor hidden, and a folder is not called like a file.
+        parts = [re.sub(r'^\.+', '_', clean_name(part)) for part in stem.split('/')]
+        short = [part.encode()[:_LONGEST].decode(errors='ignore') for part in parts]
+        return free_name('/'.join(short), self._taken) + suffix
+
+    def _files(self, prediction: Prediction) -> Iterator[str]:
+        """Yield the paths of all files about an image, relative to the folder."""
+        if self.request.painted:
+            yield _painted(prediction)
+        yield from self._copies(prediction)
+        yield from (path for path, _ in self._crops(prediction))
+
+    def _copies(self, prediction: Prediction) -> list[str]:
+        """Return where copies of the image belong."""
+        copies = [self._labels.image_of(prediction)] if self._labels else []
+        if self.request.crops and prediction.boxes is None:
+            folders = [self._class_folders[name] for name in prediction.names]
+            copies += [f'{CROPS}/{folder}/{prediction.file}' for folder in folders]
+        return copies
+
+    def _crops(
+        self, prediction: Prediction
+    ) -> list[tuple[str, tuple[int, int, int, int]]]:
+        """Return the path of each crop, and its ``xyxy`` in whole pixels."""
+        if not self.request.crops or prediction.boxes is None:
+            return []
+        boxes = boxes_inside(as_results(self.classes, [prediction]), 0)[0]
+        crops = []
+        for number, (label, box) in enumerate(
+            zip(boxes.label, boxes.box, strict=True), 1
+        ):
+            folder = self._class_folders[self.classes[label]]
+            x1, y1 = np.floor(box[:2]).astype(int).tolist()
+            x2, y2 = np.ceil(box[2:]).astype(int).tolist()
+            path = f'{CROPS}/{folder}/{prediction.stem}_{number}.jpg'
+            crops.append((path, (x1, y1, x2, y2)))
+        return crops
+
+    def _box_rows(self, boxes: PredictedBoxes) -> Iterator[Sequence[object]]:
+        rows: list[list[Sequence[object]]] = [[] for _ in self.predictions]
+        for image, label, box, score in zip(
+            boxes.image, boxes.label, boxes.box.tolist(), boxes.score, strict=True
+        ):
+            rows[image].append((self.classes[label], float(score), *box))
+        for prediction, own in zip(self.predictions, rows, strict=True):
+            for row in own or [('',) * 6]:
+                yield prediction.name, *row, *prediction.size
+
+    def _coco(self, boxes: PredictedBoxes) -> dict[str, bytes]:
+        """Number images and classes from 1, as saved labels in COCO do."""
+        images = [
+            {'id': number, 'file_name': p.name, 'width': p.size[0], 'height': p.size[1]}
+            for number, p in enumerate(self.predictions, 1)
+        ]
+        categories = [{'id': k, 'name': name} for k, name in enumerate(self.classes, 1)]
+        results = coco_results(
+            boxes, range(1, len(images) + 1), range(1, len(categories) + 1)
+        )
+        listed = {'info': {}, 'images': images, 'categories': categories}
+        return {COCO: f'{results}\n'.encode(), COCO_IMAGES: json_bytes(listed)}
+
+    def _about_sorted(self) -> list[str]:
+        unsure = sum(not prediction.names for prediction in self.predictions)
+        said = f'{os.path.join(self.folder, CROPS)}: the images by class'
+        if unsure:
+            said += f'; {unsure} reach no threshold and are in no folder'
+        return [said, *self._about_folders()]
+
+    def _about_folders(self) -> list[str]:
+        return [
+            f'{os.path.join(self.folder, CROPS, folder)}: the class {name!r}, which no '
+            'folder can be called'
+            for name, folder in self._class_folders.items()
+            if name != folder
+        ]
+
+
+_BOX_COLUMNS = (
+    *('image', 'name', 'score', 'x1', 'y1', 'x2', 'y2'),
+    *('image_width', 'image_height'),
+)
+_CLASS_COLUMNS = ('image', 'name', 'probability', 'second', 'second_probability')
+
+
+def _require_possible(task: str, request: Outputs) -> None:
+    if task == 'detection':
+        return
+    if request.coco:
+        raise UserError('COCO has no format for one class per image; use --csv')
+    if request.labels:
+        raise UserError(
+            f'--save-labels {request.labels}: holds boxes, and a classifier has none; '
+            '--crops sorts the images into folders by class, to correct by moving them'
+        )
+
+
+def _class_folders(classes: Iterable[str]) -> dict[str, str]:
+    """Give each class a folder that any system can have, and no other class has."""
+    taken: set[str] = set()
+    folders = {}
+    for name in classes:
+        safe = re.sub(r'[\x00-\x1f<>:"/\\|?*\ud800-\udfff]', '_', name)
+        safe = re.sub(r'^[.\s]+|[.\s]+$', '_', safe) or '_'
+        short = safe.encode()[:_LONGEST].decode(errors='ignore')
+        folders[name] = free_name(short, taken)
+    return folders
+
+
+def _content(original: str | os.PathLike[str] | bytes) -> bytes:
+    if isinstance(original, bytes):
+        return original
+    try:
+        with open(original, 'rb') as file:
+            return file.read()
+    except OSError as error:
+        path = os.fspath(original)
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+
+
+def _painted(prediction: Prediction) -> str:
+    return f'{PAINTED}/{prediction.stem}.jpg'
+
+
+def _class_rows(predictions: Iterable[Prediction]) -> Iterator[Sequence[object]]:
+    for prediction in predictions:
+        best = [*(prediction.probabilities or {}).items(), ('', '')][:2]
+        yield prediction.name, *(part for pair in best for part in pair)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Write a table as RFC 4180 has it, with the mark by which Excel knows UTF-8.
+
+    Bytes of names that are not UTF-8 are escaped, so that every reader takes the file.
+    """
+    text = io.StringIO(newline='')
+    csv.writer(text).writerows([columns, *rows])
+    return BOM_UTF8 + text.getvalue().encode(errors='backslashreplace')
