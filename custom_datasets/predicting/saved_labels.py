@@ -16,7 +16,7 @@ from custom_datasets.data.convert import TARGETS
 from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import WHOLE, Source
 from custom_datasets.data.records import BoxRecord, ImageRecord
-from custom_datasets.data.tree import printable
+from custom_datasets.data.tree import printable, shown
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
 from custom_datasets.files import json_bytes, unwritable, write_files
@@ -73,14 +73,12 @@ class SavedLabels:
                 changed.append(name)
         for name in changed:
             del files[name]
-            digests[name] = written.get(name, '')
         write_files(root, {**files, _DIGESTS: json_bytes(digests)})
         said = [f'{root}: {len(predictions)} images with predicted labels, to correct']
         if changed:
             said.append(
-                f'{root}: {len(changed)} files are kept as they are, because they were '
-                f'changed since they were written ({changed[0]}, ...); move the folder '
-                'away to have all of them written anew'
+                f'{root}: kept, because it was changed since it was written: '
+                f'{shown(changed)}; move the folder away to have all written anew'
             )
         return said
 

@@ -340,6 +340,7 @@ def test_a_classifier_sorts_the_images_themselves(tmp_path):
         'a.png': (0.9, 0.1, 0),
         'a.jpg': (0, 0, 1),
         'clip/000001': (0.8, 0.1, 0.1),
+        'clip/02.gif': (0.8, 0.1, 0.1),
         'none.png': (0.35, 0.35, 0.3),
     }
     said = write(
@@ -350,10 +351,12 @@ def test_a_classifier_sorts_the_images_themselves(tmp_path):
         lambda name: classification(name, answers[name]),
     )
     frame = cv2.imencode('.jpg', pixels_of('clip/000001'))[1].tobytes()
+    assert len('clip/000001') == len('clip/02.gif')  # So they have the same pixels.
     assert {n: d for n, d in tree(tmp_path).items() if n.startswith('crops/')} == {
         'crops/RBC/a.png': png_of('a.png'),
         'crops/a_b/a-2.jpg': png_of('a.jpg'),
         'crops/RBC/clip/000001.jpg': frame,
+        'crops/RBC/clip/02.jpg': frame,
     }
     assert (
         f'{tmp_path}/crops: the images by class; 1 reach no threshold and are in '
@@ -445,7 +448,10 @@ def test_corrected_labels_are_kept(tmp_path, format):
     for _ in range(2):
         said = write(tmp_path, 'detection', request)
         assert path.read_text() == 'mine'
-        assert f'{folder}: 1 files are kept as they are' in said[-1]
+        assert said[-1].startswith(
+            f'{folder}: kept, because it was changed since it was written: '
+            f'{path.relative_to(folder)}; move'
+        )
     shutil.rmtree(folder)
     write(tmp_path, 'detection', request)
     write(tmp_path / 'whole', 'detection', request)
