@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlparse
 
 from custom_datasets.errors import UserError
 from custom_datasets.pickles import read_torch, trusting
@@ -25,29 +26,58 @@ class CheckpointFacts(NamedTuple):
     palette: Any = None
 
 
+class UnavailableError(UserError):
+    """A checkpoint does not exist, or its address does not answer."""
+
+
 def load_checkpoint(
     path: str, *, trust: bool = False, map_location: Any = 'cpu'
 ) -> dict[str, Any]:
-    """Read a checkpoint; with ``trust``, whatever code it runs.
+    """Read a checkpoint: a file, or an address of a form that mmengine has.
+
+    With ``trust``, it is read whatever code it runs.
 
     Raises:
-        UserError: It is missing or damaged, or asks for more than checkpoints need.
+        UnavailableError: There is none.
+        UserError: It is damaged, or asks for more than checkpoints need.
     """
     try:
         with trusting(trust):
-            content = read_torch(path, map_location)
+            content = read_torch(_find(path), map_location)
     except UserError:
         raise
     except FileNotFoundError as error:
-        raise UserError(f'{path}: no such checkpoint') from error
+        raise UnavailableError(f'{path}: no such checkpoint') from error
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror})') from error
     except Exception as error:  # Unpickling raises whatever is in the file.
         reason = f'{type(error).__name__}: {error}'.splitlines()[0]
         raise UserError(f'{path}: incomplete or damaged ({reason})') from error
     if not isinstance(content, dict):
-        raise UserError(f'{path}: no checkpoint, but a {type(content).__name__}')
+        raise UserError(f'{path}: not a checkpoint, but a {type(content).__name__}')
+    if path.startswith('mmcls://'):
+        weights = weights_of(content).items()
+        part = {n[9:]: tensor for n, tensor in weights if n.startswith('backbone.')}
+        content = {'state_dict': part}
     return content
+
+
+def read_for_mmengine() -> None:
+    """Let mmengine read by :func:`load_checkpoint`, wherever it reads a checkpoint.
+
+    Its own readers take any pickle: with PyTorch before 2.6 at once, later (in the
+    maintained line) where the safe way fails.
+    """
+    from mmengine.runner import CheckpointLoader
+
+    def load_from_safe(path: str, map_location: Any = None) -> dict[str, Any]:
+        content = load_checkpoint(path, map_location=map_location)
+        if isinstance(content.get('meta'), dict):
+            # A resuming runner would execute it, for the sake of a number of GPUs.
+            content['meta'].pop('config', None)
+        return content
+
+    CheckpointLoader.register_scheme(_SCHEMES, load_from_safe, force=True)
 
 
 def last_checkpoint(folder: str) -> str | None:
@@ -149,6 +179,68 @@ def require_weights(
         f'{path}: is of another model: {what}{f", and {more} more" * (more > 0)}; give '
         'the config that it was trained with, and its --cfg-options'
     )
+
+
+_SCHEMES = [
+    '',
+    'http://',
+    'https://',
+    'mmcls://',
+    'modelzoo://',
+    'open-mmlab://',
+    'openmmlab://',
+    'pavi://',
+    'torchvision://',
+    r'(\S+\:)?petrel://',
+    r'(\S+\:)?s3://',
+]
+"""The patterns for which mmengine has readers."""
+
+
+def _find(path: str) -> str:
+    """Return the file of a checkpoint, which is fetched where it has an address."""
+    scheme, separator, name = path.partition('://')
+    if not separator:
+        return os.path.expanduser(path)
+    if scheme in ('http', 'https'):
+        return _fetch(path)
+    from mmengine.runner import checkpoint as stock
+
+    if scheme in ('modelzoo', 'torchvision'):
+        addresses = stock.get_torchvision_models()
+    elif scheme in ('open-mmlab', 'openmmlab'):
+        addresses = stock.get_external_models()
+        name = stock.get_deprecated_model_names().get(name, name)
+    elif scheme == 'mmcls':
+        addresses = stock.get_mmcls_models()
+    else:
+        raise UserError(f'{path}: cannot be read from there; fetch it, and give a file')
+    if name not in addresses:
+        raise UnavailableError(f'{path}: mmengine has no model of this name')
+    return _find(addresses[name])
+
+
+def _fetch(address: str) -> str:
+    """Download into PyTorch's cache, the first process before the others."""
+    import torch
+    from mmengine.dist import barrier, get_rank
+
+    folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
+    path = os.path.join(folder, os.path.basename(urlparse(address).path))
+    first = get_rank() == 0
+    if not first:
+        barrier()
+    try:
+        if not os.path.isfile(path):
+            os.makedirs(folder, exist_ok=True)
+            torch.hub.download_url_to_file(address, path, progress=os.isatty(2))
+    except OSError as error:
+        reason = getattr(error, 'reason', None) or error.strerror or error
+        raise UnavailableError(f'{address}: cannot be fetched ({reason})') from error
+    finally:
+        if first:
+            barrier()
+    return path
 
 
 # What unpickling broken content may raise, according to its documentation.

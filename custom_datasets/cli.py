@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from custom_datasets.errors import UserError
+from custom_datasets.pickles import trusting
+
+TRUST = '--trust'
 
 WORTH_LINES = 100
 """Files below which nobody needs to see how many of them are read."""
@@ -21,17 +24,19 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
 
 
-def run_command(action: Callable[[], str | None]) -> int:
+def run_command(action: Callable[[], str | None], *, trust: bool = False) -> int:
     """Run a command's work, print what it returns, and return its exit status.
 
     After a :class:`UserError` that is 1, and its sentence goes to stderr. After Ctrl-C
     it is :data:`INTERRUPTED`, and the sentence is that of the KeyboardInterrupt.
+    ``trust`` is what :func:`add_trust` gave.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A log in cp949 has no é, and what is done must not end in a traceback.
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        report = action()
+        with trusting(trust):
+            report = action()
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
@@ -68,6 +73,16 @@ def add_cfg_options(parser: argparse.ArgumentParser, as_text: bool = False) -> N
         metavar='KEY=VALUE',
         help='settings that replace those of the config, as in train.py',
         **reading,
+    )
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust``, for commands that read checkpoints or predictions."""
+    parser.add_argument(
+        TRUST,
+        action='store_true',
+        help='read checkpoints and predictions that may run any code; only for those '
+        'whose maker you trust',
     )
 
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, BinaryIO
 
 from custom_datasets.errors import UserError
@@ -78,7 +79,7 @@ def load(file: BinaryIO, **options: Any) -> Any:
 
 
 class Unpickler(pickle.Unpickler):
-    """Hands out what is listed here, in a form that a pickle cannot change."""
+    """Hands out what is listed here, and never an original that could be changed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what ``pickle.Unpickler`` takes."""
@@ -96,17 +97,20 @@ class Unpickler(pickle.Unpickler):
         super().__setattr__(name, value)
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a global stands for."""
+        """Return what a global stands for: a type of C, or something made just now.
+
+        A pickle may set attributes of what it gets.
+        """
         path = f'{module}.{name}'.replace('__builtin__.', 'builtins.')
         path = path.replace('numpy.core.', 'numpy._core.')
         if path in _TYPES:
             return _TYPES[path]
         if path in _FUNCTIONS:
-            return _Call(_FUNCTIONS[path])
+            return partial(_FUNCTIONS[path])
         if path == _HISTORY:
             return _history_class(self._histories)
         if path in _IMPORTED:
-            return _Call(getattr(importlib.import_module(module), name))
+            return partial(getattr(importlib.import_module(module), name))
         if path == 'numpy.ndarray':
             return importlib.import_module(module).ndarray
         if module == 'torch':
@@ -124,27 +128,6 @@ class Unpickler(pickle.Unpickler):
         return content
 
 
-class _Call:
-    """A function that a pickle may call, but neither change nor look into."""
-
-    __slots__ = ('_function',)
-    _function: Callable[..., Any]
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        object.__setattr__(self, '_function', function)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise RefusedError(f'a change of {self._function.__name__}')
-
-    def __call__(self, *args: Any) -> Any:
-        return self._function(*args)
-
-
-class _Frozen(type):
-    def __setattr__(cls, name: str, value: Any) -> None:
-        raise RefusedError(f'a change of {cls.__name__}')
-
-
 _HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
@@ -157,7 +140,7 @@ def _history_class(histories: list[Any]) -> type:
     """
     from mmengine.logging import HistoryBuffer
 
-    class History(HistoryBuffer, metaclass=_Frozen):  # type: ignore[misc]
+    class History(HistoryBuffer):  # type: ignore[misc]
         def __new__(cls) -> 'History':
             history: History = super().__new__(cls)
             histories.append(history)
@@ -173,7 +156,10 @@ def _history_class(histories: list[Any]) -> type:
 
 def _statistic(owner: Any, name: Any) -> str:
     """Stand for the ``getattr`` by which a HistoryBuffer names its functions."""
-    if type(owner) is not _Frozen or name not in _STATISTICS:
+    from mmengine.logging import HistoryBuffer
+
+    of_history = isinstance(owner, type) and issubclass(owner, HistoryBuffer)
+    if not of_history or name not in _STATISTICS:
         raise RefusedError('builtins.getattr')
     return str(name)
 

@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+import tarfile
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from custom_datasets.errors import UserError
-from custom_datasets.pickles import read_pickle, read_torch
+from custom_datasets.pickles import read_pickle, read_torch, trusting
 
 RAN = 'ran'
 
@@ -121,3 +122,73 @@ def test_nothing_else_is_called(kept, name, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=rf'file: asks for {name}, and .* --trust'):
         kept({'state_dict': {}, 'x': ARBITRARY[name]})
     assert not (tmp_path / RAN).exists()
+
+
+COUNTER = b'ccollections\nCounter\n'
+HISTORY = b'cmmengine.logging.history_buffer\nHistoryBuffer\n'
+SETTING = b'N}U\x06updateK\x01s\x86b'
+"""Sets an attribute of what was named before."""
+
+
+@pytest.mark.parametrize('named', [COUNTER, HISTORY])
+def test_what_a_file_gets_cannot_be_changed(named, tmp_path, monkeypatch):
+    before = collections.Counter.update, HistoryBuffer.update
+    # To be put back where the test fails: all that runs behind it counts.
+    monkeypatch.setattr(collections.Counter, 'update', before[0])
+    monkeypatch.setattr(HistoryBuffer, 'update', before[1])
+    (tmp_path / 'file').write_bytes(b'\x80\x02' + named + SETTING + b'.')
+    with pytest.raises(TypeError):
+        read_pickle(str(tmp_path / 'file'))
+    assert (collections.Counter.update, HistoryBuffer.update) == before
+
+
+def test_a_history_brings_no_functions_for_others(tmp_path, monkeypatch):
+    history = HistoryBuffer([1.5], [1])
+    with monkeypatch.context() as patch:
+        patch.setitem(HistoryBuffer._statistics_methods, 'mean', len)
+        save_plain([history], tmp_path / 'file')
+    with pytest.raises(UserError, match=r'builtins\.len'):
+        read_pickle(str(tmp_path / 'file'))
+    with monkeypatch.context() as patch:
+        patch.setitem(HistoryBuffer._statistics_methods, 'mean', 1)
+        save_plain([history], tmp_path / 'file')
+    (read,) = read_pickle(str(tmp_path / 'file'))
+    assert read.statistics('mean') == 1.5
+
+
+def test_no_source_of_a_class_is_compared_and_written(tmp_path, monkeypatch):
+    """PyTorch before 1.6 kept it, and its reader still writes a patch."""
+    monkeypatch.chdir(tmp_path)
+    named = ('module', collections.OrderedDict, 'a.py', 'evil')
+
+    class Sourced(pickle.Pickler):
+        def persistent_id(self, thing):
+            return named if thing == 'here' else None
+
+    stream = io.BytesIO()
+    for header in (0x1950A86A20F9469CFC6C, 1001, {}):
+        pickle.dump(header, stream, 2)
+    Sourced(stream, 2).dump(['here'])
+    pickle.dump([], stream, 2)
+    (tmp_path / 'file').write_bytes(stream.getvalue())
+    with pytest.raises(UserError, match='asks for a class with its source'):
+        read_torch(str(tmp_path / 'file'))
+
+
+def test_what_has_a_reader_of_its_own_is_refused(tmp_path):
+    script = torch.jit.trace(torch.nn.ReLU(), torch.ones(1))
+    torch.jit.save(script, str(tmp_path / 'script'))
+    with pytest.raises(UserError, match='script: asks for TorchScript'):
+        read_torch(str(tmp_path / 'script'))
+    with tarfile.open(tmp_path / 'tar', 'w') as archive:
+        archive.add(tmp_path / 'script', 'storages')
+    with pytest.raises(UserError, match=r'tar: asks for an archive of PyTorch before'):
+        read_torch(str(tmp_path / 'tar'))
+
+
+def test_trust_reads_all_of_it_and_ends(kept):
+    content = {'x': Path('a')}
+    with trusting():
+        assert kept(content) == content
+    with trusting(False), pytest.raises(UserError):
+        kept(content)

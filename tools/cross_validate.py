@@ -13,7 +13,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_cfg_options, number, progress_bar, run_command
+from custom_datasets.cli import (
+    add_cfg_options,
+    add_trust,
+    number,
+    progress_bar,
+    run_command,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,11 +38,12 @@ def main(argv: list[str] | None = None) -> int:
                 gpus=args.gpus,
                 predict=args.predict,
                 work_dir=args.work_dir,
+                trust=args.trust,
                 say=lambda line: print(line, flush=True),
                 progress=progress,
             )
 
-    return run_command(validate)
+    return run_command(validate, trust=args.trust)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -73,6 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--work-dir', help='default: work_dirs/<config>')
     add_cfg_options(parser, as_text=True)
+    add_trust(parser)
     return parser
 
 

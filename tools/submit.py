@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_cfg_options, run_command
+from custom_datasets.cli import add_cfg_options, add_trust, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
         help="has the ids for .json (default: the file of the config's test set)",
     )
     add_cfg_options(parser)
+    add_trust(parser)
     args = parser.parse_args(argv)
 
     def write() -> str:
@@ -89,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         )
 
-    return run_command(write)
+    return run_command(write, trust=args.trust)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_cfg_options, number, run_command
+from custom_datasets.cli import add_cfg_options, add_trust, number, run_command
 from custom_datasets.predicting.config import quiet
 
 
@@ -28,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         help='lowest score that counts (default: %(default)s)',
     )
     add_cfg_options(parser)
+    add_trust(parser)
     args = parser.parse_args(argv)
 
     problems: list[str] = []
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         problems.extend(said)
         return found
 
-    status = run_command(tag)
+    status = run_command(tag, trust=args.trust)
     for problem in problems:
         print(f'error: {problem}', file=sys.stderr)
     return 1 if problems else status

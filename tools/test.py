@@ -7,6 +7,9 @@ The stock options are those of mmdet's or mmpretrain's own test.py, among
 them --work-dir, --out FILE.pkl, --show-dir DIR, --tta, --cfg-options
 KEY=VALUE ... and --launcher. Settings for the whole config, such as
 data_root=DIR and classes=NAMES, work here too: tools/train.py --help has them all.
+
+The checkpoint is read without running code that may be in it; one that needs more is
+refused. --trust reads it all the same: only where you trust whoever made it.
 """
 
 import sys

@@ -14,7 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_cfg_options, number, progress_bar, run_command
+from custom_datasets.cli import (
+    add_cfg_options,
+    add_trust,
+    number,
+    progress_bar,
+    run_command,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,11 +36,12 @@ def main(argv: list[str] | None = None) -> int:
                 options=args.cfg_options,
                 gpus=args.gpus,
                 work_dir=args.work_dir or WORK_DIR,
+                trust=args.trust,
                 say=lambda line: print(line, flush=True),
                 progress=progress,
             )
 
-    return run_command(train)
+    return run_command(train, trust=args.trust)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -51,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--work-dir', help='default: work_dirs/train_all')
     add_cfg_options(parser, as_text=True)
+    add_trust(parser)
     return parser
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from custom_datasets.errors import UserError
 from custom_datasets.files import replace_file, unwritable
+from custom_datasets.pickles import read_pickle
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -125,8 +126,9 @@ def read_samples(path: str) -> Samples:
     """Read a file of predictions as it is."""
     content: Any
     try:
-        with open(path, 'rb') as file:
-            content = pickle.load(file)
+        content = read_pickle(path)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror})') from error
     except Exception as error:  # Unpickling raises whatever is in the file.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from custom_datasets.cli import parse_options
+from custom_datasets.cli import TRUST, parse_options
 from custom_datasets.config import fold_folder
 from custom_datasets.errors import ConfigError
 from custom_datasets.evaluation.intervals import LEVEL, RESAMPLES
@@ -68,6 +68,7 @@ def cross_validate(
     gpus: int | None = None,
     predict: bool = False,
     work_dir: str | None = None,
+    trust: bool = False,
     say: Say = print,
     progress: Progress | None = None,
 ) -> str:
@@ -80,7 +81,8 @@ def cross_validate(
     ``test_set_predictions.pkl`` is the ensemble of them.
 
     ``options`` are ``KEY=VALUE``, as for ``--cfg-options``; ``seed`` is that of the
-    split, where there is none yet; ``work_dir`` is ``work_dirs/<config>`` by default.
+    split, where there is none yet; ``work_dir`` is ``work_dirs/<config>`` by default;
+    ``trust`` is passed on.
 
     Raises:
         UserError: See :func:`prepare_folds`, :func:`require_apart` and
@@ -102,13 +104,15 @@ def cross_validate(
 
     def task(fold: int) -> Task:
         folder = os.path.join(campaign, names[fold])
+        trusts = [TRUST] * trust
         overrides = ['--cfg-options', *options] if options else []
-        test = _test_command(os.path.join(folder, _CONFIG), folder, _PREDICTIONS)
+        tested = os.path.join(folder, _CONFIG)
+        test = _test_command(tested, folder, _PREDICTIONS, *trusts)
         steps = [Step(_PREDICTIONS, test, 'tested')]
         if test_set is not None:
-            test = _test_command(config, folder, TEST_SET, *overrides)
+            test = _test_command(config, folder, TEST_SET, *trusts, *overrides)
             steps.append(Step(TEST_SET, test, 'test set predicted', test_set))
-        train = [*tool_command('train.py'), config, '--work-dir', folder]
+        train = [*tool_command('train.py'), config, '--work-dir', folder, *trusts]
         return Task(
             name=names[fold],
             folder=folder,

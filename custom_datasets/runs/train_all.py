@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from custom_datasets.cli import parse_options
+from custom_datasets.cli import TRUST, parse_options
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.errors import UserError
 from custom_datasets.runs.campaign import (
@@ -33,6 +33,7 @@ def train_all(
     options: Sequence[str] = (),
     gpus: int | None = None,
     work_dir: str = WORK_DIR,
+    trust: bool = False,
     say: Say = print,
     progress: Progress | None = None,
 ) -> str:
@@ -41,7 +42,8 @@ def train_all(
     Each has the folder ``<work_dir>/<config>`` with all that ``tools/train.py``
     and, for the last checkpoint, ``tools/analysis_tools/report.py`` leave. One
     that fails does not stop the others. ``compare.html`` and ``compare.md`` in
-    ``work_dir`` compare all that have a record. ``options`` are ``KEY=VALUE``.
+    ``work_dir`` compare all that have a record. ``options`` are ``KEY=VALUE``;
+    ``trust`` is passed on.
 
     Raises:
         UserError: A config can't be read; or see :func:`run_campaign`.
@@ -51,7 +53,7 @@ def train_all(
     if twice:
         raise UserError(f'{twice}: two configs have this name, and so the same folder')
     tasks = [
-        _task(config, options, os.path.join(work_dir, name))
+        _task(config, options, os.path.join(work_dir, name), trust)
         for name, config in zip(names, configs, strict=True)
     ]
 
@@ -61,10 +63,11 @@ def train_all(
     return run_campaign(tasks, work_dir, report, gpus=gpus, say=say, progress=progress)
 
 
-def _task(config: str, options: Sequence[str], folder: str) -> Task:
+def _task(config: str, options: Sequence[str], folder: str, trust: bool) -> Task:
     cfg = load_config(config, parse_options(options))
     lists = [source.ann_file for source in find_sources(cfg)[0]]
-    overrides = ['--cfg-options', *options] if options else []
+    overrides = [TRUST] * trust
+    overrides += ['--cfg-options', *options] if options else []
     train = [*tool_command('train.py'), config, '--work-dir', folder, *overrides]
     report = [*tool_command('analysis_tools/report.py'), config]
     return Task(

@@ -5,9 +5,7 @@ Configs name it by ``runner_type``, which the stock ``train.py`` and
 """
 
 import os
-from pickle import UnpicklingError
 from typing import Any
-from urllib.error import URLError
 
 import torch
 import torch.distributed
@@ -23,12 +21,14 @@ import custom_datasets.training.augment  # noqa: F401 - it registers classes
 import custom_datasets.training.sampling  # noqa: F401 - so does this
 import custom_datasets.training.visualizing  # noqa: F401 - it finds fonts
 from custom_datasets.checkpoints import (
+    UnavailableError,
     classes_of,
+    read_for_mmengine,
     require_classes,
     require_weights,
     weights_of,
 )
-from custom_datasets.config import fold_folder, iter_dicts
+from custom_datasets.config import fold_folder
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.settings import apply_settings
 from custom_datasets.settings.tracking import apply_tracking
@@ -43,6 +43,8 @@ from custom_datasets.training.progress import ProgressHook
 from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
 from custom_datasets.training.surroundings import short_path
+
+read_for_mmengine()
 
 _OFFLINE = '--cfg-options from_scratch=True starts without pretrained weights'
 
@@ -200,18 +202,13 @@ class PluginRunner(Runner):  # type: ignore[misc]
         self.resumed_from = filename
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint; a missing or damaged one raises a UserError."""
+        """Load a checkpoint; one that cannot be read raises a UserError."""
         try:
             checkpoint = super().load_checkpoint(filename, *args, **kwargs)
-        except URLError as error:
-            raise _unreachable(filename, error) from error
-        except FileNotFoundError as error:
-            raise UserError(f'{filename}: no such checkpoint') from error
-        except (UnpicklingError, EOFError) as error:
-            raise UserError(
-                f'{filename}: incomplete or damaged, or this mmengine '
-                'cannot read it (0.10.7 cannot resume with torch 2.6 or newer)'
-            ) from error
+        except UnavailableError as error:
+            if self._tests or self._resume:
+                raise
+            raise UserError(f'{error}; {_OFFLINE}') from error
         self.loaded_checkpoint = filename
         if self._tests:
             self._require_own(filename, checkpoint)
@@ -230,18 +227,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
     def _init_model_weights(self) -> None:
         try:
             super()._init_model_weights()
-        except URLError as error:
-            raise _unreachable(', '.join(self._pretrained()), error) from error
-        except FileNotFoundError as error:
-            path = error.filename or error
-            raise UserError(f'{path}: no such weights; {_OFFLINE}') from error
-
-    def _pretrained(self) -> list[str]:
-        return [
-            part['checkpoint']
-            for part in iter_dicts(self.cfg.model)
-            if part.get('type') == 'Pretrained'
-        ]
+        except UnavailableError as error:
+            raise UserError(f'{error}; {_OFFLINE}') from error
 
 
 def _give_fold_a_folder(cfg: Config) -> None:
@@ -250,7 +237,3 @@ def _give_fold_a_folder(cfg: Config) -> None:
     default = os.path.join('./work_dirs', name)
     if cfg.get('fold') is not None and cfg.get('work_dir') == default:
         cfg.work_dir = os.path.join(default, fold_folder(cfg.fold))
-
-
-def _unreachable(what: str, error: URLError) -> UserError:
-    return UserError(f'{what}: cannot be fetched ({error.reason}); {_OFFLINE}')

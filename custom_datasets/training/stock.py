@@ -8,7 +8,7 @@ import runpy
 import sys
 from collections.abc import Sequence
 
-from custom_datasets.cli import add_cfg_options, find_config, run_command
+from custom_datasets.cli import TRUST, add_cfg_options, find_config, run_command
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.versions import INSTALL
 
@@ -27,7 +27,8 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
     # (benchmarks/cpu_step.py). Read when torch loads, so it is set before.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     unchecked = NO_CHECK in arguments
-    arguments = [argument for argument in arguments if argument != NO_CHECK]
+    trust = TRUST in arguments
+    arguments = [word for word in arguments if word not in (NO_CHECK, TRUST)]
 
     def action() -> None:
         if script == 'train.py' and not unchecked and _is_first_process():
@@ -36,7 +37,7 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
             _require_checkpoint(config, arguments)
         run_stock(script, config, arguments)
 
-    return run_command(action)
+    return run_command(action, trust=trust)
 
 
 def check_before_training(config: str, argv: Sequence[str]) -> None:

@@ -1,10 +1,18 @@
 """What folds say together, worked out by hand."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from custom_datasets.errors import UserError
-from custom_datasets.runs.cross_validation import out_of_fold, summarise
+from custom_datasets.runs import cross_validation as module
+from custom_datasets.runs.cross_validation import (
+    cross_validate,
+    out_of_fold,
+    summarise,
+)
+from tests.leaves import SAMPLE
 from tests.runs.drawn_runs import CLASSES, classified, detected
 
 BOX = (10, 10, 30, 30)
@@ -103,3 +111,16 @@ def test_all_images_in_the_order_of_the_folds():
         '/data/0_1.png',
         '/data/1_0.png',
     ]
+
+
+def test_trust_is_passed_on(bccd_root, tmp_path, monkeypatch):
+    tasks = []
+    monkeypatch.setattr(module, 'run_campaign', lambda all, *_, **__: tasks.extend(all))
+    root = shutil.copytree(bccd_root, tmp_path / 'data')
+    options = [f'data_root={root}']
+    cross_validate(str(SAMPLE), 2, options=options, predict=True, trust=True, say=len)
+    for task in tasks:
+        assert task.train.index('--trust') < task.train.index('--cfg-options')
+        for step in task.steps:
+            assert '--trust' in step.command('c.pth')
+    assert len(tasks) == len(tasks[0].steps) == 2

@@ -54,7 +54,7 @@ def configs(tmp_path, monkeypatch):
     return ['a.py', 'b.py', 'c.py']
 
 
-def run(configs, *options):
+def run(configs, *options, **more):
     said, steps = [], []
     text = train_all(
         configs,
@@ -62,6 +62,7 @@ def run(configs, *options):
         work_dir='out',
         say=said.append,
         progress=lambda done, total: steps.append((done, total)),
+        **more,
     )
     return text, said, steps
 
@@ -96,6 +97,12 @@ def test_all_are_trained_tested_and_compared(configs, tmp_path):
     assert '0.833' in table and '0.500' in table
     assert text.endswith(f'written: out/{PAGE}, out/{TABLE}')
     assert (tmp_path / 'out' / PAGE).is_file()
+
+
+def test_trust_is_passed_on(configs, tmp_path):
+    run(configs[:1], 'lr=2', trust=True)
+    trained, tested = calls(tmp_path)
+    assert trained[4:] == tested[3:] == ('--trust', '--cfg-options', 'lr=2')
 
 
 def test_one_that_fails_leaves_the_others(configs, tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import run_command
+from custom_datasets.cli import add_trust, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument('--markdown', metavar='FILE', help='write the tables there')
     parser.add_argument('--csv', metavar='FILE', help='write one line a run there')
+    add_trust(parser)
     args = parser.parse_args(argv)
 
     def action() -> str:
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return compare(args.runs, args.html or PAGE, args.markdown, args.csv)
 
-    return run_command(action)
+    return run_command(action, trust=args.trust)
 
 
 if __name__ == '__main__':

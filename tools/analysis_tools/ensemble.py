@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import progress_bar, run_command
+from custom_datasets.cli import add_trust, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--val-out', metavar='FILE.pkl', help='where the predictions for --val go'
     )
+    add_trust(parser)
     args = parser.parse_args(argv)
 
     def make() -> str:
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         with progress_bar('searching') as progress:
             return make_ensemble(request, progress)
 
-    return run_command(make)
+    return run_command(make, trust=args.trust)
 
 
 if __name__ == '__main__':

@@ -4,8 +4,8 @@
 Runs the checkpoint on the config's validation and test set, or takes the
 predictions of an earlier tools/test.py --out. Writes report.html,
 report.json, test_predictions.pkl and val_predictions.pkl beside the
-checkpoint. Open only predictions of people you trust: they are pickles. Exit
-status: 0 where the page was written, 1 after an error, 2 for wrong usage.
+checkpoint. Exit status: 0 where the page was written, 1 after an error, 2 for
+wrong usage.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import add_cfg_options, progress_bar, run_command
+from custom_datasets.cli import add_cfg_options, add_trust, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         help="the folder (default: the checkpoint's, else work_dirs/<config>)",
     )
     add_cfg_options(parser)
+    add_trust(parser)
     args = parser.parse_args(argv)
     if not args.checkpoint and not args.predictions:
         parser.error('give a checkpoint or --predictions')
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
                 progress,
             )
 
-    return run_command(write)
+    return run_command(write, trust=args.trust)
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import number, progress_bar, run_command
+from custom_datasets.cli import add_trust, number, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--overwrite', action='store_true', help='replace an OUT that was made before'
     )
+    add_trust(parser)
     args = parser.parse_args(argv)
 
     def crop() -> str:
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
                 progress=show,
             )
 
-    return run_command(crop)
+    return run_command(crop, trust=args.trust)
 
 
 if __name__ == '__main__':
