@@ -208,8 +208,6 @@ def _category_ids(names: Sequence[str], coco: CocoFile) -> list[Id]:
 
 
 def _image_ids(coco: CocoFile) -> dict[str, Id]:
-    if not coco.images:
-        raise UserError(f'{coco.path}: it lists no image')
     ids = {posixpath.normpath(name): key for name, key in coco.ids.items()}
     for name, key in list(ids.items()):
         ids.setdefault(name.replace('../', ''), key)

@@ -366,8 +366,3 @@ def test_a_file_without_categories_can_be_read(coco, categories):
 def test_a_class_of_two_ids_has_none_to_submit(coco):
     with pytest.raises(UserError, match='the category x has several ids'):
         coco_text(images('a.jpg'), boxes(ROW), 'xy', coco(classes='xyx'))
-
-
-def test_a_file_without_images(coco):
-    with pytest.raises(UserError, match=r'test\.json: it lists no image'):
-        coco_text(images('a.jpg'), boxes(ROW), 'xy', coco(()))
