@@ -47,6 +47,7 @@ from custom_datasets.data.images import image_size
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import SplitRecords
 from custom_datasets.data.scan import Progress, scan_images
+from custom_datasets.data.tree import is_folder
 from custom_datasets.errors import UserError
 from custom_datasets.settings import load_config
 
@@ -194,10 +195,10 @@ def _files(folder: str) -> Iterator[tuple[str, int, int]]:
         seen.add(real)
         with os.scandir(here) as entries:
             for entry in entries:
-                if entry.is_dir():
+                if is_folder(entry):
                     if entry.name != '__pycache__':
                         folders.append(entry.path)
-                elif entry.is_file():
+                elif not entry.is_symlink() or os.path.exists(entry.path):
                     status = entry.stat()
                     yield entry.path, status.st_size, status.st_mtime_ns
 

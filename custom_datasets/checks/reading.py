@@ -21,7 +21,7 @@ from custom_datasets.data.names import (
 from custom_datasets.data.problems import Finding, Problem
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.data.scan import Answer, Reader, packed, scan_files
-from custom_datasets.data.tree import images_in
+from custom_datasets.data.tree import images_in, is_folder
 from custom_datasets.data.voc import VOCFile, VOCFolder, fold_classes, read_voc_file
 from custom_datasets.errors import ConfigError, UserError
 
@@ -197,7 +197,7 @@ def _stock_classes(
     if source.settings.get('ann_file'):
         return *_numbered_list(source, root), source.classes
     folders = (
-        sorted(e.name for e in os.scandir(root) if e.is_dir())
+        sorted(e.name for e in os.scandir(root) if is_folder(e))
         if os.path.isdir(root)
         else []
     )

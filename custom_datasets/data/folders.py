@@ -17,7 +17,14 @@ from custom_datasets.data.reading import (
     with_sizes,
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord
-from custom_datasets.data.tree import Tree, is_junk, printable, shown, split_of
+from custom_datasets.data.tree import (
+    Tree,
+    is_folder,
+    is_junk,
+    printable,
+    shown,
+    split_of,
+)
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
 
@@ -272,7 +279,7 @@ def _empty(tree: Tree, layout: Layout) -> list[str]:
         f'{folder}{entry.name}'
         for folder in [f'{part}/' for part in layout.parts] or ['']
         for entry in os.scandir(tree.path(folder))
-        if entry.is_dir() and not is_junk(entry.name)
+        if is_folder(entry) and not is_junk(entry.name)
     ]
     used = {image.rpartition('/')[0] for image in tree.images}
     return [

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,7 @@ def without_suffix(name: str) -> str:
 def clean_name(name: str) -> str:
     """Make a path safe for lists: one name per line, and no second suffix."""
     name = '/'.join(
-        re.sub(r'[\x00-\x1f\ud800-\udfff]', '_', part).strip() or '_'
+        re.sub(r'[\x00-\x1f\ufeff\ud800-\udfff]', '_', part).strip() or '_'
         for part in name.split('/')
     )
     while without_suffix(name) != name:
@@ -64,14 +65,19 @@ def clean_name(name: str) -> str:
 def free_name(name: str, taken: set[str]) -> str:
     """Return a name that is not taken, numbered if need be, and take it.
 
-    ``taken`` has names without case, since many disks ignore it.
+    ``taken`` has names without case and with accents in one spelling, since many disks
+    tell neither apart.
     """
     number, free = 1, name
-    while free.casefold() in taken:
+    while _folded(free) in taken:
         number += 1
         free = f'{name}-{number}'
-    taken.add(free.casefold())
+    taken.add(_folded(free))
     return free
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize('NFC', name).casefold()
 
 
 def absence(path: str) -> str:

@@ -91,8 +91,8 @@ def link_folders(folder: str, targets: Mapping[str, str]) -> None:
             raise UserError(f'{link}: cannot be made ({error.strerror})') from error
 
 
-_UNLISTABLE = re.compile(r'[\n\r\ud800-\udfff]|^\s|\s$|\s\t|\t\s|\t.*\t')
-"""In a line of a list: what ends it, or is not UTF-8, or would be stripped."""
+_UNLISTABLE = re.compile(r'[\n\r\ud800-\udfff]|^\ufeff|^\s|\s$|\s\t|\t\s|\t.*\t')
+"""In a line of a list: what ends it, or is not UTF-8, or would be stripped off."""
 
 Listed = tuple[dict[str, Counter[str]], dict[str, str | None]]
 """Labels and image file of some images, by name."""

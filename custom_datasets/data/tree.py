@@ -130,6 +130,11 @@ def walk(root: str) -> Iterator[str]:
                 folders.append(file)
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether an entry is a folder; a link that leads nowhere is not."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
 def common(a: list[str], b: list[str]) -> int:
     """Count the last items in which two lists agree."""
     count = 0
@@ -360,7 +365,8 @@ class FileIndex:
             entries = _entries(path) if os.path.isdir(path) else []
             for entry in sorted(entries, key=lambda entry: entry.name):
                 stem, suffix = os.path.splitext(entry.name)
-                if suffix.lower() in self._suffixes and _is_file(entry):
+                is_one = suffix.lower() in self._suffixes and not is_junk(entry.name)
+                if is_one and _is_file(entry):
                     stems.setdefault(stem, []).append(entry.name)
             self._folders[folder] = stems
         return self._folders[folder]
@@ -398,7 +404,10 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
+    # A link to itself raises an error when it is asked what it is.
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        return True
+    return entry.is_file()
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

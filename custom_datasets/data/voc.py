@@ -145,9 +145,9 @@ class VOCFolder:
         """
         name, _, flag = line.rpartition(' ')
         lines = [line, name.strip()] if flag in ('1', '0', '-1') else [line]
-        names = [
-            without_suffix(path) for line in lines for path in self._spellings(line)
-        ]
+        paths = [path for line in lines for path in self._spellings(line)]
+        # An image may be called a.png.png, and a list a.png for it.
+        names = [*map(without_suffix, paths), *paths]
         for name in names:
             if self.images.find(name) or self.annotations.find(name):
                 return name

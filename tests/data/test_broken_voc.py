@@ -164,8 +164,8 @@ def cut(name):
     return change
 
 
-def dead_link(name):
-    return lambda root: (root / name).symlink_to('nowhere')
+def dead_link(name, target='nowhere'):
+    return lambda root: (root / name).symlink_to(target)
 
 
 def copy(old, new):
@@ -207,6 +207,7 @@ A = 'Annotations/a.xml'
 INVISIBLE = r"'d\u200bog'"
 NO_NUMBERS = 'without four finite numbers below 1e12'
 LOOKING = ('check', 'split', 'convert')
+ALIKE = ('A', '\u00fc', 'u\u0308')
 LATIN = '{}/gr\udcf6\udcdfe.{}'
 LISTING = ('train', 'test', 'check', 'convert')
 
@@ -228,6 +229,50 @@ ROWS = {
             edit('a\n', '', LIST),
         ),
         only(['split'], r"'gr\udcf6\udcdfe': no list can hold this name; rename it"),
+        {'convert': '1 images renamed'},
+    ),
+    'a link to itself': (
+        both(remove('JPEGImages/a.png'), dead_link('JPEGImages/a.png', 'a.png')),
+        only(
+            LOOKING,
+            'JPEGImages/a.png: cannot be read (Too many levels of symbolic links)',
+        ),
+        {},
+    ),
+    'an image with two suffixes, listed with one': (
+        both(
+            move('JPEGImages/a.png', 'JPEGImages/a.png.png'),
+            move(A, 'Annotations/a.png.xml'),
+            edit('a\n', 'a.png\n', LIST),
+        ),
+        {},
+        {'convert': '1 images renamed'},
+    ),
+    'names that differ in case, or in how an accent is written': (
+        both(
+            *(copy('JPEGImages/a.png', f'JPEGImages/{name}.png') for name in ALIKE),
+            *(copy(A, f'Annotations/{name}.xml') for name in ALIKE),
+            edit('a\n', ''.join(f'{name}\n' for name in ('a', *ALIKE)), LIST),
+        ),
+        {},
+        {'convert': '2 images renamed'},
+    ),
+    'a hidden image': (
+        both(
+            move('JPEGImages/a.png', 'JPEGImages/.a.png'),
+            move(A, 'Annotations/.a.xml'),
+            edit('a\n', '.a\n', LIST),
+        ),
+        only(LISTING, f'{LIST}: line 1: .a: no such image'),
+        {},
+    ),
+    'a byte order mark in a name': (
+        both(
+            move('JPEGImages/a.png', 'JPEGImages/\ufeffa.png'),
+            move(A, 'Annotations/\ufeffa.xml'),
+            edit('a\n', '', LIST),
+        ),
+        only(['split'], r"'\ufeffa': no list can hold this name; rename it"),
         {'convert': '1 images renamed'},
     ),
     'suffix in capitals': (move(A, 'Annotations/a.XML'), {}, {}),
