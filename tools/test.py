@@ -8,6 +8,10 @@ them --work-dir, --out FILE.pkl, --show-dir DIR, --tta, --cfg-options
 KEY=VALUE ... and --launcher. Settings for the whole config, such as
 data_root=DIR and classes=NAMES, work here too: tools/train.py --help has them all.
 
+--show-dir DIR paints predictions into DIR in the folder of this test. Boxes are those
+that reach the threshold of the report beside the checkpoint, else 0.3;
+--cfg-options default_hooks.visualization.score_thr=0.5 sets another.
+
 The checkpoint is read without running code that may be in it; one that needs more is
 refused. --trust reads it all the same: only where you trust whoever made it.
 """

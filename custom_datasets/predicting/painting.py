@@ -55,10 +55,14 @@ _MOST_COVERED = 0.25
 
 
 def class_palette(
-    classes: Sequence[str], palette: Sequence[Sequence[int]] | None = None
+    classes: Sequence[str], palette: Sequence[Sequence[int]] | str | None = None
 ) -> dict[str, Colour]:
-    """Give each class a colour: that of ``METAINFO``'s palette, else one of its own."""
-    chosen = [_colour(colour) for colour in palette or ()]
+    """Give each class a colour: that of ``METAINFO``'s palette, else one of its own.
+
+    mmdet writes ``random`` for a palette where a data set has none.
+    """
+    given = () if palette is None or isinstance(palette, str) else palette
+    chosen = [_colour(colour) for colour in given]
     if len(chosen) < len(classes):
         chosen = [_own_colour(label) for label in range(len(classes))]
     return dict(zip(classes, chosen, strict=False))
@@ -68,7 +72,7 @@ def paint_boxes(
     image: Pixels,
     boxes: NDArray[np.floating],
     names: Sequence[str],
-    scores: Sequence[float] | NDArray[np.floating],
+    scores: Sequence[float] | NDArray[np.floating] | None = None,
     *,
     palette: Palette | None = None,
     threshold_text: str | None = None,
@@ -86,7 +90,7 @@ def paint_boxes(
         image: Shape (height, width, 3), BGR.
         boxes: Shape (n, 4), ``xyxy`` in pixels of the image.
         names: The class of each box.
-        scores: Of each box, 0 to 1.
+        scores: Of each box, 0 to 1; None for annotations.
         palette: The colour of each class, the same in all pictures; see
             :func:`class_palette`.
         threshold_text: What was asked of a score, such as ``score at least 0.42``.
@@ -95,7 +99,10 @@ def paint_boxes(
     palette = palette or class_palette(sorted(set(names)))
     canvas = _Canvas(image, [*palette, *names, threshold_text or ''], keep_size)
     corners = canvas.place(boxes)
-    scored = np.asarray(scores, dtype=float)
+    scored = np.zeros(len(names)) if scores is None else np.asarray(scores, dtype=float)
+    ends = (
+        [''] * len(names) if scores is None else [f' {score:.2f}' for score in scored]
+    )
     for i in np.argsort(scored, kind='stable'):
         canvas.outline(corners[i], _colour_of(names[i], palette))
     if threshold_text and keep_size:
@@ -104,7 +111,7 @@ def paint_boxes(
         names[i]
         for i in np.argsort(-scored, kind='stable')
         if not canvas.label(
-            corners[i], names[i], f'{scored[i]:.2f}', _colour_of(names[i], palette)
+            corners[i], names[i], ends[i], _colour_of(names[i], palette)
         )
     ]
     if left_out and not keep_size:
@@ -147,6 +154,21 @@ def paint_class(
     return canvas.pixels()
 
 
+def side_by_side(left: Pixels, right: Pixels) -> Pixels:
+    """Join two painted images; the lower one gets a longer strip."""
+    height = max(len(left), len(right))
+    filled = [
+        cv2.copyMakeBorder(
+            image,
+            *(0, height - len(image), 0, 0),
+            borderType=cv2.BORDER_CONSTANT,
+            value=_turned(_DARK),
+        )
+        for image in (left, right)
+    ]
+    return np.hstack(filled)
+
+
 class _Line(NamedTuple):
     """A line of a caption; with a colour and a share it has a bar below."""
 
@@ -174,7 +196,8 @@ class _Canvas:
         self.fonts: Fonts = fonts_for(texts)
         # Slower than the side: a large picture is looked at from no further away.
         side = math.sqrt(self.width * self.height)
-        self.size = max(10, round(14 * (side / 554) ** 0.8))
+        smallest = 10 if keep_size else 12
+        self.size = max(smallest, round(14 * (side / 554) ** 0.8))
         self.thickness = max(1, round(self.size / 7))
         self.taken: NDArray[np.float64] = np.empty((0, 4))
         self.covered = 0
@@ -196,11 +219,11 @@ class _Canvas:
         self.draw.rectangle(tuple(box), outline=_turned(colour), width=self.thickness)
 
     def label(
-        self, box: NDArray[np.float64], name: str, score: str, colour: Colour
+        self, box: NDArray[np.float64], name: str, end: str, colour: Colour
     ) -> bool:
         """Write a name beside its box where no other stands, or return False."""
         pad = max(1, self.size // 5)
-        text = self.fitted(name, f' {score}', self.size, self.width - 2 * pad)
+        text = self.fitted(name, end, self.size, self.width - 2 * pad)
         width = self.length(text, self.size) + 2 * pad
         height = self.line_height(self.size)
         covered = self.covered + width * height

@@ -21,8 +21,10 @@ import custom_datasets.training.augment  # noqa: F401 - it registers classes
 import custom_datasets.training.sampling  # noqa: F401 - so does this
 import custom_datasets.training.visualizing  # noqa: F401 - it finds fonts
 from custom_datasets.checkpoints import (
+    CheckpointFacts,
     UnavailableError,
     classes_of,
+    facts_of,
     read_for_mmengine,
     require_classes,
     require_weights,
@@ -39,6 +41,7 @@ from custom_datasets.training.hooks import (
     FiniteLossHook,
     keep_torch_seed,
 )
+from custom_datasets.training.paint_hook import apply_painting
 from custom_datasets.training.progress import ProgressHook
 from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
@@ -63,10 +66,12 @@ class PluginRunner(Runner):  # type: ignore[misc]
     - Seed, epoch and rank decide all randomness, so that a resumed run draws what an
       uninterrupted one would have drawn.
 
-    ``loaded_checkpoint`` and ``resumed_from`` are paths.
+    ``loaded_checkpoint`` and ``resumed_from`` are paths; ``loaded_facts`` is what the
+    former says about itself.
     """
 
     loaded_checkpoint: str | None = None
+    loaded_facts = CheckpointFacts()
     resumed_from: str | None = None
     _tests = False
     _keeps_config = False
@@ -77,6 +82,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             apply_settings(cfg)
         apply_tracking(cfg)
+        apply_painting(cfg)
         _give_fold_a_folder(cfg)
         optimizer = cfg.get('optim_wrapper') or {}
         if optimizer.get('type') == 'AmpOptimWrapper' and not torch.cuda.is_available():
@@ -210,6 +216,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
                 raise
             raise UserError(f'{error}; {_OFFLINE}') from error
         self.loaded_checkpoint = filename
+        self.loaded_facts = facts_of(checkpoint)
         if self._tests:
             self._require_own(filename, checkpoint)
         return checkpoint

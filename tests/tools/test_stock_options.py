@@ -1,10 +1,13 @@
 """Options of the stock scripts work on the leaves: --out, --show-dir, --tta."""
 
 import json
+import math
 import pickle
 
+import cv2
 import pytest
 
+from custom_datasets.predicting.painting import SMALLEST
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from tests.leaves import LEAVES, SAMPLE, small_run
 from tools import test as test_tool
@@ -37,6 +40,12 @@ def test_predictions_are_written_and_painted(trained, bccd_root, tmp_path):
     assert set(predictions[0]['pred_instances']) >= {'bboxes', 'scores', 'labels'}
     painted = list((tmp_path / 'w').glob('*/painted/*.png'))
     assert sorted(path.name for path in painted) == ['test_0000.png', 'test_0001.png']
+    # Annotated on the left, predicted on the right, a strip with the threshold below.
+    height, width = cv2.imread(str(bccd_root / 'JPEGImages/test_0000.png')).shape[:2]
+    painted_height, painted_width = cv2.imread(str(painted[0])).shape[:2]
+    zoom = math.ceil(SMALLEST / width)
+    assert painted_width == 2 * zoom * width
+    assert painted_height > zoom * height
 
 
 def test_tta_runs(trained, bccd_root, tmp_path):
@@ -44,7 +53,7 @@ def test_tta_runs(trained, bccd_root, tmp_path):
     assert {'pascal_voc/AP50', 'coco/bbox_mAP'} <= set(metrics)
 
 
-def test_classification_has_tta(metal_crops, tmp_path):
+def test_classification_has_tta_and_paints(metal_crops, tmp_path):
     leaf = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18'))
     options = [f'classes={",".join(METAL_CLASSES)}']
     command = ['--work-dir', tmp_path / 'train', '--cfg-options']
@@ -55,9 +64,11 @@ def test_classification_has_tta(metal_crops, tmp_path):
     # whose steps are others.
     plain = [o for o in small_run(leaf, metal_crops) if '.pipeline.' not in o]
     command = [leaf, checkpoint, '--tta', '--work-dir', tmp_path / 'test']
+    command += ['--show-dir', 'painted']
     command += ['--out', tmp_path / 'tta.pkl', '--cfg-options', *plain, *options]
     assert test_tool.main([str(word) for word in command]) == 0
     predictions = pickle.loads((tmp_path / 'tta.pkl').read_bytes())
     assert len(predictions) == 2
+    assert len(list(tmp_path.glob('test/*/painted/*.png'))) == 2
     for sample in predictions:
         assert sample['pred_score'].sum() == pytest.approx(1, abs=1e-5)
