@@ -78,12 +78,13 @@ def read_sound_coco(
 
 
 def looks_like_coco(content: Any) -> bool:
-    """Say whether a JSON's content has images, and another list or their file names."""
-    if not isinstance(content, dict) or 'images' not in content:
+    """Say whether a JSON's content has two of COCO's lists, or file names of images."""
+    if not isinstance(content, dict):
         return False
-    entries = content['images'] if isinstance(content['images'], list) else []
+    images = content.get('images')
+    entries = images if isinstance(images, list) else ()
     named = any(isinstance(entry, dict) and 'file_name' in entry for entry in entries)
-    return named or any(key in content for key in _LISTS[1:])
+    return named or sum(key in content for key in _LISTS) > 1
 
 
 def parse_coco(

@@ -7,13 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from custom_datasets.checks.reading import read_sources
+from custom_datasets.data import coco_folder, split
 from custom_datasets.data import convert as conversion
-from custom_datasets.data import split
 from custom_datasets.data.coco import read_sound_coco
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.data.records import has_area
@@ -396,6 +397,9 @@ ROWS = {
         {},
         UNSEEN,
     ),
+    'no images': Row(
+        without('images'), ['all.json: not COCO, it has no list of images'], {}
+    ),
     'images only': Row(
         lambda data: {'images': data['images']},
         ['all.json: not COCO, it has no list of annotations, categories'],
@@ -650,3 +654,21 @@ def test_what_is_split_is_not_the_json_beside_the_broken_one(plant):
     (root / 'test.json').write_text(json.dumps(content()))
     with pytest.raises(UserError, match=r'all\.json: broken JSON'):
         split.read_source(str(root))
+
+
+def test_a_subset_keeps_half_a_character(plant):
+    root = plant(Row(lambda data: {**data, 'info': {'by': '\ud800'}}))
+    split.split_dataset(str(root), {'train': 1, 'val': 1})
+    written = json.loads((root / 'annotations/train.json').read_text())
+    assert written['info'] == {'by': '\ud800'}
+
+
+def test_a_json_too_deep_to_be_written_again(plant, monkeypatch):
+    root = plant(Row(lambda data: data))
+
+    def dumps(*_, **__):
+        raise RecursionError('too deep')
+
+    monkeypatch.setattr(coco_folder, 'json', SimpleNamespace(dumps=dumps))
+    with pytest.raises(UserError, match=r'all\.json: broken JSON \(too deep\)'):
+        split.split_dataset(str(root), {'train': 1, 'val': 1})
