@@ -89,7 +89,8 @@ def absence(path: str) -> str:
 def file_problem(path: str) -> Problem | None:
     """Return what a file's first and last bytes say against its being an image.
 
-    A JPEG or PNG without its last bytes is decoded, since phones put films behind them.
+    A JPEG or PNG without its last bytes is decoded, since phones put films behind them,
+    and so is a file of another kind whose size Pillow does not find.
     """
     try:
         with open(path, 'rb') as file:
@@ -104,8 +105,11 @@ def file_problem(path: str) -> Problem | None:
     if start is None:
         text = 'is not an image of any known kind' if size else 'is empty'
         return Problem('undecodable-image', text, path)
-    if start in ENDS and ENDS[start] not in tail and not _is_whole(path):
+    if ENDS.get(start, b'') not in tail and _decodes(path) not in ('whole', 'unknown'):
         return Problem('truncated-image', 'is cut off', path)
+    if start not in ENDS and not _has_size(path) and _decodes(path) == 'nothing':
+        text = f'begins like a {STARTS[start]} file, but is cut off or damaged'
+        return Problem('undecodable-image', text, path)
     return None
 
 
@@ -146,9 +150,17 @@ def _is_transposed(image: Image.Image) -> bool:
         return False  # Broken, and OpenCV ignores it as well.
 
 
-def _is_whole(path: str) -> bool:
+def _decodes(path: str) -> str:
     # Decoders take a while to import.
     from custom_datasets.data.decode import decode
 
     with open(path, 'rb') as file:
-        return decode(file.read())[0].decodes in ('whole', 'unknown')
+        return decode(file.read())[0].decodes
+
+
+def _has_size(path: str) -> bool:
+    try:
+        with Image.open(path) as image:
+            return min(image.size) > 0
+    except Exception:  # Pillow's readers raise anything on broken content.
+        return False

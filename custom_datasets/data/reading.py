@@ -85,8 +85,12 @@ def order_classes(tree: Tree, found: Iterable[str], reading: Reading) -> list[st
         return names
     try:
         listed = [line for _, line in read_lines(tree.path(CLASS_LIST))]
+    except EmptyListError as error:
+        reading.notes.append(str(error).replace(tree.path(''), ''))
+        return names
     except UserError as error:
-        reading.notes.append(str(error))
+        # Their order numbers the classes.
+        reading.problems.append(str(error).replace(tree.path(''), ''))
         return names
     others = [name for name in names if name not in listed]
     reading.note(others, f'classes are not in {CLASS_LIST} and come after those')

@@ -21,6 +21,7 @@ from custom_datasets.data.coco_folder import (
     read_coco_split,
     require_sound_json,
 )
+from custom_datasets.data.convert import recognise
 from custom_datasets.data.images import file_problem, without_suffix
 from custom_datasets.data.likeness import content_groups, source_groups
 from custom_datasets.data.lists import (
@@ -203,13 +204,21 @@ def read_source(
     if folders:
         return split_voc_folder(source, folders, classes)
     coco = find_coco_json(source)
-    if coco:
+    if coco and not _is_classified(source):
         return read_coco_split(coco, images)
     try:
         return split_class_folders(source)
     except UserError:
         require_sound_json(source)
         raise
+
+
+def _is_classified(source: str) -> bool:
+    """Say whether class folders have so many images that a JSON is a stray."""
+    try:
+        return recognise(source) == 'class-folders'
+    except UserError:
+        return False
 
 
 def _require_images(data: SplitSource, held: Mapping[str, str | None]) -> None:

@@ -5,7 +5,7 @@ import os
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from custom_datasets.data.images import (
@@ -111,11 +111,15 @@ def walk(root: str) -> Iterator[str]:
     """Yield all files below, relative to the root; links are followed once.
 
     A link that leads nowhere is a file, so that somebody says so; a pipe or a device,
-    which would keep a reader waiting, is not.
+    which would keep a reader waiting, is not. What a link shows is named by the folder
+    it is in, if that is below, too.
     """
     seen = {os.path.realpath(root)}
-    folders = ['']
-    while folders:
+    folders, links = [''], list[str]()
+    while folders or links:
+        if not folders:
+            folders, links = _unseen(root, sorted(links), seen), []
+            continue
         folder = folders.pop()
         if folder.count('/') >= MAX_DEPTH:
             raise UserError(f'{root}: more than {MAX_DEPTH} folders in each other')
@@ -125,9 +129,21 @@ def walk(root: str) -> Iterator[str]:
             file = f'{folder}/{entry.name}' if folder else entry.name
             if _is_file(entry):
                 yield file
-            elif entry.is_dir() and (real := os.path.realpath(entry.path)) not in seen:
-                seen.add(real)
-                folders.append(file)
+            elif entry.is_symlink():
+                links.append(file)
+            elif entry.is_dir():
+                folders += _unseen(root, [file], seen)
+
+
+def _unseen(root: str, folders: Iterable[str], seen: set[str]) -> list[str]:
+    """Return the folders that are not seen yet, by their real paths; see them."""
+    unseen = []
+    for folder in folders:
+        real = os.path.realpath(os.path.join(root, folder))
+        if real not in seen:
+            seen.add(real)
+            unseen.append(folder)
+    return unseen
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

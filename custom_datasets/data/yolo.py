@@ -165,10 +165,12 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc, unused-ignore]
         """Raise an error at the second of two equal keys."""
         keys = set()
         for key, _ in node.value:
+            if not isinstance(key.value, str):
+                continue  # A list, which the rest of this refuses.
             if key.value in keys:
                 text = f'{key.value} appears twice'
                 raise yaml.MarkedYAMLError(problem=text, problem_mark=key.start_mark)
-            keys.add(key.value if isinstance(key.value, str) else id(key))
+            keys.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -384,6 +384,35 @@ ROWS = {
         {},
         {'convert': f'1 {STRAY}: data.yaml'},
     ),
+    'a COCO file of one of the images': (
+        put_bytes(
+            'x.json',
+            b'{"images": [{"id": 1, "file_name": "cat/0.png"}], "annotations": [],'
+            b' "categories": [{"id": 1, "name": "cat"}]}',
+        ),
+        {},
+        {'convert': f'1 {STRAY}: x.json'},
+    ),
+    'links to a class': (
+        lambda root: [(root / name).symlink_to('cat') for name in ('a', 'kitty', 'z')],
+        {},
+        dict.fromkeys(
+            ('split', 'convert'), '3 class folders without an image left out: a, kitty'
+        ),
+    ),
+    'a GIF that is none': (
+        put_bytes('cat/8.gif', b'GIF89a' + bytes(20)),
+        only(
+            ['split', 'convert'],
+            'cat/8.gif: begins like a GIF file, but is cut off or damaged',
+        ),
+        {},
+    ),
+    'classes.txt in another encoding': (
+        put_bytes('classes.txt', 'cat\ndog\n'.encode('utf-16')),
+        only(['convert'], 'classes.txt: not text in UTF-8; save it as such'),
+        {},
+    ),
     'files that are no images': (
         put_bytes('cat/notes.txt', b'hello'),
         {},

@@ -156,6 +156,10 @@ ROWS = {
         {'data.yaml': 'names: ' + '[' * 5000 + ']' * 5000},
         ['data.yaml: broken YAML (lists in lists, too deep)'],
     ),
+    'a list for a key': Row(
+        {'data.yaml': '? [a]\n: b\nnames: [cat, dog]\n'},
+        ['data.yaml: broken YAML (line 1: found unhashable key)'],
+    ),
     'a number twice': Row(
         {'data.yaml': 'names:\n  0: cat\n  1: dog\n  1: cow\n'},
         ['data.yaml: broken YAML (line 4: 1 appears twice)'],

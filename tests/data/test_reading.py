@@ -141,7 +141,8 @@ def test_links_in_a_folder_are_followed_once(voc, tmp_path):
 @pytest.mark.parametrize('name', [' ', 'two\nlines'])
 def test_a_class_without_a_name(tmp_path, name):
     draw(tmp_path / 'a.jpg')
-    write(tmp_path / 'a.json', coco_json({'a.jpg': []}, [{'id': 1, 'name': name}]))
+    boxes = {'a.jpg': [(1, [1, 1, 5, 5])]}
+    write(tmp_path / 'a.json', coco_json(boxes, [{'id': 1, 'name': name}]))
     with pytest.raises(AnnotationError, match=r'its name is|is not a class name'):
         read_source(str(tmp_path))
 
