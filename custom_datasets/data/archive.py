@@ -136,13 +136,13 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
 
 
 def _is_korean(text: str) -> bool:
-    """Say whether a text has a common syllable.
+    """Say whether a text has one of the common syllables, of two bytes in EUC-KR.
 
     As cp949, the accents of Western names are rare syllables; the common ones have
     bytes that cp437 draws tables with.
     """
     return any(
-        '가' <= char <= '힣' and char.encode('euc-kr', 'ignore') for char in text
+        '가' <= char <= '힣' and len(char.encode('euc-kr')) == 2 for char in text
     )
 
 

@@ -22,7 +22,7 @@ from tests.predicting.videos import (
     serve,
 )
 
-HANGUL = '폴더/사진.png'
+HANGUL = '각체/사진'  # Its bytes in UTF-8 are Korean in cp949, too.
 
 
 def names(*texts):
@@ -55,6 +55,7 @@ def test_a_folder_in_natural_order_without_what_is_hidden_or_no_image(tmp_path):
     draw_image(tmp_path / '.git/c.png')
     draw_image(tmp_path / '__MACOSX/c.png')
     (tmp_path / 'notes.txt').write_text('BM, as a bitmap begins')
+    (tmp_path / 'tasks').write_text('P1 comes first, as in plain Netpbm')
     (tmp_path / 'labels.json').write_text('{}')
 
     assert names(tmp_path) == ['b/1.jpg', 'B.png', 'image2.png', 'image10.png']
@@ -88,12 +89,14 @@ def test_images_and_videos_are_known_by_their_content(tmp_path):
     for suffix in ('mp4', 'avi', 'mkv'):
         os.rename(draw_video(tmp_path / f'v.{suffix}'), tmp_path / f'v{suffix}')
     (tmp_path / 'sound.wav').write_bytes(b'RIFF\0\0\0\0WAVEfmt ')
+    (tmp_path / 'phone').write_bytes(b'\0\0\0\x18ftypheic')
     (tmp_path / 'song').write_bytes(b'\0\0\0\x20ftypM4A \0\0\0\0')
 
     found = open_sources([str(tmp_path)])
 
     assert [(s.name, type(s)) for s in found] == [
         ('a.png_old', Still),
+        ('phone', Still),
         ('plain', Still),
         ('vavi', Clip),
         ('vmkv', Clip),
@@ -272,6 +275,14 @@ def test_a_zip_in_natural_order(tmp_path):
     ]
 
 
+def test_a_glob_takes_zips(tmp_path):
+    for name in ('1', '2'):
+        zipped(tmp_path / f'{name}.zip', (f'{name}.png', image_bytes()))
+        draw_image(tmp_path / f'{name}.png')
+
+    assert names(tmp_path / '?.zip') == ['1.zip/1.png', '2.zip/2.png']
+
+
 @pytest.mark.parametrize('encoding', ['utf-8', 'cp949', 'flagged'])
 def test_korean_names_in_a_zip(tmp_path, encoding):
     name = HANGUL
@@ -287,11 +298,25 @@ def test_korean_names_in_a_zip(tmp_path, encoding):
 
 
 def test_western_names_in_a_zip_are_no_korean(tmp_path):
-    raw = 'résumé.png'.encode('cp437')
+    # In cp949 each é and the letter behind it are a syllable, if a rare one.
+    raw = 'résumés.png'.encode('cp437')
     path = Path(zipped(tmp_path / 'a.zip', ('x' * len(raw), image_bytes())))
     path.write_bytes(path.read_bytes().replace(b'x' * len(raw), raw))
 
-    assert names(path) == ['résumé.png']
+    assert names(path) == ['résumés.png']
+
+
+def test_a_name_that_says_it_is_utf8_is_taken_at_its_word(tmp_path):
+    name = '├⌐.png'  # é, if it were bytes of cp437.
+
+    assert names(zipped(tmp_path / 'a.zip', (name, image_bytes()))) == [name]
+
+
+def test_names_that_are_one_on_some_systems_stay_apart(tmp_path):
+    composed, apart = '\xe9.png', 'e\u0301.png'
+    path = zipped(tmp_path / 'a.zip', (apart, b''), (composed, b''))
+
+    assert names(path) == [apart, '\xe9-2.png']
 
 
 def test_members_that_lead_out_of_a_zip_or_share_a_name_stay_apart(tmp_path):
@@ -324,6 +349,7 @@ def test_a_bad_member_of_a_zip_is_an_error_of_its_own(tmp_path):
             ('bomb.png', bytes(20 << 20)),
             ('clip.mp4', b''),
             ('damaged.png', content),
+            ('encrypted', content),
             ('encrypted.png', content),
             ('good.png', content),
             ('strange.png', content),
@@ -333,9 +359,11 @@ def test_a_bad_member_of_a_zip_is_an_error_of_its_own(tmp_path):
     for name, offset, value in (
         (b'damaged.png', -20, 0xFFFFFFFF),  # The sum of the central directory's entry
         (b'encrypted.png', -38, 1),  # its flags
+        (b'encrypted', -38, 1),
         (b'strange.png', -36, 77),  # and its method.
     ):
-        at = data.rindex(name)
+        # The directory is at the end, in which one name begins another.
+        at = data.index(name, data.index(b'PK\1\2'))
         code = '<I' if offset == -20 else '<H'
         at += -30 if offset == -20 else offset
         struct.pack_into(code, data, at, value)

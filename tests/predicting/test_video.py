@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import cv2
@@ -99,6 +100,19 @@ def test_an_old_video_survives_an_error_and_a_video_without_frames(tmp_path, fra
             raise RuntimeError if frames else KeyboardInterrupt
 
     assert only(tmp_path).read_bytes() == b'old'
+
+
+def test_opencv_says_nothing_about_codecs_that_it_lacks(tmp_path):
+    # In a process of its own, since nothing makes OpenCV speak again.
+    code = f"""
+from custom_datasets.predicting.video import VideoWriter
+with VideoWriter({str(tmp_path / 'a.mp4')!r}, 10, (64, 48)):
+    pass
+"""
+
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
 def test_nothing_is_there_before_the_end(tmp_path):
