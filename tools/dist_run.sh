@@ -2,9 +2,16 @@
 # What dist_train.sh and dist_test.sh share: torchrun around tools/train.py or tools/test.py.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mode=$1
+mode=${1:-}
+case $mode in
+  train) inputs=1 ;;
+  test) inputs=2 ;;
+  *)
+    echo 'usage: bash tools/dist_train.sh ... or tools/dist_test.sh ...; each says the rest' >&2
+    exit 2
+    ;;
+esac
 shift
-case $mode in train) inputs=1 ;; test) inputs=2 ;; esac
 if (($# < inputs + 1)); then
   sed -n '2,$ { s/^# //p }' "$here/dist_$mode.sh" >&2
   exit 2

@@ -2,9 +2,16 @@
 # What slurm_train.sh and slurm_test.sh share: srun around tools/train.py or tools/test.py.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mode=$1
+mode=${1:-}
+case $mode in
+  train) least=3 ;;
+  test) least=4 ;;
+  *)
+    echo 'usage: bash tools/slurm_train.sh ... or tools/slurm_test.sh ...; each says the rest' >&2
+    exit 2
+    ;;
+esac
 shift
-case $mode in train) least=3 ;; test) least=4 ;; esac
 if (($# < least)); then
   sed -n '2,$ { s/^# //p }' "$here/slurm_$mode.sh" >&2
   exit 2
