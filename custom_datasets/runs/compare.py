@@ -14,7 +14,6 @@ from custom_datasets.files import write_files
 from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines, peak_limit
 from custom_datasets.pages.kit import class_colours, plural, render
 from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
-from custom_datasets.runs.settings_diff import differences
 from custom_datasets.runs.tables import (
     SEEDS,
     Cell,
@@ -55,8 +54,7 @@ def compare(
     _require_suffixes({'.html': page, '.md': markdown, '.csv': csv})
     comparison = read_comparison(folders)
     comparison = replace(comparison, notes=(*notes, *comparison.notes))
-    settings = differences([run.settings for run in comparison.configured])
-    tables = build_tables(comparison, settings)
+    tables = build_tables(comparison)
     files = {page: _page(comparison, tables, os.path.dirname(os.path.abspath(page)))}
     if markdown:
         files[markdown] = as_markdown(tables).encode(errors='backslashreplace')

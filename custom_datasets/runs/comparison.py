@@ -124,6 +124,11 @@ class Comparison:
         """The runs, without predictions that were named alone."""
         return tuple(run for run in self.runs if run.settings)
 
+    @property
+    def is_of_one_task(self) -> bool:
+        """Whether all configured runs are of mmdet, or all of mmpretrain."""
+        return len({run.get('config', 'scope') for run in self.configured}) == 1
+
 
 def read_comparison(folders: Sequence[str]) -> Comparison:
     """Read runs, or files of predictions on the test set, and measure them alike.

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.runs.comparison import ComparedRun, Comparison
-from custom_datasets.runs.settings_diff import Differences
+from custom_datasets.runs.settings_diff import Differences, differences
 from custom_datasets.runs.verdicts import SeedGroup, seed_groups, verdicts
 from custom_datasets.training.run_md import duration
 
@@ -51,15 +51,17 @@ class Tables(NamedTuple):
     sentences: tuple[str, ...]
 
 
-def build_tables(comparison: Comparison, settings: Differences) -> Tables:
+def build_tables(comparison: Comparison) -> Tables:
     """Put a comparison into tables."""
+    configured = comparison.configured if comparison.is_of_one_task else ()
+    settings = differences([run.settings for run in configured])
     return Tables(
         overview=_overview(comparison),
         seeds=_seed_rows(seed_groups(comparison.runs)),
         classes=_class_rows(comparison),
         differences=_difference_rows(comparison),
         settings=_setting_rows(comparison, settings),
-        equal=_equal_settings(settings),
+        equal=_equal_settings(comparison, settings),
         sentences=(*verdicts(comparison), *comparison.notes),
     )
 
@@ -235,9 +237,14 @@ def _setting_rows(comparison: Comparison, settings: Differences) -> Rows:
     return rows
 
 
-def _equal_settings(settings: Differences) -> str:
-    if not settings.rows and not settings.equal:
+def _equal_settings(comparison: Comparison, settings: Differences) -> str:
+    configured = comparison.configured
+    if not configured:
         return 'The settings of no run are known.'
+    if len(configured) == 1:
+        return f'Only the settings of {configured[0].label} are known.'
+    if not comparison.is_of_one_task:
+        return 'The runs are of different tasks, so their settings are not compared.'
     if not settings.rows:
         return f'All {settings.equal} settings are the same.'
     return f'{settings.equal} other settings are the same.'

@@ -6,17 +6,15 @@ import io
 import pytest
 
 from custom_datasets.runs.comparison import read_comparison
-from custom_datasets.runs.settings_diff import differences
 from custom_datasets.runs.tables import as_csv, as_markdown, as_text, build_tables
-from tests.runs.drawn_runs import POOR, detected, write_run
+from tests.runs.drawn_runs import POOR, RECORD, classified, detected, write_run
 
 BOX = (10, 10, 30, 30)
 
 
 def read(folders):
     comparison = read_comparison(folders)
-    settings = differences([run.settings for run in comparison.configured])
-    return comparison, build_tables(comparison, settings)
+    return comparison, build_tables(comparison)
 
 
 def cells(markdown):
@@ -54,6 +52,29 @@ def test_markdown(folders):
         ['', 'poor', 'good', 'new'],
         ['optim_wrapper.optimizer.lr', '0.1', '0.05', '0.1'],
     ]
+
+
+@pytest.mark.parametrize(
+    ('scopes', 'equal'),
+    [
+        (['mmdet', 'mmdet'], 'All 7 settings are the same.'),
+        (
+            ['mmdet', 'mmpretrain'],
+            'The runs are of different tasks, so their settings are not compared.',
+        ),
+        (['mmdet', None], 'Only the settings of a are known.'),
+        ([None, None], 'The settings of no run are known.'),
+    ],
+)
+def test_only_settings_of_one_task_are_compared(tmp_path, scopes, equal):
+    folders = []
+    for name, scope in zip('ab', scopes, strict=True):
+        config = {**RECORD['config'], 'scope': scope}
+        lr = 0.5 if scope == 'mmpretrain' else 0.1
+        folder = write_run(tmp_path / name, classified(POOR), lr=lr, config=config)
+        folders.append(str(folder / 'test_predictions.pkl' if not scope else folder))
+    tables = build_tables(read_comparison(folders))
+    assert (tables.settings, tables.equal) == ([], equal)
 
 
 def test_batches_of_several_gpus_and_steps(tmp_path):
