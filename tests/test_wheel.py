@@ -1,5 +1,9 @@
-"""What `pip install` of the wheel brings is enough for the commands."""
+"""What `pip install` of the wheel brings is enough for the commands.
 
+Only this package comes from its wheel; torch and all else are those of the suite.
+"""
+
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +12,7 @@ import sys
 import pytest
 
 from tests.leaves import ROOT, SAMPLE
+from tests.pages.test_run_report import predictions
 
 
 @pytest.fixture(scope='module')
@@ -81,3 +86,16 @@ def test_it_checks_converts_and_reports(run, installed, bccd_root):
     run('analysis_tools/dataset_report.py', config, *options)
     (page,) = home.glob('work_dirs/**/*.html')
     assert b'<style>' in page.read_bytes()
+
+
+def test_it_reports_on_predictions(run, installed, bccd_root, tmp_path):
+    home, _ = installed
+    config = home / SAMPLE.relative_to(ROOT)
+    given = predictions(bccd_root, 'test', tmp_path / 'test.pkl')
+    options = ['--out', tmp_path, '--cfg-options', f'data_root={bccd_root}']
+    said = run('analysis_tools/report.py', config, '--predictions', given, *options)
+    assert 'area-AP50 1.000' in said
+    page = (tmp_path / 'report.html').read_bytes()
+    # Style sheet and script are data of the package.
+    assert b'<style>' in page and b'<script>' in page
+    assert json.loads((tmp_path / 'report.json').read_bytes())['images'] == 4

@@ -131,8 +131,9 @@ def test_mistakes_are_shown_with_their_maps(report):
 def test_each_row_has_the_numbers_of_its_class(report):
     text = page_of(report).text
     for row in report['per_class']:
-        measured = ''.join(cell(row[key]) for key in ('precision', 'recall', 'f1'))
-        assert f'{row["name"]}{row["images"]}{row["predicted"]}{measured}' in text
+        measured = ''.join(cell(row[key]) for key in ('f1', 'precision', 'recall'))
+        counts = f'{row["images"]} images, {row["predicted"]} predicted'
+        assert f'{row["name"]}{counts}{measured}' in text
     for key, name in (('ece', 'Expected calibration error'), ('nll', 'likelihood')):
         before, after = (report['calibration'][one][key] for one in ('before', 'after'))
         assert f'{name}{cell(before)}{cell(after)}' in text
