@@ -10,6 +10,7 @@ from pathlib import Path
 from custom_datasets.errors import UserError
 from custom_datasets.files import new_folder
 from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.text import aligned
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/sample/retinanet_r18_fpn_1xb8-12e_sample.py'
@@ -50,8 +51,7 @@ def ap_table(metrics: Mapping[str, float]) -> str:
         if name.startswith(prefix)
     ]
     rows.append(('area-AP50', metrics['pascal_voc/AP50']))
-    width = max(len(name) for name, _ in rows)
-    return '\n'.join(f'{name:{width}}  {value:.3f}' for name, value in rows)
+    return '\n'.join(aligned([[name, f'{value:.3f}'] for name, value in rows]))
 
 
 def _run(tool: str, *arguments: str) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from custom_datasets.text import counted
+
 MAX_SHOWN = 100
 """Problems that one error prints; the rest are counted."""
 
@@ -38,7 +40,7 @@ class AnnotationError(UserError):
         self.where = where
         self.problems = tuple(problems)
         count = len(self.problems)
-        lines = [f'{where}: {count} problem{"s" if count != 1 else ""}']
+        lines = [f'{where}: {counted(count, "problems")}']
         lines += [f'  {problem}' for problem in self.problems[:MAX_SHOWN]]
         if count > MAX_SHOWN:
             lines.append(f'  ... and {count - MAX_SHOWN} more')

@@ -93,8 +93,8 @@ def test_bccd_has_the_official_split(untouched, log):
     assert len(log) == 3
     notes = [line.rpartition('; ')[2] for line in log]
     assert sorted(notes) == [
-        '1 boxes without area dropped',
-        '1 boxes without area dropped',
+        '1 box without area dropped',
+        '1 box without area dropped',
         'all clean',
     ]
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_datasets.cli import add_cfg_options, progress_bar, run_command
 from custom_datasets.errors import UserError
+from custom_datasets.text import counted
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.json:
             write_json(args.json, [finding.as_dict() for finding in checked.findings])
         print(format_findings(checked.findings, args.shown))
-        text = f'{summary(checked.findings)}; {checked.images} images'
+        text = f'{summary(checked.findings)}; {counted(checked.images, "images")}'
         if errors(checked.findings):
             raise UserError(text)
         return text

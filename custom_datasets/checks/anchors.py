@@ -10,6 +10,7 @@ from custom_datasets.checks.codes import find
 from custom_datasets.checks.scale import ScaledBoxes
 from custom_datasets.data.config_sources import type_name
 from custom_datasets.data.problems import Finding
+from custom_datasets.text import counted
 
 Floats = NDArray[np.float64]
 
@@ -293,7 +294,8 @@ def _unmatched(assigner: Mapping[str, Any], ious: Floats) -> str:
     if not isinstance(least, (int, float)):
         return ''
     lost = int((ious < least).sum())
-    return f'; {lost} boxes get no anchor in training' if lost else ''
+    text = counted(lost, 'boxes get', 'box gets')
+    return f'; {text} no anchor in training' if lost else ''
 
 
 def _advise(

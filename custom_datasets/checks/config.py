@@ -17,6 +17,7 @@ from custom_datasets.data.problems import Finding, refused
 from custom_datasets.errors import UserError
 from custom_datasets.settings import SETTINGS, training_problems
 from custom_datasets.settings.training import asks_from_scratch
+from custom_datasets.text import counted
 
 _BY_PLUGIN = tuple(setting.name for setting in SETTINGS)
 # What mmengine's Runner.from_cfg and the stock scripts read (mmengine 0.10).
@@ -122,7 +123,8 @@ def check_load_from(cfg: Mapping[str, Any], classes: Sequence[str]) -> list[Find
     if not names or names == tuple(classes):
         return []
     if len(names) != len(classes):
-        text = f'load_from has {len(names)} classes, the data set {len(classes)}'
+        ours = counted(len(names), 'classes')
+        text = f'load_from has {ours}, the data set {len(classes)}'
         case = 'another number of classes'
         return [find('checkpoint-classes', text, case=case, file=path)]
     text = (
@@ -263,7 +265,7 @@ def _evaluator_problems(
         yield f'topk={topk!r} is neither a number nor a list of numbers'
         return
     if max(counts, default=0) > len(classes):
-        yield f'top-{max(counts)} of {len(classes)} classes'
+        yield f'top-{max(counts)} of {counted(len(classes), "classes")}'
     count = evaluator.get('num_classes')
     if isinstance(count, int) and count != len(classes):
         yield f'num_classes={count}, but the data set has {len(classes)}'

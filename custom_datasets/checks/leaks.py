@@ -22,6 +22,7 @@ from custom_datasets.data.likeness import (
 )
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import ImageRecord, SplitRecords
+from custom_datasets.text import counted
 
 _SHOWN = 4
 _SAME_BOX = 1.0
@@ -76,7 +77,7 @@ def _equal_lists(
             findings.append(
                 find(
                     'identical-images',
-                    f'lists the same {len(paths)} images as train',
+                    f'lists the same {counted(len(paths), "images")} as train',
                     split=split.split,
                     file=split.source or None,
                 )

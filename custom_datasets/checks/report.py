@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
+from custom_datasets.text import counted
 
 SHOWN = 5
 """Places that the text shows of each kind of finding."""
@@ -31,7 +32,7 @@ def summary(findings: Sequence[Finding]) -> str:
     """Count the findings of each severity in one line."""
     counts = [sum(f.severity == name for f in findings) for name in SEVERITIES]
     return ', '.join(
-        f'{count} {name}{"s" if count != 1 else ""}'
+        counted(count, f'{name}s')
         for name, count in zip(SEVERITIES, counts, strict=True)
     )
 

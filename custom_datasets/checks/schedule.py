@@ -8,6 +8,7 @@ from typing import Any
 from custom_datasets.checks.codes import find
 from custom_datasets.config import iter_dicts
 from custom_datasets.data.problems import Finding
+from custom_datasets.text import counted
 
 WARM_UP = 0.34
 """Share of a run above which a warm-up is too long."""
@@ -64,20 +65,20 @@ def _learning_rate(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
         return []
     if not base:
         text = (
-            f'lr={rate:g} with {run.batch} images per iteration; no '
+            f'lr={rate:g} with {counted(run.batch, "images")} per iteration; no '
             'auto_scale_lr.base_batch_size says how many it was tuned for'
         )
         return [find('learning-rate', text, case='its batch size is unknown')]
     factor = run.batch / base
     if scaling.get('enable') or factor == 1:
         text = (
-            f'lr={rate:g} is for {base} images per iteration; this run has '
+            f'lr={rate:g} is for {counted(base, "images")} per iteration; this run has '
             f'{run.batch}, so it trains with {rate * factor:g}'
         )
         return [find('learning-rate', text, case='it fits, or is scaled')]
     text = (
-        f'lr={rate:g} was tuned for {base} images per iteration, this run has '
-        f'{run.batch}: it is {1 / factor:.3g} times what it should be'
+        f'lr={rate:g} was tuned for {counted(base, "images")} per iteration, this run '
+        f'has {run.batch}: it is {1 / factor:.3g} times what it should be'
     )
     hint = f'set auto_scale_lr.enable=True, or lr={rate * factor:g}'
     return [find('learning-rate', text, hint=hint)]
@@ -96,8 +97,9 @@ def _schedulers(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
             if length > WARM_UP * run.total:
                 fit = max(min(run.an_epoch, run.total // 10), 1)
                 text = (
-                    f'the warm-up of {length} iterations is {length / run.total:.0%} '
-                    f'of the run ({run.total} iterations, {run.an_epoch} per epoch)'
+                    f'the warm-up of {counted(length, "iterations")} is '
+                    f'{length / run.total:.0%} of the run '
+                    f'({counted(run.total, "iterations")}, {run.an_epoch} per epoch)'
                 )
                 hint = f'end it after about {fit}: end={fit}, by_epoch=False'
                 findings.append(find('warm-up', text, hint=hint))
@@ -105,7 +107,8 @@ def _schedulers(cfg: Mapping[str, Any], run: Run) -> list[Finding]:
         if begin >= run.total or late:
             what = f'milestones {late}' if late else f'begin={scheduler.get("begin")}'
             text = (
-                f'{kind}: {what} is never reached in {run.total} iterations '
+                f'{kind}: {what} is never reached in '
+                f'{counted(run.total, "iterations")} '
                 f'({run.total / run.an_epoch:g} epochs)'
             )
             findings.append(find('scheduler-too-late', text))

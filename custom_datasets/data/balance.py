@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from custom_datasets.errors import UserError
+from custom_datasets.text import aligned
 
 Labels = Mapping[str, Mapping[str, int]]
 
@@ -109,14 +110,7 @@ def class_table(labels: Labels, parts: Mapping[str, Sequence[str]]) -> str:
     classes = sorted({name for total in totals.values() for name in total})
     rows = [['', *parts], ['images', *(str(len(items)) for items in parts.values())]]
     rows += [[name, *(str(totals[part][name]) for part in parts)] for name in classes]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return '\n'.join(aligned(rows))
 
 
 def file_digest(path: str) -> str:

@@ -28,6 +28,7 @@ from custom_datasets.data.tree import (
     split_in,
 )
 from custom_datasets.errors import UserError
+from custom_datasets.text import counted
 
 
 def parse_boxes_json(
@@ -137,7 +138,7 @@ def read_metal_surface(
         )
         chosen.append((split or split_in(str(record.annotation)), placed))
     if empty:
-        reading.notes.append(f'{empty} boxes without area dropped')
+        reading.notes.append(counted(empty, 'boxes without area dropped'))
     return Source(
         format='metal-surface',
         root=tree.root,

@@ -15,6 +15,7 @@ from custom_datasets.data.names import read_lines
 from custom_datasets.data.scan import Progress, scan_images
 from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.errors import UserError
+from custom_datasets.text import counted
 
 REASONS = ('unreadable', 'small', 'duplicate', 'near-duplicate', 'label-conflict')
 
@@ -141,7 +142,7 @@ def clean_dataset(
     empty = set(classes.values()) - {classes[name] for name in facts.keys() - gone}
     return '\n'.join(
         [
-            f'{len(facts)} images, {len(facts) - len(gone)} stay',
+            f'{counted(len(facts), "images")}, {len(facts) - len(gone)} stay',
             *data.remarks,
             *lines,
             *conflicts,

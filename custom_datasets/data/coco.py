@@ -26,6 +26,7 @@ from custom_datasets.data.tree import (
     tidy,
 )
 from custom_datasets.errors import UserError
+from custom_datasets.text import counted
 
 Id = int | float | str
 
@@ -189,10 +190,12 @@ class _Parser:
                 elsewhere.append(f'{image.written} is {image.path}')
             self._add_image(image)
         if elsewhere:
-            text = 'images are not where their file_name says, but found by its end'
-            self._report(
-                'loose-coco', f'{len(elsewhere)} {text}: {shown(elsewhere, 1)}'
+            text = counted(
+                len(elsewhere),
+                'images are not where their file_name says, but found by its end',
+                'image is not where its file_name says, but found by its end',
             )
+            self._report('loose-coco', f'{text}: {shown(elsewhere, 1)}')
 
     def _image(self, index: int, entry: Any) -> _Image | None:
         if not isinstance(entry, dict):
@@ -304,10 +307,18 @@ class _Parser:
             texts += number != image.id or entry['category_id'] != category
             image.boxes.append(BoxRecord(index, name, box, is_crowd))
         if polygons:
-            text = f'{polygons} boxes are those around polygons, for lack of a "bbox"'
+            text = counted(
+                polygons,
+                'boxes are those around polygons, for lack of a "bbox"',
+                'box is that around polygons, for lack of a "bbox"',
+            )
             self._report('loose-coco', text)
         if texts:
-            text = f'{texts} objects have an id as text that is a number elsewhere'
+            text = counted(
+                texts,
+                'objects have an id as text that is a number elsewhere',
+                'object has an id as text that is a number elsewhere',
+            )
             self._report('loose-coco', text)
 
     def _category(self, entry: Mapping[str, Any]) -> tuple[Id, str | None]:

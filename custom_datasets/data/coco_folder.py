@@ -34,6 +34,7 @@ from custom_datasets.data.tree import (
 )
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
+from custom_datasets.text import counted
 
 IMAGES = 'images'
 
@@ -77,7 +78,11 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
                 raise
             reading.notes.append(f'{error}; left out')
     groups = _groups(files.values())
-    reading.note(sorted(groups), 'categories only group others and are left out')
+    reading.note(
+        sorted(groups),
+        'categories only group others and are left out',
+        'category only groups others and is left out',
+    )
     wholes = _wholes(parts, files)
     for file in files:
         if file in wholes:
@@ -203,7 +208,7 @@ def _placed(
                 filename=record.name,
             )
     if empty:
-        reading.notes.append(f'{empty} boxes without area dropped')
+        reading.notes.append(counted(empty, 'boxes without area dropped'))
     for file, count in shared.items():
         text = 'of its images are in other JSON files, its parts, and taken from there'
         reading.notes.append(f'{file}: {count} {text}')

@@ -29,6 +29,7 @@ from custom_datasets.data.voc_folder import find_voc, read_voc, write_voc
 from custom_datasets.data.yolo import find_yolo, read_yolo
 from custom_datasets.errors import MAX_SHOWN, AnnotationError, UserError
 from custom_datasets.files import clear_abandoned, new_folder
+from custom_datasets.text import counted
 
 
 def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list[str]]:
@@ -99,7 +100,11 @@ def read_source(
     tree = Tree(path, name)
     reading = Reading()
     format, strays = (format, []) if format else _recognise(tree)
-    reading.note(strays, 'files seem to be of another format, and are strays')
+    reading.note(
+        strays,
+        'files seem to be of another format, and are strays',
+        'file seems to be of another format, and is a stray',
+    )
     read = FORMATS[format][2]
     source = without_damaged(read(tree, reading, counts_from), reading)
     if source.format != 'class-folders':
@@ -147,7 +152,7 @@ def _recognise(tree: Tree) -> tuple[str, list[str]]:
     if all(_STRAY * weights[name] <= weights[best] for name in others):
         return best, [file for files in others.values() for file in files]
     texts = [
-        f'{len(files)} files of {FORMATS[name][0]} ({shown(files, 2)})'
+        counted(len(files), f'files of {FORMATS[name][0]} ({shown(files, 2)})')
         for name, files in found.items()
     ]
     raise UserError(
@@ -187,8 +192,9 @@ def _unknown(tree: Tree) -> UserError:
     broken = [str(error) for error in tree.broken_json()]
     note = f' ({shown(broken, 1)})' if broken else ''
     return UserError(
-        f'{tree.name}: found {len(tree.images)} images, {", ".join(counts)}, but '
-        f'nothing in a known format{note}; known are {known}; of class folders, '
+        f'{tree.name}: found {counted(len(tree.images), "images")}, '
+        f'{", ".join(counts)}, but nothing in a known format{note}; known are '
+        f'{known}; of class folders, '
         'give the folder that holds them all; if it is another of these, name it with '
         '--from, else export it as one of them'
     )
@@ -327,12 +333,14 @@ def _report(
         text = (
             'images renamed, because another has that name or lists could not hold it'
         )
-        notes.append(f'{len(renamed)} {text}: {shown(renamed)}')
+        notes.append(f'{counted(len(renamed), text)}: {shown(renamed)}')
     difficult = sum(
         b.difficult for r in source.splits.values() for i in r for b in i.boxes
     )
     if target == 'yolo' and difficult:
-        notes.append(f'{difficult} difficult boxes are like all others in YOLO')
+        many = 'difficult boxes are like all others in YOLO'
+        one = 'difficult box is like all others in YOLO'
+        notes.append(counted(difficult, many, one))
     if target == 'voc' and source.counts_from == 0:
         notes.append("coordinates count pixels from 0: the config's one_based is False")
     if set(source.splits) <= {WHOLE} and not divided:

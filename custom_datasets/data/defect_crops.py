@@ -30,6 +30,7 @@ from custom_datasets.files import (
     write_image,
     write_text,
 )
+from custom_datasets.text import counted
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 
@@ -91,7 +92,7 @@ def convert(
             raise AnnotationError(folder, problems)
         write_text(f'{made}/classes.txt', ''.join(f'{name}\n' for name in classes))
     table = class_table(labels, parts)
-    return '\n'.join([table, *(f'{n} {what}' for what, n in notes.items() if n)])
+    return '\n'.join([table, *(counted(n, what) for what, n in notes.items() if n)])
 
 
 def cut_square(image: Image, box: Box) -> Image:

@@ -27,6 +27,7 @@ from custom_datasets.data.tree import (
 )
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
+from custom_datasets.text import counted
 
 IMAGES = ''
 
@@ -152,10 +153,18 @@ def read_labels(tree: Tree, reading: Reading) -> tuple[Layout, dict[str, str]]:
         [f for f in tree.images if f not in labels and not layout.is_left_out(f)],
         'images outside of class folders left out',
     )
-    reading.notes += [f'{count} {what}' for what, count in layout.notes.items()]
+    reading.notes += [counted(count, what) for what, count in layout.notes.items()]
     unread = _unread(tree, layout)
-    reading.note(unread, 'files in class folders are not readable images')
-    reading.note(_empty(tree, layout), 'class folders without an image left out')
+    reading.note(
+        unread,
+        'files in class folders are not readable images',
+        'file in class folders is not a readable image',
+    )
+    reading.note(
+        _empty(tree, layout),
+        'class folders without an image left out',
+        'class folder without an image left out',
+    )
     return layout, labels
 
 
@@ -178,7 +187,11 @@ def read_class_folders(
         )
     if listed:
         rest = [image for image in labels if image not in listed]
-        reading.note(rest, 'images that no list names are in no part')
+        reading.note(
+            rest,
+            'images that no list names are in no part',
+            'image that no list names is in no part',
+        )
     return Source(
         format='class-folders',
         root=tree.root,

@@ -13,6 +13,7 @@ from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import Box, ImageRecord
 from custom_datasets.data.tree import Score, Tree, place_of, shown, split_of
 from custom_datasets.errors import UserError
+from custom_datasets.text import counted
 
 CLASS_LIST = 'classes.txt'
 """Class names, one a line, in the order that numbers them."""
@@ -60,10 +61,11 @@ class Reading:
         """Add the problems that are refused; tolerated ones leave nothing out."""
         self.problems += [str(problem) for problem in refused(problems)]
 
-    def note(self, files: Sequence[str], what: str) -> None:
-        """Add a note about files, if there are any."""
+    def note(self, files: Sequence[str], many: str, one: str = '') -> None:
+        """Add a note about files, if there are any; see :func:`counted`."""
         if files:
-            self.notes.append(f'{len(files)} {what}: {shown(sorted(files))}')
+            text = counted(len(files), many, one)
+            self.notes.append(f'{text}: {shown(sorted(files))}')
 
 
 def group_by_split(
@@ -93,7 +95,11 @@ def order_classes(tree: Tree, found: Iterable[str], reading: Reading) -> list[st
         reading.problems.append(str(error).replace(tree.path(''), ''))
         return names
     others = [name for name in names if name not in listed]
-    reading.note(others, f'classes are not in {CLASS_LIST} and come after those')
+    reading.note(
+        others,
+        f'classes are not in {CLASS_LIST} and come after those',
+        f'class is not in {CLASS_LIST} and comes after those',
+    )
     return [*listed, *others]
 
 
@@ -111,7 +117,8 @@ def first_pixel(
     if not files:
         return 1
     reading.notes.append(
-        f'{len(files)} boxes begin at 0 (the first in {files[0]}), so coordinates are '
+        f'{counted(len(files), "boxes begin", "box begins")} at 0 (the first in '
+        f'{files[0]}), so coordinates are '
         'taken to count pixels from 0; if these are slips, give --one-based'
     )
     return 0

@@ -43,6 +43,7 @@ from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
 from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.errors import AnnotationError, UserError
+from custom_datasets.text import aligned, counted
 
 
 def deviations(
@@ -81,14 +82,7 @@ def split_table(
             if key[0] == kind:
                 given = (str(counts[part].get(key, 0)) for part in parts)
                 rows.append([f'  {key[1] or "all"}', *given, f'{off[key]:.1f}'])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return '\n'.join(
-        '  '.join(
-            cell.rjust(width) if index else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return '\n'.join(aligned(rows))
 
 
 def _features(counts: Mapping[str, Vector]) -> list[Feature]:
@@ -330,20 +324,21 @@ def _held_lists(
 def _notes(
     data: SplitSource, groups: Mapping[str, str], copies: Sequence[str]
 ) -> list[str]:
-    notes = [f'{count} {what}' for what, count in data.notes.items() if count]
+    notes = [counted(count, what) for what, count in data.notes.items() if count]
     notes += data.remarks
     shared = shared_groups({n: g for n, g in groups.items() if n in data.labels})
     if shared:
         sizes = [len(items) for items in shared.values()]
         notes.append(
-            f'{sum(sizes)} images belong together, in {len(sizes)} groups of '
-            f'at most {max(sizes)}; each group is in one part'
+            f'{sum(sizes)} images belong together, in '
+            f'{counted(len(sizes), "groups")} of at most {max(sizes)}; each group is '
+            'in one part'
         )
     if copies:
         more = ', ...' if len(copies) > _MOST_SHOWN else ''
         notes.append(
-            f'{len(copies)} images are in no part, since they show the same as one of '
-            'the held test list, or come from one thing with it: '
+            f'{counted(len(copies), "images are", "image is")} in no part, for showing '
+            'the same as one of the held test list, or coming from one thing with it: '
             f'{", ".join(sorted(copies)[:_MOST_SHOWN])}{more}'
         )
     return notes

@@ -32,6 +32,7 @@ from custom_datasets.data.voc import (
     unannotated,
 )
 from custom_datasets.files import write_text
+from custom_datasets.text import counted
 
 
 def find_voc(tree: Tree) -> list[str]:
@@ -98,7 +99,7 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
         counts_from=base,
     )
     if empty:
-        reading.notes.append(f'{empty} boxes without area dropped')
+        reading.notes.append(counted(empty, 'boxes without area dropped'))
     return source
 
 
@@ -134,6 +135,7 @@ def _choose(
     reading.note(
         [image for image in bare if image in listed and image not in untrained],
         'listed images have no XML file and come without boxes',
+        'listed image has no XML file and comes without boxes',
     )
     reading.note(
         [image for image in bare if image not in listed],

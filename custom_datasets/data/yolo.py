@@ -42,6 +42,7 @@ from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of, split_of
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
+from custom_datasets.text import counted
 
 IMAGES = 'images'
 
@@ -70,6 +71,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     reading.note(
         [f for f, lines in labels.items() if any(is_polygon(w) for _, w in lines)],
         'files have polygons or turned boxes; the boxes around them are kept',
+        'file has polygons or turned boxes; the boxes around them are kept',
     )
     pairs = pair(tree, label_files, {}, reading)
     files = {image: label for label, image in pairs.items()}
@@ -93,6 +95,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     reading.note(
         [image for image in records if image not in files],
         'images without a label file are taken to have no objects',
+        'image without a label file is taken to have no objects',
     )
     used = {box.name for record in records.values() for box in record.boxes}
     if used and not names:
@@ -318,7 +321,7 @@ def _records(
             size=size,
         )
     if empty:
-        reading.notes.append(f'{empty} boxes without area dropped')
+        reading.notes.append(counted(empty, 'boxes without area dropped'))
     return records
 
 

@@ -17,6 +17,7 @@ from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import BoxRecord, ImageRecord
 from custom_datasets.data.voc import clip_box
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
+from custom_datasets.text import counted
 
 _FILTERS = ('filter_empty_gt', 'min_size')
 
@@ -189,9 +190,10 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
             raise AnnotationError(where, problems)
         counts['images without objects'] = sum(not d['instances'] for d in data_list)
         table = ', '.join(f'{name} {count}' for name, count in boxes.items())
-        notes = ', '.join(f'{n} {what}' for what, n in counts.items() if n)
+        notes = ', '.join(counted(n, what) for what, n in counts.items() if n)
         print_log(
-            f'{where}: {len(data_list)} images, {labels.total()} boxes ({table}); '
+            f'{where}: {counted(len(data_list), "images")}, '
+            f'{counted(labels.total(), "boxes")} ({table}); '
             f'{notes or "all clean"}',
             logger='current',
         )

@@ -13,6 +13,7 @@ from custom_datasets.data.folders import read_class_list
 from custom_datasets.data.names import UnknownClasses, as_names, read_classes
 from custom_datasets.data.problems import refused
 from custom_datasets.errors import AnnotationError, UserError
+from custom_datasets.text import counted
 
 
 @DATASETS.register_module()
@@ -73,6 +74,7 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
         if problems:
             raise AnnotationError(where, problems)
         table = ', '.join(f'{name} {counts[name]}' for name in classes)
-        note = f'; {ignored} images of ignored classes' if ignored else ''
-        print_log(f'{where}: {len(data_list)} images ({table}){note}', logger='current')
+        note = f'; {counted(ignored, "images")} of ignored classes' if ignored else ''
+        images = counted(len(data_list), 'images')
+        print_log(f'{where}: {images} ({table}){note}', logger='current')
         return data_list

@@ -18,6 +18,7 @@ from custom_datasets.evaluation.classification import (
     usable_attributes,
 )
 from custom_datasets.evaluation.intervals import Interval
+from custom_datasets.text import aligned
 
 ITEMS = ('precision', 'recall', 'f1-score')
 
@@ -59,21 +60,12 @@ class ClasswiseMetric(SingleLabelMetric):  # type: ignore[misc]
 def _confusion_table(
     classes: Sequence[str], matrix: Sequence[Sequence[int]], metrics: dict[str, Any]
 ) -> str:
-    width = max(len(name) for name in (*classes, 'true \\ predicted'))
-    digits = len(str(max(map(max, matrix))))
-    columns = [max(len(name), digits) for name in classes]
-    head = '  '.join(n.rjust(w) for n, w in zip(classes, columns, strict=True))
-    corner = 'true \\ predicted'.ljust(width)
-    lines = [f'{corner}  {head}  precision  recall  f1-score']
+    rows = [['true \\ predicted', *classes, *ITEMS]]
     for name, row in zip(classes, matrix, strict=True):
-        cells = '  '.join(str(n).rjust(w) for n, w in zip(row, columns, strict=True))
         values = [metrics[f'{item}_{name}'] for item in ITEMS]
-        marks = '  '.join(
-            ('-' if math.isnan(value) else f'{value:.1f}').rjust(max(len(item), 6))
-            for item, value in zip(ITEMS, values, strict=True)
-        )
-        lines.append(f'{name:{width}}  {cells}  {marks}')
-    return '\n'.join(lines)
+        marks = ['-' if math.isnan(value) else f'{value:.1f}' for value in values]
+        rows.append([name, *map(str, row), *marks])
+    return '\n'.join(aligned(rows))
 
 
 @METRICS.register_module()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from custom_datasets.errors import UserError
 from custom_datasets.files import replace_file, unwritable
 from custom_datasets.pickles import read_pickle
+from custom_datasets.text import counted
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -219,7 +220,10 @@ def classification_results(
     truth = np.array([int(_array(sample['gt_label'])[0]) for sample in samples])
     names = _names(classes, int(max(scores.shape[1] - 1, truth.max())))
     if len(names) != scores.shape[1]:
-        raise UserError(f'{scores.shape[1]} scores per image, but {len(names)} classes')
+        raise UserError(
+            f'{counted(scores.shape[1], "scores")} per image, but '
+            f'{counted(len(names), "classes")}'
+        )
     return ClassificationResults(
         names, _images(samples, [None] * len(samples)), truth.astype(np.intp), scores
     )
@@ -245,7 +249,8 @@ def align(first: Results, second: Results) -> tuple[Results, Results]:
     if missing or extra:
         example = f' (for example {missing[0]})' if missing else ''
         raise UserError(
-            f'the test sets differ: {len(missing)} images are only in the first'
+            'the test sets differ: '
+            f'{counted(len(missing), "images are", "image is")} only in the first'
             f'{example}, {extra} only in the second'
         )
     second = second.take([places[image.key] for image in first.images])
@@ -320,7 +325,7 @@ def _images(samples: Samples, names: Sequence[Any]) -> tuple[ImageInfo, ...]:
 def _names(classes: Sequence[str] | None, largest: int) -> tuple[str, ...]:
     names = tuple(map(str, range(largest + 1)) if classes is None else classes)
     if largest >= len(names):
-        raise UserError(f'label {largest}, but only {len(names)} classes')
+        raise UserError(f'label {largest}, but only {counted(len(names), "classes")}')
     return names
 
 

@@ -39,6 +39,7 @@ from custom_datasets.pages.kit import (
     render,
 )
 from custom_datasets.pages.pictures import SIDE, Outline, Picture, load_picture
+from custom_datasets.text import counted
 from custom_datasets.training.run_md import neighbours
 
 PAGE = 'dataset_report.html'
@@ -85,7 +86,8 @@ def write_report(
     write_files(folder, {name: page})
     images = sum(len(part.images) for part in report.parts)
     return (
-        f'{path}: {len(page) / 1e6:.1f} MB; {summary(report.findings)}; {images} images'
+        f'{path}: {len(page) / 1e6:.1f} MB; {summary(report.findings)}; '
+        f'{counted(images, "images")}'
     )
 
 

@@ -40,6 +40,7 @@ from custom_datasets.predicting.config import (
     read_settings,
 )
 from custom_datasets.predicting.predict import Progress, predict
+from custom_datasets.text import counted
 from custom_datasets.training.record import has_run, read_curves, read_run
 from custom_datasets.versions import TESTED, installed_version
 
@@ -144,8 +145,8 @@ def caveats(
         )
     elif shared:
         notes.append(
-            f'{shared} images of the test set are in the validation set too: what is '
-            'measured on them is too good.'
+            f'{counted(shared, "images")} of the test set in the validation set too: '
+            'what is measured on them is too good.'
         )
     trained = facts.classes if facts else None
     if trained and list(trained) != list(test.classes):
@@ -216,8 +217,8 @@ def _check_images(split: str, predicted: set[str], listed: set[str]) -> None:
         example = min(predicted ^ listed)
         raise UserError(
             f"these are not predictions of the config's {split} set: "
-            f'{len(predicted - listed)} images are not in it, and '
-            f'{len(listed - predicted)} of it are missing (for example {example}); '
+            f'{counted(len(predicted - listed), "images are", "image is")} not in it, '
+            f'and {len(listed - predicted)} of it are missing (for example {example}); '
             'give the same --cfg-options as to tools/test.py'
         )
 

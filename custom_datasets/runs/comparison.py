@@ -27,6 +27,7 @@ from custom_datasets.evaluation.results import (
     image_keys,
     read_results,
 )
+from custom_datasets.text import counted
 from custom_datasets.training.record import RunRecord, read_run
 
 PREDICTIONS = 'test_predictions.pkl'
@@ -273,7 +274,8 @@ def _state(label: str, record: RunRecord) -> list[str]:
     }.get(status, str(status))
     because = f' ({reason})' if reason else ''
     return [
-        f'{label} {what}{because} after {epochs} epochs: its numbers are not final.'
+        f'{label} {what}{because} after {counted(epochs, "epochs")}: its numbers are '
+        'not final.'
     ]
 
 
@@ -344,7 +346,8 @@ def _data_notes(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _data(data: dict[str, Any]) -> str:
-    return f'{data.get("list") or data.get("dataset")} ({data.get("images")} images)'
+    images = counted(data.get('images') or 0, 'images')
+    return f'{data.get("list") or data.get("dataset")} ({images})'
 
 
 def _ranks(runs: Sequence[ComparedRun]) -> tuple[int | None, ...]:

@@ -38,6 +38,7 @@ from custom_datasets.runs.folds import Folds, prepare_folds, require_apart, test
 from custom_datasets.runs.jobs import tool_command
 from custom_datasets.runs.tables import markdown_table, written, written_estimate
 from custom_datasets.settings import load_config
+from custom_datasets.text import counted
 
 OUT_OF_FOLD = 'out_of_fold.pkl'
 REPORT = 'cross_validation.json'
@@ -271,7 +272,7 @@ def _report(
     count = len(folds.held_out)
     summary = summarise(samples, folds.classes, count)
     notes = [
-        f'fold_{fold} holds out {len(folds.held_out[fold])} images, but '
+        f'fold_{fold} holds out {counted(len(folds.held_out[fold]), "images")}, but '
         f'{len(samples[fold])} were predicted.'
         for fold in samples
         if len(samples[fold]) != len(folds.held_out[fold])

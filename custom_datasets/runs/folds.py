@@ -17,6 +17,7 @@ from custom_datasets.data.split import split_dataset
 from custom_datasets.data.tree import images_in
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.campaign import digest_of
+from custom_datasets.text import counted
 
 _SPLITTER = 'tools/dataset_converters/split.py'
 """The tool that writes the lists."""
@@ -68,7 +69,9 @@ def prepare_folds(cfg: Mapping[str, Any], count: int, seed: int) -> Folds:
     ]
     held_out = _read_held_out(lists, val.root)
     if present:
-        notes.append(f'{folder}: uses its {count} folds, which exist already')
+        notes.append(
+            f'{folder}: uses its {counted(count, "folds")}, which exist already'
+        )
         notes += _notes_on_present(held_out, [train, val], held)
         if val.kind in COCO_KINDS:
             notes += _notes_on_copies(val.root, [path for _, path in lists])
@@ -204,14 +207,13 @@ def _notes_on_present(
     left = _all(map(_listed_images, files)) - whole
     notes = []
     if left:
-        notes.append(
-            f'{len(left)} images of {" and ".join(files)} are in no fold, '
-            f'e.g. {min(left)}'
-        )
+        lists = ' and '.join(files)
+        count = counted(len(left), f'images of {lists} are', f'image of {lists} is')
+        notes.append(f'{count} in no fold, e.g. {min(left)}')
     if held & whole:
         notes.append(
-            f'{len(held & whole)} images of the test list are in the folds too: it is '
-            'not an independent test of these models'
+            f'{counted(len(held & whole), "images")} of the test list found in the '
+            'folds too: it is not an independent test of these models'
         )
     return notes
 
@@ -223,8 +225,9 @@ def _notes_on_new(held_out: Iterable[Names], sources: Sequence[Source]) -> list[
     if not added:
         return []
     return [
-        f'{len(added)} images of the folds are in none of the lists of train, val and '
-        f'test, e.g. {min(added)}: what was left out there on purpose is back'
+        f'{counted(len(added), "images")} of the folds named in none of the lists of '
+        f'train, val and test, e.g. {min(added)}: what was left out there on purpose '
+        'is back'
     ]
 
 

@@ -15,6 +15,7 @@ from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.runs.comparison import ComparedRun, Comparison
 from custom_datasets.runs.settings_diff import Differences, differences
 from custom_datasets.runs.verdicts import SeedGroup, seed_groups, verdicts
+from custom_datasets.text import padded, width
 from custom_datasets.training.run_md import duration
 
 NOTHING = '-'
@@ -130,11 +131,13 @@ def _limits(
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """Write rows, the first of them the head, in columns of equal width."""
     rows = [[cell.replace('|', '\\|') for cell in row] for row in rows]
-    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
-    rule = ['-' * widths[0], *(f'{"-" * (width - 1)}:' for width in widths[1:])]
+    widths = [max(3, *map(width, column)) for column in zip(*rows, strict=True)]
+    rule = ['-' * widths[0], *(f'{"-" * (size - 1)}:' for size in widths[1:])]
     lines = []
     for first, *others in (rows[0], rule, *rows[1:]):
-        cells = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+        cells = [padded(first, widths[0])]
+        for cell, size in zip(others, widths[1:], strict=True):
+            cells.append(padded(cell, size, right=True))
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
 
@@ -262,9 +265,9 @@ def _drawn(rows: Rows) -> str:
         table.add_column(head, justify='right', overflow='fold')
     for row in rows[1:]:
         table.add_row(*map(write_cell, row))
-    width = shutil.get_terminal_size((_WIDE, 24)).columns
+    columns = shutil.get_terminal_size((_WIDE, 24)).columns
     file = io.StringIO()
-    Console(file=file, width=width, markup=False, highlight=False).print(table)
+    Console(file=file, width=columns, markup=False, highlight=False).print(table)
     return '\n'.join(line.rstrip() for line in file.getvalue().splitlines())
 
 

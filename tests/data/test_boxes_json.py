@@ -166,8 +166,8 @@ def test_metal_surface(tmp_path):
     report = convert(str(root), str(tmp_path / 'out'))
     source = read_source(str(tmp_path / 'out'))
     assert objects(source) == {'all': {'a': [], 'b': [('rust', (0, 0, 64, 48))]}}
-    assert '1 boxes without area dropped' in report
-    assert '1 images that the JSON lacks left out: images/c.jpg' in report
+    assert '1 box without area dropped' in report
+    assert '1 image that the JSON lacks left out: images/c.jpg' in report
 
 
 def test_zero_based_metal_surface(tmp_path):

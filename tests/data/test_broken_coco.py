@@ -602,7 +602,7 @@ def test_what_is_split_loads_and_checks(plant):
 @pytest.mark.parametrize(
     ('name', 'message'),
     [
-        ('a polygon and no bbox', '1 boxes are those around polygons'),
+        ('a polygon and no bbox', '1 box is that around polygons'),
         ('ids as text in annotations', '4 objects have an id as text'),
         ('a class with two ids', 'the category cat has several ids'),
         ('a category with spaces around it', "the category ' cat ' is read as 'cat'"),

@@ -164,7 +164,7 @@ def only(commands, *problems):
     return dict.fromkeys(commands, problems)
 
 
-STRAY = 'files seem to be of another format, and are strays'
+STRAY = 'file seems to be of another format, and is a stray'
 FIRST = 'cat/0.png\tcat\n'
 UNLISTABLE = r"'cat/0\tx.png': no list can hold this name; rename it"
 HINT = 'set data_root, or run the converter that writes the split'
@@ -181,7 +181,7 @@ ROWS = {
     'tab in a name that is in no list': (
         both(move('cat/0.png', 'cat/0\tx.png'), edit(FIRST, '')),
         only(['split'], UNLISTABLE),
-        {'convert': '1 images renamed'},
+        {'convert': '1 image renamed'},
     ),
     'label that is no class': (
         edit(FIRST, 'cat/0.png\tcow\n'),
@@ -243,7 +243,7 @@ ROWS = {
     'image in no folder of a class': (
         both(move('cat/0.png', 'top.png'), edit('cat/0.png', 'top.png')),
         only(['convert'], 'train.txt: line 1: top.png is not in a class folder'),
-        {'split': '1 images outside of class folders left out: top.png'},
+        {'split': '1 image outside of class folders left out: top.png'},
     ),
     'line without a tab': (
         edit(FIRST, 'cat/0.png cat\n'),
@@ -280,7 +280,7 @@ ROWS = {
     'image in two folders of classes': (
         copy('cat/0.png', 'dog/8.png'),
         {},
-        {'split': '2 images belong together, in 1 groups of at most 2'},
+        {'split': '2 images belong together, in 1 group of at most 2'},
     ),
     'an image that is none': (
         put_bytes('cat/0.png', b'no image'),
@@ -302,7 +302,7 @@ ROWS = {
         lambda root: (root / 'bird').mkdir(),
         {},
         dict.fromkeys(
-            ('split', 'convert'), '1 class folders without an image left out: bird'
+            ('split', 'convert'), '1 class folder without an image left out: bird'
         ),
     ),
     'folder in the folder of a class': (
@@ -325,7 +325,7 @@ ROWS = {
     'a name in bytes of another system': (
         both(move('cat/0.png', 'cat/\udcf6.png'), edit(FIRST, '')),
         only(['split'], r"'cat/\udcf6.png': no list can hold this name; rename it"),
-        {'convert': '1 images renamed'},
+        {'convert': '1 image renamed'},
     ),
     'a class in bytes of another system': (
         lambda root: draw(root / 'k\udcf6ter/0.png'),
@@ -340,7 +340,7 @@ ROWS = {
     'part without classes beside them': (
         image('Test/0.png'),
         {},
-        dict.fromkeys(('split', 'convert'), '1 images in Test left out'),
+        dict.fromkeys(('split', 'convert'), '1 image in Test left out'),
     ),
     'part with classes beside them': (
         image('train/cat/9.png'),
@@ -370,7 +370,7 @@ ROWS = {
         put_bytes('cat/0.txt', b'0 .5 .5 .5 .5\n'),
         {},
         {
-            'split': '1 files in class folders are not readable images: cat/0.txt',
+            'split': '1 file in class folders is not a readable image: cat/0.txt',
             'convert': f'1 {STRAY}: cat/0.txt',
         },
     ),
@@ -418,7 +418,7 @@ ROWS = {
         {},
         dict.fromkeys(
             ('split', 'convert'),
-            '1 files in class folders are not readable images: cat/notes.txt',
+            '1 file in class folders is not a readable image: cat/notes.txt',
         ),
     ),
 }

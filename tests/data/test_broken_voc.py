@@ -229,7 +229,7 @@ ROWS = {
             edit('a\n', '', LIST),
         ),
         only(['split'], r"'gr\udcf6\udcdfe': no list can hold this name; rename it"),
-        {'convert': '1 images renamed'},
+        {'convert': '1 image renamed'},
     ),
     'a link to itself': (
         both(remove('JPEGImages/a.png'), dead_link('JPEGImages/a.png', 'a.png')),
@@ -314,14 +314,14 @@ ROWS = {
             ['train', 'check', 'convert'],
             'JPEGImages/a.png: listed, but has no XML file',
         ),
-        {'test': '1 images without XML', 'split': '1 images without XML left out'},
+        {'test': '1 image without XML', 'split': '1 image without XML left out'},
     ),
     'to be tested on, and not annotated': (
         remove('Annotations/k.xml'),
         {},
         {
-            'convert': '1 listed images have no XML file and come without boxes',
-            'split': '1 images without XML left out',
+            'convert': '1 listed image has no XML file and comes without boxes',
+            'split': '1 image without XML left out',
         },
     ),
     'listed, and nowhere': (
@@ -348,28 +348,28 @@ ROWS = {
         xml(('cat', (10, 10, 5, 20))),
         {},
         {
-            'train': '1 boxes without area dropped',
-            'test': '1 boxes without area dropped',
+            'train': '1 box without area dropped',
+            'test': '1 box without area dropped',
             'check': 'warning inverted-box',
-            'split': '1 boxes without area not counted',
-            'convert': '1 boxes without area dropped',
+            'split': '1 box without area not counted',
+            'convert': '1 box without area dropped',
         },
     ),
     'box of no width': (
         xml(('cat', (10, 10, 10, 20))),
         {},
         {
-            'train': '1 boxes without area dropped',
-            'test': '1 boxes without area dropped',
+            'train': '1 box without area dropped',
+            'test': '1 box without area dropped',
             'check': 'warning zero-area-box',
-            'split': '1 boxes without area not counted',
-            'convert': '1 boxes without area dropped',
+            'split': '1 box without area not counted',
+            'convert': '1 box without area dropped',
         },
     ),
     'box that goes beyond the image': (
         xml(('cat', (40, 40, 99, 45))),
         {},
-        {'train': '1 boxes clipped', 'check': 'warning clipped-box'},
+        {'train': '1 box clipped', 'check': 'warning clipped-box'},
     ),
     'NaN': (
         xml(('cat', (1, 'nan', 5, 5))),
@@ -566,7 +566,7 @@ ROWS = {
     'one YOLO label beside them': (
         put('labels/a.txt', '0 .5 .5 .5 .5\n'),
         {},
-        {'convert': '1 files seem to be of another format, and are strays: labels/a'},
+        {'convert': '1 file seems to be of another format, and is a stray: labels/a'},
     ),
     'no size': (xml(size=None), {}, {}),
     'size of another image': (xml(size=(640, 480)), {}, {}),

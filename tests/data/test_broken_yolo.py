@@ -52,7 +52,7 @@ def label(text, *refused, **more):
 PNG = b'\x89PNG\r\n\x1a\n' + bytes(30)
 SHARES = "is not a share of the image; YOLO divides pixels by the image's width or"
 LESS = {'a': ['dog'], 'b': ['cat', 'dog']}
-DROPPED = '1 boxes without area dropped'
+DROPPED = '1 box without area dropped'
 
 ROWS = {
     'clean': Row({}),
@@ -95,14 +95,14 @@ ROWS = {
     'a polygon among boxes': label(
         '0 .1 .1 .9 .1 .5 .8\n1 .5 .5 .5 .5\n',
         kept=EVERYTHING,
-        note='1 files have polygons or turned boxes',
+        note='1 file has polygons or turned boxes',
     ),
     # Files.
     'an empty file': label('', kept={'a': [], **ONLY_B}),
     'no file': Row(
         {'labels/a.txt': None},
         kept={'a': [], **ONLY_B},
-        note='1 images without a label file are taken to have no objects',
+        note='1 image without a label file is taken to have no objects',
     ),
     'a byte order mark, and lines of Windows': label(
         b'\xef\xbb\xbf' + GOOD.replace('\n', '\r\n').encode(), kept=EVERYTHING
@@ -139,7 +139,7 @@ ROWS = {
         | {f'labels/{n}.txt': GOOD for n in range(20)}
         | {'images/0.xml': '<annotation></annotation>'},
         kept=EVERYTHING | {f'{n}': ['cat', 'dog'] for n in range(20)},
-        note='1 files seem to be of another format, and are strays: images/0.xml',
+        note='1 file seems to be of another format, and is a stray: images/0.xml',
     ),
     # The YAML file.
     'names that are no list': Row(

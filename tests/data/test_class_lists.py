@@ -53,7 +53,7 @@ def test_what_no_list_names_is_in_no_part(listed):
     write(listed / 'val.txt', 'cat/2.jpg\tcat\n')
     source = read_source(str(listed))
     assert names(source)['unlisted'] == ['dog/2']
-    assert source.notes == ('1 images that no list names are in no part: dog/2.jpg',)
+    assert source.notes == ('1 image that no list names is in no part: dog/2.jpg',)
 
 
 def test_an_empty_list_is_that_of_a_part_that_was_not_asked_for(listed):

@@ -162,8 +162,8 @@ def test_an_edited_list_brings_an_image_back(dirty):
 def test_excluding_an_image_that_is_not_there(clean):
     (clean / 'mine.txt').write_text('glass/0.png\nglass/77.png\n')
     said = split_dataset(str(clean), {'train': 1}, exclude=str(clean / 'mine.txt'))
-    assert f'1 images left out, as {clean / "mine.txt"} has them' in said
-    assert f'1 images of {clean / "mine.txt"} that do not exist' in said
+    assert f'1 image left out, as {clean / "mine.txt"} has them' in said
+    assert f'1 image of {clean / "mine.txt"} that do not exist' in said
     assert 'glass/0.png' not in (clean / 'train.txt').read_text()
 
 

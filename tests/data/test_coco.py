@@ -27,7 +27,7 @@ def test_roboflow_coco(tmp_path):
         s: {'1_jpg.rf.ab': BOX} for s in ('train', 'val', 'test')
     }
     assert source.splits['val'][0].image == str(tmp_path / 'valid/1_jpg.rf.ab.jpg')
-    assert source.notes == ('1 categories only group others and are left out: insects',)
+    assert source.notes == ('1 category only groups others and is left out: insects',)
 
 
 def test_a_group_with_boxes_is_a_class(tmp_path):
@@ -74,9 +74,9 @@ def test_file_names_as_tools_write_them(tmp_path, claim):
     source = read_source(str(tmp_path))
     assert objects(source) == {'all': {'a': BOX}}
     assert source.notes == (
-        'result.json: 1 images are not where their file_name says, but found by its '
+        'result.json: 1 image is not where its file_name says, but found by its '
         f'end: {claim} is images/a.jpg',
-        '1 images that no JSON file names left out: images/other/b.jpg',
+        '1 image that no JSON file names left out: images/other/b.jpg',
     )
 
 
@@ -88,7 +88,7 @@ def test_file_names_that_say_where_images_are(tmp_path, claim):
     source = read_source(str(tmp_path))
     assert objects(source) == {'all': {'a': BOX}}
     assert source.notes == (
-        '1 images that no JSON file names left out: images/other/a.jpg',
+        '1 image that no JSON file names left out: images/other/a.jpg',
     )
 
 
@@ -148,8 +148,8 @@ def test_polygons_crowds_and_dirt(tmp_path):
     assert [box.box for box in boxes] == [(1, 1, 7.5, 9), (60, 40, 90, 45)]
     assert [box.difficult for box in boxes] == [False, True]
     assert source.notes == (
-        'a.json: 1 boxes are those around polygons, for lack of a "bbox"',
-        '1 boxes without area dropped',
+        'a.json: 1 box is that around polygons, for lack of a "bbox"',
+        '1 box without area dropped',
     )
 
 

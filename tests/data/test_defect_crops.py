@@ -186,9 +186,9 @@ def test_what_is_dropped_is_counted(raw, tmp_path):
     assert report.splitlines()[1].split() == ['images', '3', '1', '1']
     assert set(report.splitlines()[3:]) == {
         '2 boxes without area dropped',
-        '1 boxes clipped',
+        '1 box clipped',
         '2 images without a box left out',
-        '1 images that the JSON lacks left out',
+        '1 image that the JSON lacks left out',
     }
     (beyond,) = (tmp_path / 'out').rglob('beyond_0.png')
     assert cv2.imread(str(beyond)).shape == (11, 11, 3)

@@ -22,7 +22,7 @@ def test_class_folders_become_lists(folders, tmp_path):
         'cat/1.jpg\tcat\ncat/2.PNG\tcat\ndog/1.jpg\tdog\n'
     )
     assert (tmp_path / 'out/classes.txt').read_text() == 'cat\ndog\n'
-    assert '1 images outside of class folders left out: cover.jpg' in report
+    assert '1 image outside of class folders left out: cover.jpg' in report
 
 
 def test_lists_are_what_the_data_set_class_reads(folders, tmp_path):
@@ -63,8 +63,8 @@ def test_what_is_no_image_and_empty_folders_are_told(folders, tmp_path):
     (folders / 'fish/none').mkdir(parents=True)
     draw(folders / 'bird/wild/1.PPM')
     report = convert(str(folders), str(tmp_path / 'out'))
-    assert '- 1 files in class folders are not readable images: cat/logo.svg' in report
-    assert '- 1 class folders without an image left out: fish\n' in report
+    assert '- 1 file in class folders is not a readable image: cat/logo.svg' in report
+    assert '- 1 class folder without an image left out: fish\n' in report
     assert (tmp_path / 'out/classes.txt').read_text() == 'bird\ncat\ndog\n'
     assert (tmp_path / 'out/bird/wild/1.PPM').exists()
 

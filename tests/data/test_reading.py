@@ -65,7 +65,7 @@ def test_two_formats_need_a_name(tmp_path):
     with pytest.raises(UserError) as error:
         read_source(str(tmp_path))
     assert str(error.value) == (
-        f'{tmp_path}: found 1 files of Pascal VOC XML (a.xml) and 1 files of COCO JSON '
+        f'{tmp_path}: found 1 file of Pascal VOC XML (a.xml) and 1 file of COCO JSON '
         '(a.json); name the one to read with --from voc or --from coco'
     )
     assert read_source(str(tmp_path), 'voc').classes == ('ant',)
@@ -105,7 +105,7 @@ def test_no_known_format(tmp_path):
     with pytest.raises(UserError) as error:
         recognise(str(tmp_path))
     text = str(error.value)
-    assert 'found 1 images, 0 .xml, 2 .json, 0 .txt, 0 .yaml, 1 .csv' in text
+    assert 'found 1 image, 0 .xml, 2 .json, 0 .txt, 0 .yaml, 1 .csv' in text
     assert 'broken.json: broken JSON' in text
     assert all(name in text for name, _, _ in FORMATS.values())
 

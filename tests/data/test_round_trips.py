@@ -61,7 +61,7 @@ def test_zero_based_voc_and_back(tmp_path, middle):
         text = voc_xml([('ant', box)], f'{name}.jpg')
         write(tmp_path / f'voc/Annotations/{name}.xml', text)
     report = convert(str(tmp_path / 'voc'), str(tmp_path / 'middle'), to=middle)
-    assert '1 boxes begin at 0 (the first in Annotations/a.xml)' in report
+    assert '1 box begins at 0 (the first in Annotations/a.xml)' in report
     report = convert(str(tmp_path / 'middle'), str(tmp_path / 'back'))
     assert 'one_based is False' in report
     assert annotations(tmp_path / 'back') == annotations(tmp_path / 'voc')

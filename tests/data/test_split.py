@@ -517,8 +517,8 @@ def test_what_is_left_out_of_voc_is_counted(voc):
     path = voc / 'Annotations/train_0005.xml'
     path.write_text(XML.format('RBC').replace('<xmax>9', '<xmax>1'))
     report = split_dataset(str(voc), RATIOS)
-    assert '1 images without XML left out' in report
-    assert '1 boxes without area not counted' in report
+    assert '1 image without XML left out' in report
+    assert '1 box without area not counted' in report
     assert next(line.split() for line in report.splitlines() if '(no object)' in line)[
         :2
     ] == ['(no', 'object)']

@@ -116,7 +116,7 @@ def test_the_claimed_name_decides_between_suffixes_and_for_other_names(tmp_path)
     draw(tmp_path / 'images/a.png')
     source = read_source(str(tmp_path))
     assert [record.image[-5:] for record in source.splits['all']] == ['a.jpg', 'b.jpg']
-    assert source.notes == ('1 images without an XML file left out: images/a.png',)
+    assert source.notes == ('1 image without an XML file left out: images/a.png',)
 
 
 @pytest.mark.parametrize('size', [None, (0, 0)])
@@ -130,9 +130,7 @@ def test_classes_that_the_list_lacks_come_last(tmp_path):
     write(tmp_path / 'classes.txt', 'zebra\n')
     source = read_source(str(tmp_path))
     assert source.classes == ('zebra', 'ant')
-    assert source.notes == (
-        '1 classes are not in classes.txt and come after those: ant',
-    )
+    assert source.notes == ('1 class is not in classes.txt and comes after those: ant',)
 
 
 def test_base_is_guessed_or_given(tmp_path):
@@ -183,7 +181,7 @@ def test_broken_files_are_left_out_if_asked(broken, tmp_path):
     assert names(read_source(str(tmp_path / 'out')))['train'] == ['deep/down/e', 'c']
     for text in (
         'left out: Annotations/orphan.xml: there is no image orphan.*',
-        '1 images without an XML file left out: JPEGImages/new.jpg',
+        '1 image without an XML file left out: JPEGImages/new.jpg',
         'notes.xml: its root is <notes>, not <annotation> as in Pascal VOC; left out',
     ):
         assert text in report

@@ -88,7 +88,7 @@ def test_images_without_labels_have_no_objects(tmp_path):
     source = read_source(str(tmp_path))
     assert objects(source) == {'all': {'a': [], 'b': [('0', (0, 0, 64, 48))], 'c': []}}
     assert source.notes[0] == (
-        '1 images without a label file are taken to have no objects: c.jpg'
+        '1 image without a label file is taken to have no objects: c.jpg'
     )
 
 
@@ -101,7 +101,7 @@ def test_polygons_and_turned_boxes(tmp_path):
         (16, 12, 48, 36),
         (8, 12, 32, 36),
     ]
-    assert source.notes[0].startswith('1 files have polygons or turned boxes')
+    assert source.notes[0].startswith('1 file has polygons or turned boxes')
 
 
 def test_keypoints_are_left_out(tmp_path):
@@ -125,7 +125,7 @@ def test_a_file_of_few_digits_is_as_precise_as_the_others(tmp_path):
 
 def test_what_is_written(voc, tmp_path):
     report = convert(str(voc), str(tmp_path / 'out'), to='yolo')
-    assert '1 difficult boxes are like all others in YOLO' in report
+    assert '1 difficult box is like all others in YOLO' in report
     assert (tmp_path / 'out/labels/c.txt').read_text() == (
         '0 0.3203125 0.4895833333333333 0.265625 0.3125\n'
     )

@@ -91,7 +91,7 @@ def test_a_class_without_an_image_is_an_error_in_training_only(problems, load, l
     (problem,) = problems('a.png\tcrease\n')
     assert problem.endswith('train.txt: no image of class inclusion')
     assert len(load('a.png\tcrease\n', test_mode=True)) == 1
-    assert log[-1].endswith('1 images (inclusion 0, crease 1)')
+    assert log[-1].endswith('1 image (inclusion 0, crease 1)')
 
 
 @pytest.mark.parametrize('ignored', ['dent', ['dent']])
@@ -100,7 +100,7 @@ def test_ignored_classes_are_counted(load, log, ignored):
         GOOD.replace('c.png\tinclusion', 'c.png\tdent'), ignore_classes=ignored
     )
     assert len(dataset) == 2
-    assert log[-1].endswith('; 1 images of ignored classes')
+    assert log[-1].endswith('; 1 image of ignored classes')
 
 
 def test_other_classes(load, tmp_path):

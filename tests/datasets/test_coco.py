@@ -88,7 +88,7 @@ def test_labels_are_places_in_metainfo(folder, log):
         ],
     }
     assert log == [
-        f'PetDataset {folder.root}/a.json: 1 images, 2 boxes (cat 1, dog 1); all clean'
+        f'PetDataset {folder.root}/a.json: 1 image, 2 boxes (cat 1, dog 1); all clean'
     ]
 
 
@@ -124,8 +124,7 @@ def test_boxes_are_clipped_and_those_without_area_dropped(folder, log):
     ]
     assert [one['ignore_flag'] for one in instances] == [0, 0, 1]
     assert log[0].endswith(
-        '3 boxes (cat 1, dog 2); '
-        '1 boxes clipped, 3 boxes without area dropped, 1 crowds'
+        '3 boxes (cat 1, dog 2); 1 box clipped, 3 boxes without area dropped, 1 crowd'
     )
 
 
@@ -173,7 +172,7 @@ def test_classes_are_left_out_on_purpose(folder, log):
     folder.add('a.png', *BOTH, (1, 1, 1, 5, 5))
     dataset = folder.load(ignore_classes='bird')
     assert len(dataset.get_data_info(0)['instances']) == 2
-    assert '1 boxes of ignored classes' in log[0]
+    assert '1 box of ignored classes' in log[0]
 
 
 @pytest.mark.parametrize('extra', [{}, {'annotations': []}, {'categories': []}])
@@ -182,7 +181,7 @@ def test_a_test_set_need_not_be_annotated(folder, log, extra):
     folder.content = {'images': folder.content['images'], **extra}
     dataset = folder.load(test_mode=True)
     assert dataset.get_data_info(0)['instances'] == []
-    assert '1 images, 0 boxes' in log[0]
+    assert '1 image, 0 boxes' in log[0]
     (problem,) = folder.problems()
     assert problem.startswith('a.json: not COCO, it has no list of ')
 

@@ -110,8 +110,7 @@ def test_one_clean_image(folder, log):
         'sample_idx': 0,
     }
     assert log == [
-        f'PetDataset {folder.root}/list.txt: 1 images, 2 boxes (cat 1, dog 1); '
-        'all clean'
+        f'PetDataset {folder.root}/list.txt: 1 image, 2 boxes (cat 1, dog 1); all clean'
     ]
 
 
@@ -151,7 +150,7 @@ def test_everything_dropped_is_in_one_line(folder, log):
     assert len(log) == 1
     assert log[0].partition(': ')[2] == (
         '5 images, 5 boxes (cat 3, dog 2); 2 boxes without area dropped, 2 boxes of '
-        'ignored classes, 1 boxes clipped, 2 difficult boxes, 2 images without objects'
+        'ignored classes, 1 box clipped, 2 difficult boxes, 2 images without objects'
     )
 
 
@@ -315,7 +314,7 @@ def test_a_class_without_a_box(folder, log):
     folder.add('a', BOTH[:1])
     assert folder.problems() == (f'{folder.root}/list.txt: no box of class dog',)
     folder.load(test_mode=True)
-    assert log[-1].endswith('(cat 1, dog 0); 1 classes without a box (dog)')
+    assert log[-1].endswith('(cat 1, dog 0); 1 class without a box (dog)')
 
 
 def test_images_without_xml_in_test_mode_only(folder, log):
@@ -324,7 +323,7 @@ def test_images_without_xml_in_test_mode_only(folder, log):
     dataset = folder.load('a\nb\n', test_mode=True)
     assert (dataset[1]['width'], dataset[1]['height']) == (30, 20)
     assert dataset[1]['instances'] == []
-    assert log[-1].endswith('; 1 images without XML, 1 images without objects')
+    assert log[-1].endswith('; 1 image without XML, 1 image without objects')
     (problem,) = folder.problems('a\nb\n')
     assert problem.endswith('JPEGImages/b.png: listed, but has no XML file')
 
@@ -339,7 +338,7 @@ def test_filters_are_counted_and_spare_test_data(folder, log):
     both = {'filter_empty_gt': True, 'min_size': 32}
     assert len(folder.load(listed, filter_cfg=both)) == 1
     assert log[-1].endswith(
-        ': 1 images, 2 boxes (cat 1, dog 1); 2 images left out by filter_cfg'
+        ': 1 image, 2 boxes (cat 1, dog 1); 2 images left out by filter_cfg'
     )
     assert len(folder.load(listed, filter_cfg={'filter_empty_gt': True})) == 2
     assert len(folder.load(listed, filter_cfg={'min_size': 20})) == 3

@@ -147,7 +147,7 @@ def test_another_file(tmp_path, content, message):
 
 
 def test_labels_need_names(detections, probabilities):
-    with pytest.raises(UserError, match=r'det\.pkl: label 1, but only 1 classes'):
+    with pytest.raises(UserError, match=r'det\.pkl: label 1, but only 1 class'):
         read_results(detections, ('dot',))
     with pytest.raises(UserError, match='2 scores per image, but 3 classes'):
         read_results(probabilities, ('a', 'b', 'c'))
@@ -235,7 +235,7 @@ def with_truth(**changes):
         (
             detected,
             lambda: detected('abd'),
-            r'1 images are only in the first \(for example c\), 1 only in the second',
+            r'1 image is only in the first \(for example c\), 1 only in the second',
         ),
         (
             lambda: detected().take([0]),

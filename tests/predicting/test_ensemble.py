@@ -106,7 +106,7 @@ def broken(sample, field, value):
         (
             [seen('x', []), seen('y', [])],
             [seen('y', []), seen('z', []), seen('w', [])],
-            'a.pkl and {}b.pkl: the test sets differ: 1 images are only in the first '
+            'a.pkl and {}b.pkl: the test sets differ: 1 image is only in the first '
             '(for example x), 2 only in the second',
         ),
         (

@@ -101,7 +101,7 @@ def test_folds_that_hold_test_images_are_said(root):
     split_dataset(str(root), folds=2)
     notes = prepare_folds(config(SAMPLE, root), 2, seed=0).report.splitlines()
     assert notes[1:] == [
-        '4 images of the test list are in the folds too: it is not an independent '
+        '4 images of the test list found in the folds too: it is not an independent '
         'test of these models'
     ]
 
@@ -113,8 +113,8 @@ def test_images_that_are_in_no_fold_are_said(root):
         path.write_text('\n'.join(names))
     notes = prepare_folds(config(SAMPLE, root), 2, seed=0).report.splitlines()
     assert len(notes) == 2
-    assert notes[1].startswith('1 images of ')
-    assert notes[1].endswith('val.txt are in no fold, e.g. train_0003')
+    assert notes[1].startswith('1 image of ')
+    assert notes[1].endswith('val.txt is in no fold, e.g. train_0003')
 
 
 def test_other_folds_are_not_replaced(root):
@@ -205,7 +205,7 @@ def test_what_was_cleaned_out_stays_out(metal):
     image = line.partition('\t')[0]
     (root / 'removed.csv').write_text(f'image,reason,twin\n{image},small,\n')
     folds = prepare_folds(cfg, 2, seed=0)
-    assert f'1 images left out, as {root}/removed.csv has them' in folds.report
+    assert f'1 image left out, as {root}/removed.csv has them' in folds.report
     assert image not in frozenset().union(*folds.held_out)
 
 
@@ -214,7 +214,7 @@ def test_what_no_list_has_comes_back_with_a_word(metal):
     lines = (root / 'train.txt').read_text().splitlines()
     (root / 'train.txt').write_text(''.join(f'{line}\n' for line in lines[2:]))
     folds = prepare_folds(cfg, 2, seed=0)
-    assert '2 images of the folds are in none of the lists' in folds.report
+    assert '2 images of the folds named in none of the lists' in folds.report
 
 
 def test_a_folder_without_a_list_is_no_fold(metal):
