@@ -8,7 +8,6 @@ import logging
 import os
 import string
 import unicodedata
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
+from mmengine.logging import print_log
 from PIL import ImageFont
 
 PACKAGES = 'noto_cjk_sans_otc', 'koreanize_matplotlib'
@@ -44,6 +44,7 @@ class Face:
     path: str
     index: int
     family: str
+    weight: int = 400
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,7 @@ def _fonts_for(characters: frozenset[str]) -> Fonts:
         chosen = _choose(needed, _known())
     missing = ''.join(sorted(needed - chosen.keys()))
     if missing:
-        warnings.warn(
-            f'no font has {missing[:20]!r}, which will look like boxes: '
-            f'{_advice(missing)}',
-            stacklevel=3,
-        )
+        _warn(missing)
     faces = tuple(dict.fromkeys(chosen.values()))
     counts = {face: sum(f == face for f in chosen.values()) for face in faces}
     ordered = tuple(sorted(faces, key=lambda face: -counts[face]))
@@ -144,9 +141,14 @@ def _choose(needed: frozenset[str], faces: Sequence[Face]) -> dict[str, Face]:
 
 def _known() -> list[Face]:
     faces = [
-        Face(entry.fname, getattr(entry, 'index', 0), entry.name)
+        Face(
+            entry.fname,
+            getattr(entry, 'index', 0),  # Before 3.11 it knows the first face only.
+            entry.name,
+            _weight(entry.weight),
+        )
         for entry in font_manager.fontManager.ttflist
-        if entry.style == 'normal' and _is_regular(entry.weight)
+        if entry.style == 'normal'
     ]
     return [
         face
@@ -155,10 +157,8 @@ def _known() -> list[Face]:
     ]
 
 
-def _is_regular(weight: str | int) -> bool:
-    if isinstance(weight, str):
-        weight = font_manager.weight_dict[weight]
-    return 350 <= weight <= 500
+def _weight(weight: str | int) -> int:
+    return font_manager.weight_dict[weight] if isinstance(weight, str) else weight
 
 
 @cache
@@ -185,7 +185,6 @@ def _packaged() -> Iterator[str]:
 
 def _covered(face: Face, needed: frozenset[str]) -> frozenset[str]:
     try:
-        # Before 3.11 matplotlib knows the first face only.
         if face.index:
             font = FT2Font(face.path, face_index=face.index)
         else:
@@ -203,6 +202,7 @@ def _rank(face: Face, region: str) -> tuple[object, ...]:
         face.path != default,
         any(word in name for word in _ODD),
         not any(word in name for word in _REGIONS.get(region, ())),
+        abs(face.weight - 400),
         'noto' not in name,
         name,
         face.path,
@@ -228,7 +228,14 @@ def _script(char: str) -> str:
     return unicodedata.name(char, '').partition(' ')[0]
 
 
-def _advice(missing: str) -> str:
+@cache
+def _warn(missing: str) -> None:
+    advice = 'such as one of fonts.google.com/noto'
     if _region(missing):
-        return f'install a font that does, or {INSTALL}'
-    return 'install a font that does, such as one of fonts.google.com/noto'
+        advice = f'or {INSTALL}'
+    print_log(
+        f'no font has {missing[:20]!r}, so boxes are drawn in place of it: install '
+        f'a font that does, {advice}',
+        logger='current',
+        level=logging.WARNING,
+    )

@@ -31,9 +31,10 @@ def forget():
     """Forget which fonts were found."""
     fonts._scan.cache_clear()
     fonts._fonts_for.cache_clear()
+    fonts._warn.cache_clear()
 
 
-def draw_font(path, family, characters):
+def draw_font(path, family, characters, weight=400):
     """Write a TrueType font that has these characters only."""
     pen = TTGlyphPen(None)
     corners = (50, 0), (50, 800), (850, 800), (850, 0)
@@ -50,6 +51,6 @@ def draw_font(path, family, characters):
     builder.setupHorizontalMetrics(dict.fromkeys(names, (900, 50)))
     builder.setupHorizontalHeader(ascent=900, descent=-200)
     builder.setupNameTable({'familyName': family, 'styleName': 'Regular'})
-    builder.setupOS2(usWeightClass=400)
+    builder.setupOS2(usWeightClass=weight)
     builder.setupPost()
     builder.save(path)

@@ -32,6 +32,14 @@ def mask(text):
     return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
+@pytest.fixture
+def warned(monkeypatch):
+    """List what is warned of."""
+    lines = []
+    monkeypatch.setattr(module, 'print_log', lambda text, **_: lines.append(text))
+    return lines
+
+
 LATIN = ''.join(map(chr, range(33, 127)))
 
 
@@ -42,8 +50,7 @@ def test_latin_names_take_the_font_that_is_always_there(only):
 
 
 def test_a_glyph_is_drawn_and_not_the_box_of_a_missing_one(only):
-    with pytest.warns(UserWarning, match='no font has'):
-        box = mask(NEVER_SEEN)
+    box = mask(NEVER_SEEN)
     draw_font(only / 'drawn.ttf', 'Drawn', NEVER_SEEN)
     forget()
     drawn = mask(NEVER_SEEN)
@@ -65,8 +72,8 @@ def test_a_font_that_is_gone_is_passed_over(only):
     draw_font(path, 'Gone', NEVER_SEEN)
     font_manager.fontManager.addfont(path)
     path.unlink()
-    with pytest.warns(UserWarning, match='no font has'):
-        assert fonts_for([NEVER_SEEN]).families == ['DejaVu Sans']
+    fonts = fonts_for([NEVER_SEEN])
+    assert (fonts.families, fonts.missing) == (['DejaVu Sans'], NEVER_SEEN)
 
 
 def test_a_file_that_is_no_font_is_passed_over(only):
@@ -87,18 +94,19 @@ def test_a_packages_font_is_used_without_importing_it(only, tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     ('text', 'advice'),
-    [('\N{HANGUL SYLLABLE HAN}', 'pip install noto-cjk-sans-otc'), ('क', 'noto$')],
+    [('\N{HANGUL SYLLABLE HAN}', 'pip install noto-cjk-sans-otc'), ('क', '/noto')],
 )
-def test_what_no_font_has_is_said_once_with_what_to_install(only, text, advice):
-    with pytest.warns(UserWarning, match=advice) as warned:
-        assert fonts_for([text]).missing == text
-        fonts_for([text])
-    assert len(warned) == 1
+def test_what_no_font_has_is_said_once_with_what_to_install(only, warned, text, advice):
+    assert fonts_for([text]).missing == text
+    fonts_for([text, 'new'])
+    (line,) = warned
+    assert repr(text) in line
+    assert line.endswith(advice)
 
 
 def test_last_resort_fonts_which_have_boxes_for_all_are_not_used(only):
-    with pytest.warns(UserWarning, match='no font has'):
-        fonts = fonts_for([NEVER_SEEN])
+    fonts = fonts_for([NEVER_SEEN])
+    assert fonts.missing
     assert not any('Last' in family for family in fonts.families)
 
 
@@ -137,6 +145,13 @@ def test_a_name_that_macos_took_apart_is_composed(only):
 )
 def test_chinese_characters_take_the_forms_of_their_region(text, region):
     assert module._region(text) == region
+
+
+@pytest.mark.parametrize('weights', [{'A thin one': 100}, {'A': 100, 'B': 400}])
+def test_a_regular_font_goes_before_others_but_any_is_better_than_none(only, weights):
+    for family, weight in weights.items():
+        draw_font(only / f'{family}.ttf', family, NEVER_SEEN, weight)
+    assert fonts_for([NEVER_SEEN]).families == ['DejaVu Sans', list(weights)[-1]]
 
 
 def test_a_font_of_the_region_comes_first():
