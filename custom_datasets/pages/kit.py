@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -112,6 +113,11 @@ def clipped(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f'{text[: most - 1]}…'
 
 
+def columns(text: str) -> int:
+    """Count how many Latin letters are as wide as a text; East Asian ones are two."""
+    return sum(1 + (east_asian_width(char) in 'WF') for char in text)
+
+
 def frame_ratio(width: float, height: float) -> float:
     """Return width over height of a frame: that of the image, within limits."""
     return min(max(width / height, 0.75), 1.8)
@@ -207,7 +213,7 @@ def _make_environment() -> Environment:
         extensions=['jinja2.ext.do'],
     )
     filters = (
-        *(base_name, clipped, decimal, interval, joints),
+        *(base_name, clipped, columns, decimal, interval, joints),
         *(percent, plural, whole, with_interval),
     )
     environment.filters |= {function.__name__: function for function in filters}

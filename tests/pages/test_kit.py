@@ -156,6 +156,14 @@ def test_a_name_does_not_reach_beyond_the_image(page_of):
     assert last['text-anchor'] == 'end' and float(last['x']) == 473.2
 
 
+def test_an_east_asian_name_is_twice_as_wide(page_of):
+    for name, ends in (('a' * 8, False), ('\N{HANGUL SYLLABLE HAN}' * 8, True)):
+        shown = picture(Outline((80, 0, 89, 9), name, 'c0'))
+        page = page_of('{{ ui.picture(shown, "name") }}', shown=shown)
+        (text,) = page.all('text')
+        assert ('text-anchor' in text) == ends
+
+
 def test_a_picture_of_a_line_has_a_height(page_of):
     shown = make_picture(np.zeros((1, 9000, 3), np.uint8))
     page = page_of('{{ ui.picture(shown, "a line") }}', shown=shown)
