@@ -66,7 +66,9 @@ def test_a_command_is_accepted(words, monkeypatch):
     module = importlib.import_module(tool.removesuffix('.py').replace('/', '.'))
     assert module.run_command is run_command
     reached = []
-    monkeypatch.setattr(module, 'run_command', lambda action: reached.append(1) or 0)
+    monkeypatch.setattr(
+        module, 'run_command', lambda action, **_: reached.append(1) or 0
+    )
     assert module.main(arguments) == 0
     assert reached
 

@@ -211,7 +211,9 @@ def test_batch_norm_of_one_image(backbone, scope, batch, is_found):
 )
 def test_evaluators(tmp_path, settings, message):
     categories = [{'id': 1, 'name': 'RBC'}]
-    content = {'images': [], 'annotations': [], 'categories': categories}
+    image = {'id': 1, 'file_name': 'a.jpg', 'width': 9, 'height': 9}
+    box = {'id': 1, 'image_id': 1, 'category_id': 1, 'bbox': [1, 1, 3, 3]}
+    content = {'images': [image], 'annotations': [box], 'categories': categories}
     (tmp_path / 'val.json').write_text(json.dumps(content))
     if 'ann_file' in settings:
         settings = {'ann_file': settings['ann_file'].format(tmp_path)}

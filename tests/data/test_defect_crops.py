@@ -334,7 +334,7 @@ def test_an_interruption_leaves_nothing_half_written(
     if old:
         convert(str(metal_root), str(out), METAL_CLASSES, seed=9)
     before = snapshot(tmp_path)
-    write, calls = cv2.imwrite, []
+    write, calls = metal_surface.write_image, []
 
     def interrupted(path, image):
         calls.append(path)
@@ -342,7 +342,7 @@ def test_an_interruption_leaves_nothing_half_written(
             raise error
         return write(path, image)
 
-    monkeypatch.setattr(cv2, 'imwrite', interrupted)
+    monkeypatch.setattr(metal_surface, 'write_image', interrupted)
     with pytest.raises((KeyboardInterrupt, UserError)):
         convert(str(metal_root), str(out), METAL_CLASSES, overwrite=True)
     assert len(calls) == 40
@@ -351,8 +351,11 @@ def test_an_interruption_leaves_nothing_half_written(
 
 
 def test_a_full_disk_is_a_sentence(metal_root, tmp_path, monkeypatch):
-    monkeypatch.setattr(cv2, 'imwrite', lambda path, image: False)
-    with pytest.raises(UserError, match='cannot be written; is the disk full'):
+    def full(*_):
+        raise OSError(28, 'No space left')
+
+    monkeypatch.setattr(os, 'replace', full)
+    with pytest.raises(UserError, match=r'cannot be written \(No space left\)'):
         convert(str(metal_root), str(tmp_path / 'out'), METAL_CLASSES)
     assert os.listdir(tmp_path) == []
 
