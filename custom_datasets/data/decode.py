@@ -25,6 +25,9 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 64 << 20
 """Larger images are not decoded, so that memory stays below 1 GB."""
 
+HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'msf1')
+"""What follows ``ftyp`` in an image of HEIF (ISO/IEC 23008-12)."""
+
 _EXIF_ORIENTATION, _TIFF_BITS = 274, 258
 _TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')
 _HARMLESS = (
@@ -146,6 +149,8 @@ def _guess(data: bytes) -> str:
     for start, name in STARTS.items():
         if data.startswith(start):
             return f'begins like a {name} file, but is cut off or damaged'
+    if data[4:8] == b'ftyp' and data[8:12] in HEIC_BRANDS:
+        return 'is HEIC, as phones write it, which is not decoded; save it as JPEG'
     return 'is not an image, whatever its name says'
 
 

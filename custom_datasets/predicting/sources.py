@@ -19,6 +19,7 @@ from typing import Literal
 from PIL import Image
 
 from custom_datasets.data.archive import MAX_FILES, is_bomb, member_name
+from custom_datasets.data.decode import HEIC_BRANDS
 from custom_datasets.data.images import IMAGE_SUFFIXES, STARTS
 from custom_datasets.data.tree import is_junk, printable, walk
 from custom_datasets.errors import ImageError, UserError
@@ -35,7 +36,6 @@ VIDEO_SUFFIXES = (
 
 # Images as well: one that cannot be decoded is better named than passed over.
 _RARE_SUFFIXES = ('.jfif', '.avif', '.jp2', '.heic', '.heif')
-_HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'msf1', b'avif')
 _HEAD = 16
 _CAMERA = re.compile(r'(?:/dev/video)?([0-9]{1,3})')
 _ADDRESS = re.compile(r'(?:https?|rtsps?|rtmps?|udp|tcp|srt)://', re.IGNORECASE)
@@ -181,13 +181,7 @@ def _file(path: str, root: str, kind: Literal['image', 'video'], every: int) -> 
 
 
 def _still(name: str, path: str) -> Still:
-    return Still(name, partial(_readable, name, path))
-
-
-def _readable(name: str, path: str) -> str:
-    if path.lower().endswith(('.heic', '.heif')):
-        raise ImageError(name, 'is HEIC, which is not decoded here; save it as JPEG')
-    return path
+    return Still(name, lambda: path)
 
 
 def _clip(name: str, path: str, every: int) -> Still | Clip:
@@ -331,7 +325,7 @@ def _kind(
         return 'video'
     head = read_head()
     if head[4:8] == b'ftyp':
-        if head[8:12] in _HEIF_BRANDS:
+        if head[8:12] in (*HEIC_BRANDS, b'avif'):
             return 'image'
         return None if head[8:11] == b'M4A' else 'video'
     if head.startswith(b'\x1aE\xdf\xa3') or (head[:4], head[8:12]) == (

@@ -88,6 +88,7 @@ def test_a_png_with_a_wrong_byte_decodes_in_part(tmp_path):
     [
         (b'', 'is empty'),
         (b'not an image', 'is not an image, whatever its name says'),
+        (b'\0\0\0\x18ftypheic', 'is HEIC, as phones write it, which is not decoded'),
         (b'<html></html>', 'is not an image'),
         (b'version https://git-lfs.github.com/spec/v1\n', 'git lfs pull'),
         (b'\xff\xd8\xff', 'begins like a JPEG file, but is cut off'),

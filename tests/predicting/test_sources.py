@@ -22,7 +22,7 @@ from tests.predicting.videos import (
     serve,
 )
 
-HANGUL = '각체/사진'  # Its bytes in UTF-8 are Korean in cp949, too.
+HANGUL = '진체/진체'  # Its bytes in UTF-8 are Korean in cp949, too.
 
 
 def names(*texts):
@@ -157,11 +157,13 @@ def test_what_cannot_be_read_is_an_error_of_its_own(tmp_path, name):
 
 
 def test_a_phone_s_images_are_named_as_what_they_are(tmp_path):
-    (tmp_path / 'IMG_1.HEIC').write_bytes(b'\0\0\0\x18ftypheic')
-    (source,) = open_sources([str(tmp_path)])
+    for name in ('IMG_1.HEIC', 'IMG_2'):
+        (tmp_path / name).write_bytes(b'\0\0\0\x18ftypheic')
 
-    with pytest.raises(ImageError, match=r'IMG_1.HEIC: is HEIC, .* save it as JPEG'):
-        source.read()
+    for source in open_sources([str(tmp_path)]):
+        with pytest.raises(ImageError, match=f'^{source.name}: is HEIC, as phones'):
+            read_pixels(source.read(), source.name)
+    assert names(tmp_path) == ['IMG_1.HEIC', 'IMG_2']
 
 
 @pytest.mark.parametrize(

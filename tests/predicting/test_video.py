@@ -160,7 +160,8 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, capfd, kind
         size = (0, 0)
 
     with pytest.raises(UserError, match=r'a\.mp4: .*(cannot be written|cannot write)'):
-        write(path, [1], size=size)
+        with VideoWriter(str(path), 10, size):
+            pytest.fail('not said before there are frames')
 
     assert capfd.readouterr() == ('', '')
     assert list(path.parent.glob('.*')) == []
