@@ -143,6 +143,9 @@ class VOCFolder:
         A path to the image, an absolute one too, and the 1, 0 or -1 behind a name in
         the devkit's lists of one class lead to the same name.
         """
+        usual = without_suffix(spell_path(line, self.images.root))
+        if self.images.find(usual):
+            return usual
         name, _, flag = line.rpartition(' ')
         lines = [line, name.strip()] if flag in ('1', '0', '-1') else [line]
         paths = [path for line in lines for path in self._spellings(line)]
