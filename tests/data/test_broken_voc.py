@@ -246,7 +246,7 @@ ROWS = {
             edit('a\n', 'a.png\n', LIST),
         ),
         {},
-        {'convert': '1 images renamed'},
+        {'convert': '1 image renamed'},
     ),
     'names that differ in case, or in how an accent is written': (
         both(
@@ -273,7 +273,7 @@ ROWS = {
             edit('a\n', '', LIST),
         ),
         only(['split'], r"'\ufeffa': no list can hold this name; rename it"),
-        {'convert': '1 images renamed'},
+        {'convert': '1 image renamed'},
     ),
     'suffix in capitals': (move(A, 'Annotations/a.XML'), {}, {}),
     'XML in a sub-folder': (move(A, 'Annotations/deep/a.xml'), {}, {}),
