@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_datasets.cli import add_cfg_options, progress_bar, run_command
+from custom_datasets.cli import add_cfg_options, number, progress_bar, run_command
 from custom_datasets.errors import UserError
 from custom_datasets.text import counted
 
@@ -23,14 +23,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--json', metavar='FILE', help='write all findings to FILE')
     parser.add_argument(
         '--shown',
-        type=int,
+        type=number(0, whole=True),
         default=5,
         metavar='N',
         help='places to print per kind of finding (default: %(default)s)',
     )
     parser.add_argument(
         '--gpus',
-        type=int,
+        type=number(1, whole=True),
         default=1,
         metavar='N',
         help='how many processes will train together (default: %(default)s)',

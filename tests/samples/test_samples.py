@@ -146,14 +146,6 @@ def test_command_spares_folders_of_others(tmp_path, capsys):
     assert os.listdir(tmp_path) == ['thesis.txt']
 
 
-def test_command_refuses_a_negative_seed(tmp_path, capsys):
-    with pytest.raises(SystemExit) as caught:
-        tool.main([str(tmp_path / 'out'), '--seed', '-1'])
-    assert caught.value.code == 2
-    assert '-1: needs a whole number of at least 0' in capsys.readouterr().err
-    assert os.listdir(tmp_path) == []
-
-
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(root, seed):
         bccd(root, seed=seed)

@@ -51,19 +51,6 @@ def test_an_error_gives_status_1_and_its_place(capsys, broken_root, tmp_path):
     ]
 
 
-@pytest.mark.parametrize('arguments', [[], ['c.py', '--gpus', 'two']])
-def test_wrong_usage_gives_status_2(capsys, arguments):
-    with pytest.raises(SystemExit) as stopped:
-        check_tool.main(arguments)
-    assert stopped.value.code == 2
-    assert 'usage:' in capsys.readouterr().err
-
-
-def test_a_missing_config_is_a_sentence(capsys):
-    assert check_tool.main(['nothing.py']) == 1
-    assert capsys.readouterr().err == 'error: nothing.py: no such config\n'
-
-
 def train(broken_root, work_dir, *arguments):
     options = small_run(SAMPLE, broken_root)
     given = [SAMPLE, '--work-dir', work_dir, *arguments, '--cfg-options', *options]

@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from custom_datasets.data.convert import read_source
 from tests.data.drawing import draw, draw_voc, objects, voc_xml, write
 from tests.leaves import ROOT
@@ -45,16 +43,6 @@ def test_options_reach_the_conversion(tmp_path, capsys):
     assert convert.main([*arguments, '--skip-broken', '--overwrite']) == 0
     box = ('ant', (0.0, 2.0, 3.0, 4.0))
     assert objects(read_source(str(tmp_path / 'out'))) == {'all': {'a': [box]}}
-
-
-@pytest.mark.parametrize(
-    'arguments',
-    [[], ['a'], ['a', 'b', '--to', 'csv'], ['a', 'b', '--zero-based', '--one-based']],
-)
-def test_wrong_usage(arguments):
-    with pytest.raises(SystemExit) as error:
-        convert.main(arguments)
-    assert error.value.code == 2
 
 
 STOPS_HALFWAY = """

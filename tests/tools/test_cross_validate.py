@@ -84,18 +84,3 @@ def test_folds_go_on_after_an_interruption(
     assert 'optim_wrapper.optimizer.lr was 0.004 and is 0.5' in error
     assert tool.main([*arguments, 'fold=1']) == 1
     assert 'cross-validation sets the fold itself' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    'options', [['--folds', '1'], ['--gpus', '0'], ['--cfg-options', 'fold']]
-)
-def test_wrong_usage(options, capsys):
-    with pytest.raises(SystemExit) as caught:
-        tool.main([str(SAMPLE), *options])
-    assert caught.value.code == 2
-    assert 'error:' in capsys.readouterr().err
-
-
-def test_a_config_that_is_not_there(capsys):
-    assert tool.main(['nowhere.py']) == 1
-    assert capsys.readouterr().err == 'error: nowhere.py: no such config\n'

@@ -103,17 +103,6 @@ def test_the_page_goes_to_work_dirs_and_is_the_same_each_time(
     assert first == again
 
 
-def test_a_missing_config_is_a_sentence(capsys):
-    assert dataset_report.main(['nothing.py']) == 1
-    assert capsys.readouterr().err == 'error: nothing.py: no such config\n'
-
-
-def test_wrong_usage_gives_status_2():
-    with pytest.raises(SystemExit) as stopped:
-        dataset_report.main([])
-    assert stopped.value.code == 2
-
-
 @pytest.mark.real_data
 def test_real_pairs_are_side_by_side(real_data_root, tmp_path):
     """The five byte-identical pairs of the face mask set, with other boxes."""

@@ -163,14 +163,3 @@ def test_errors_are_one_sentence_and_leave_what_is_there(classifiers, tmp_path, 
     assert empty == ''
     assert out.read_bytes() == b'mine'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['other.pkl', 'out.pkl']
-
-
-@pytest.mark.parametrize(
-    'arguments',
-    [[], ['a.pkl'], ['a.pkl', '--out', 'b.pkl', '--method', 'average']],
-)
-def test_wrong_usage(arguments, capsys):
-    with pytest.raises(SystemExit) as ended:
-        tool.main(arguments)
-    assert ended.value.code == 2
-    assert 'usage:' in capsys.readouterr().err

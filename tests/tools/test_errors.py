@@ -14,22 +14,10 @@ def run_main(capfd, *arguments, main=train_tool.main):
     return status, capfd.readouterr().err
 
 
-@pytest.mark.parametrize('main', [train_tool.main, test_tool.main])
-def test_no_config_is_wrong_usage(capfd, main):
-    status, stderr = run_main(capfd, '--amp', main=main)
-    assert status == 2
-    assert 'usage: python tools/' in stderr
-
-
 def test_help_is_no_error_and_has_every_setting(capfd):
     """It is text, since ``settings`` takes longer to import than help may take."""
     assert train_tool.main(['--help']) == 0
     assert settings_help() in capfd.readouterr().out
-
-
-def test_a_missing_config_is_named(capfd):
-    status, stderr = run_main(capfd, 'configs/bccd/nothing.py')
-    assert (status, stderr) == (1, 'error: configs/bccd/nothing.py: no such config\n')
 
 
 def test_missing_data_is_named(run, tmp_path):

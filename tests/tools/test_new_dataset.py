@@ -240,10 +240,3 @@ def test_nothing_is_overwritten(repository, bccd_root):
     assert made.returncode == 1
     assert 'custom_datasets/datasets/bccd.py: already exists' in made.stderr
     assert not (repository / 'data').exists()
-
-
-def test_a_format_that_nobody_knows(repository, bccd_root):
-    made = run(repository, 'tools/new_dataset.py', 'x', bccd_root, '--from', 'VOC')
-    assert made.returncode == 2
-    assert "invalid choice: 'VOC' (choose from" in made.stderr
-    assert not (repository / 'data').exists()

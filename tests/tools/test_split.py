@@ -22,28 +22,6 @@ def root(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    'options',
-    [
-        ['--ratios', '8:1'],
-        ['--ratios', '8:1:1', '--test-list', 'x'],
-        ['--ratios', '8:1:0'],
-        ['--ratios', '8:1:x'],
-        ['--ratios', '8:1:1/0'],
-        ['--folds', '1'],
-        ['--folds', 'two'],
-        ['--folds', '2', '--ratios', '8:1:1'],
-        ['--group-by', 'a'],
-        ['--group-by', '(a'],
-    ],
-)
-def test_wrong_usage(options, root, capsys):
-    with pytest.raises(SystemExit) as caught:
-        tool.main([str(root), *options])
-    assert caught.value.code == 2
-    assert 'error:' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
     ('text', 'shares'),
     [('8:1:1', [8, 1, 1]), ('0.7,0.2,0.1', [7, 2, 1]), ('1/2:1/3:1/6', [3, 2, 1])],
 )

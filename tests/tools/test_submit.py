@@ -247,14 +247,7 @@ def test_a_sample_that_does_not_fit(classes, submit, tmp_path, rows, message):
     assert (tmp_path / 'out.csv').read_text() == 'kept'
 
 
-def test_help_and_wrong_usage(submit, capsys):
-    with pytest.raises(SystemExit, match='0'):
-        submit('--help')
-    text = capsys.readouterr().out
-    assert '--sample' in text
-    assert 'label score xmin ymin xmax ymax' in ' '.join(text.split())
-    with pytest.raises(SystemExit, match='2'):
-        submit('p.pkl')
+def test_predictions_that_are_not_there(submit):
     assert submit('none.pkl', '--out', 'out.csv') == (
         1,
         'error: none.pkl: cannot be read (No such file or directory)\n',

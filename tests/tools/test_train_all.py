@@ -1,7 +1,5 @@
 """Two networks on drawn crops: trained, interrupted, gone on with, compared."""
 
-import pytest
-
 from custom_datasets.samples.metal_surface import METAL_CLASSES
 from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, small_run
@@ -52,16 +50,3 @@ def test_goes_on_after_an_interruption(
     assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
     said = capsys.readouterr().err
     assert 'training with other settings: optim_wrapper.optimizer.lr was' in said
-
-
-@pytest.mark.parametrize('options', [['--gpus', '0'], ['--cfg-options', 'lr']])
-def test_wrong_usage(options, capsys):
-    with pytest.raises(SystemExit) as caught:
-        tool.main([str(LIGHT[0]), *options])
-    assert caught.value.code == 2
-    assert 'error:' in capsys.readouterr().err
-
-
-def test_a_config_that_is_not_there(capsys):
-    assert tool.main([str(LIGHT[0]), 'nowhere.py']) == 1
-    assert capsys.readouterr().err == 'error: nowhere.py: no such config\n'

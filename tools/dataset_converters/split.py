@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import run_command, source_pattern
+from custom_datasets.cli import number, run_command, source_pattern
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         '--folds',
-        type=_folds,
+        type=number(2, whole=True),
         metavar='K',
         help='K lists to train and validate on instead, for --cfg-options fold=0',
     )
@@ -120,12 +120,6 @@ def _ratios(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(f'{text}: needs positive numbers, as 8:1:1')
     whole = math.lcm(*(share.denominator for share in shares))
     return [int(share * whole) for share in shares]
-
-
-def _folds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f'{text}: needs a number from 2 on')
-    return int(text)
 
 
 if __name__ == '__main__':
