@@ -100,7 +100,7 @@ if __name__ == '__main__':
         compare(sys.argv[1])
     else:
         sys.path.insert(0, str(ROOT))
-        from custom_datasets.samples.voc import draw_bccd
+        from custom_datasets.samples.boxes import draw_bccd
 
         with tempfile.TemporaryDirectory() as folder:
             draw_bccd(folder, {'train': 4})

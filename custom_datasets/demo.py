@@ -9,7 +9,7 @@ from pathlib import Path
 
 from custom_datasets.errors import UserError
 from custom_datasets.files import new_folder
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 from custom_datasets.text import aligned
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,12 +13,12 @@ from custom_datasets.cli import number, run_command
 PACKAGE = 'custom_datasets.samples'
 MODULES = {
     'age_gender': 'age_gender',
-    'bccd': 'voc',
-    'face_mask': 'voc',
+    'bccd': 'boxes',
+    'face_mask': 'boxes',
     'metal_surface': 'metal_surface',
     'recycling': 'recycling',
-    'waste': 'class_folders',
-    'wider_face': 'voc',
+    'waste': 'classes',
+    'wider_face': 'boxes',
 }
 
 

@@ -8,7 +8,7 @@ so that all can be planted together.
 import os
 from pathlib import Path
 
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 from tests.checks import annotation_faults, image_faults, split_faults
 from tests.checks.planting import ALONE, FAULTS, HARMLESS, Expected
 

@@ -15,7 +15,7 @@ from custom_datasets.data.frequencies import (
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
 from custom_datasets.datasets.bccd import BCCDDataset
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 from custom_datasets.settings import apply_settings
 from custom_datasets.training.sampling import RepeatFactorDataset
 from tests.leaves import ROOT

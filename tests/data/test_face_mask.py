@@ -8,7 +8,7 @@ from custom_datasets.data import face_mask
 from custom_datasets.data.face_mask import write_split
 from custom_datasets.datasets.face_mask import FaceMaskDataset
 from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.samples.voc import draw_face_mask
+from custom_datasets.samples.boxes import draw_face_mask
 from tools.dataset_converters import face_mask as tool
 
 CLASSES = FaceMaskDataset.METAINFO['classes']

@@ -16,7 +16,7 @@ from custom_datasets.data.likeness import (
 )
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 
 
 @pytest.fixture(scope='module')

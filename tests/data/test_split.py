@@ -17,7 +17,7 @@ from custom_datasets.data.split import split_dataset
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.datasets.class_list import ClassListDataset
 from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 PARTS = tuple(RATIOS)

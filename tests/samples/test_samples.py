@@ -13,9 +13,9 @@ from custom_datasets.datasets.face_mask import FaceMaskDataset
 from custom_datasets.datasets.metal_surface import MetalSurfaceDataset
 from custom_datasets.datasets.waste import WasteDataset
 from custom_datasets.samples.age_gender import draw_age_gender
-from custom_datasets.samples.class_folders import draw_waste
+from custom_datasets.samples.boxes import draw_bccd, draw_face_mask, draw_wider_face
+from custom_datasets.samples.classes import draw_waste
 from custom_datasets.samples.metal_surface import METAL_CLASSES, draw_metal_surface
-from custom_datasets.samples.voc import draw_bccd, draw_face_mask, draw_wider_face
 from tools import draw_sample as tool
 
 
@@ -151,7 +151,7 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
         bccd(root, seed=seed)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr('custom_datasets.samples.voc.draw_bccd', interrupted)
+    monkeypatch.setattr('custom_datasets.samples.boxes.draw_bccd', interrupted)
     with pytest.raises(KeyboardInterrupt):
         tool.main([str(tmp_path / 'out')])
     assert os.listdir(tmp_path) == []

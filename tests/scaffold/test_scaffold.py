@@ -14,9 +14,9 @@ import pytest
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.files import MARK, new_folder
-from custom_datasets.samples import class_folders
+from custom_datasets.samples.boxes import draw_bccd, draw_face_mask
+from custom_datasets.samples.classes import draw_class_folders
 from custom_datasets.samples.recycling import draw_recycling
-from custom_datasets.samples.voc import draw_bccd, draw_face_mask
 from custom_datasets.scaffold.files import (
     NewDataset,
     anchor_scale,
@@ -147,12 +147,12 @@ def test_both_detectors_get_the_same_smallest_anchor(bccd_root):
     [((20, 90), 64), ((96, 96), 64), ((97, 130), 128), ((500, 600), 128)],
 )
 def test_the_side_for_a_cpu_follows_the_images(tmp_path, sides, expected):
-    class_folders.draw_class_folders(str(tmp_path), 'ab', 3, sides)
+    draw_class_folders(str(tmp_path), 'ab', 3, sides)
     assert light_side(read_source(str(tmp_path))) == expected
 
 
 def draw_letters(root):
-    class_folders.draw_class_folders(root, 'ab', 10)
+    draw_class_folders(root, 'ab', 10)
 
 
 def draw_unlisted(root):
@@ -162,8 +162,8 @@ def draw_unlisted(root):
 
 def test_classes_of_few_images_and_a_pattern_of_sources(tmp_path):
     raw = tmp_path / 'raw'
-    class_folders.draw_class_folders(str(raw), ['00', '01'], 8, suffixes=['.png'])
-    class_folders.draw_class_folders(str(raw), ['02'], 2, suffixes=['.png'], seed=1)
+    draw_class_folders(str(raw), ['00', '01'], 8, suffixes=['.png'])
+    draw_class_folders(str(raw), ['02'], 2, suffixes=['.png'], seed=1)
     pattern = re.compile(r'(\d\d/00)[0-3]')
     report, files, leaf, _ = create_dataset(
         'signs', str(raw), str(tmp_path), group_by=pattern, gpu=True
@@ -271,7 +271,7 @@ def read_lists(folder):
 def test_a_source_without_a_validation_part_is_not_validated_on_its_test(tmp_path):
     raw = tmp_path / 'raw'
     for seed, (part, count) in enumerate({'train': 9, 'test': 3}.items()):
-        class_folders.draw_class_folders(str(raw / part), 'ab', count, seed=seed)
+        draw_class_folders(str(raw / part), 'ab', count, seed=seed)
     report, *_ = create_dataset('letters', str(raw), str(tmp_path))
     lists = read_lists(tmp_path / 'data/letters')
     assert {part: len(lines) for part, lines in lists.items()} == {
@@ -326,9 +326,7 @@ def test_a_category_without_an_object_is_no_class(tmp_path):
 
 def test_a_source_without_a_test_part_says_so(tmp_path):
     for seed, part in enumerate(('train', 'valid')):
-        class_folders.draw_class_folders(
-            str(tmp_path / 'in' / part), 'ab', 3, seed=seed
-        )
+        draw_class_folders(str(tmp_path / 'in' / part), 'ab', 3, seed=seed)
     report, *_ = create_dataset('letters', str(tmp_path / 'in'), str(tmp_path))
     assert report.endswith('\nno test part: tested on the validation set')
     base = (tmp_path / 'configs/_base_/datasets/letters.py').read_text()
@@ -336,7 +334,7 @@ def test_a_source_without_a_test_part_says_so(tmp_path):
 
 
 def test_a_source_that_cannot_be_used_leaves_nothing_behind(tmp_path):
-    class_folders.draw_class_folders(str(tmp_path / 'raw'), ['a'], 3)
+    draw_class_folders(str(tmp_path / 'raw'), ['a'], 3)
     (tmp_path / 'raw/notes.csv').touch()
     with pytest.raises(UserError, match=r'raw: images of one class only \(a\); give'):
         create_dataset(
@@ -344,8 +342,8 @@ def test_a_source_that_cannot_be_used_leaves_nothing_behind(tmp_path):
         )
     assert not list(tmp_path.glob('data/*')) and not list(tmp_path.glob('data/.*'))
     # Nor where it is the split that fails.
-    class_folders.draw_class_folders(str(tmp_path / 'raw'), ['b'], 2, seed=1)
-    class_folders.draw_class_folders(str(tmp_path / 'raw'), ['a'], 2)
+    draw_class_folders(str(tmp_path / 'raw'), ['b'], 2, seed=1)
+    draw_class_folders(str(tmp_path / 'raw'), ['a'], 2)
     (tmp_path / 'raw/a/002.ppm').unlink()
     with pytest.raises(UserError, match='no class has 3 separate images'):
         create_dataset('signs', str(tmp_path / 'raw'), str(tmp_path))

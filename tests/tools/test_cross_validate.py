@@ -5,7 +5,7 @@ import json
 import pytest
 
 from custom_datasets.evaluation.results import read_results
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 from tests.leaves import SAMPLE, small_run
 from tests.tools.conftest import times
 from tools import cross_validate as tool

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 from tests.leaves import SAMPLE, small_run
 
 IMAGES = 7

@@ -12,7 +12,7 @@ from custom_datasets.checks.check import Checked
 from custom_datasets.checks.codes import find
 from custom_datasets.cli import INTERRUPTED
 from custom_datasets.data.convert import convert
-from custom_datasets.samples.class_folders import draw_class_folders
+from custom_datasets.samples.classes import draw_class_folders
 from tests.leaves import ROOT
 from tools import new_dataset as tool
 

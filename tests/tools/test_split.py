@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 from tests.leaves import LEAVES, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool

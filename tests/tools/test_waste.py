@@ -6,7 +6,7 @@ import shutil
 import torch
 
 from custom_datasets.datasets.waste import WasteDataset
-from custom_datasets.samples.class_folders import draw_class_folders
+from custom_datasets.samples.classes import draw_class_folders
 from tests.leaves import LEAVES, small_run
 from tools import check as check_tool
 from tools import test as test_tool
