@@ -14,9 +14,14 @@ from mmengine.visualization import Visualizer
 from custom_datasets.data.defect_crops import convert
 from custom_datasets.data.face_mask import write_split
 from custom_datasets.data.split import split_dataset
-from custom_datasets.samples.boxes import draw_bccd, draw_face_mask, draw_wider_face
-from custom_datasets.samples.metal_surface import METAL_CLASSES, draw_metal_surface
-from custom_datasets.samples.recycling import draw_recycling
+from custom_datasets.samples.boxes import (
+    METAL_CLASSES,
+    draw_bccd,
+    draw_face_mask,
+    draw_metal_surface,
+    draw_recycling,
+    draw_wider_face,
+)
 
 FACE_CLASSES = ('with_mask', 'without_mask', 'mask_weared_incorrect')
 

@@ -12,11 +12,11 @@ from custom_datasets.cli import number, run_command
 
 PACKAGE = 'custom_datasets.samples'
 MODULES = {
-    'age_gender': 'age_gender',
+    'age_gender': 'classes',
     'bccd': 'boxes',
     'face_mask': 'boxes',
-    'metal_surface': 'metal_surface',
-    'recycling': 'recycling',
+    'metal_surface': 'boxes',
+    'recycling': 'boxes',
     'waste': 'classes',
     'wider_face': 'boxes',
 }

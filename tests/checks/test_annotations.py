@@ -17,7 +17,7 @@ from custom_datasets.checks.check import check_config
 from custom_datasets.checks.reading import read_sources
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from tests.leaves import ROOT
 
 METAL_LEAF = ROOT / 'configs/metal_surface/resnet18_light_1xb64-30e_metal-surface.py'

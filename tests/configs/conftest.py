@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from custom_datasets.datasets.bccd import BCCDDataset
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from tests.leaves import CLASSIFIERS
 
 

@@ -7,7 +7,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 
 from custom_datasets.checks.check import check_config
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from custom_datasets.settings import apply_settings
 from tests.leaves import LEAVES, read_leaf
 

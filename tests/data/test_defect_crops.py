@@ -11,7 +11,7 @@ import pytest
 from custom_datasets.data import defect_crops as metal_surface
 from custom_datasets.data.defect_crops import convert, crop_stems, cut_square
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from tools.dataset_converters import metal_surface as tool
 
 PARTS = ('train', 'val', 'test')

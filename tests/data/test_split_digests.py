@@ -5,9 +5,8 @@ import hashlib
 import pytest
 
 from custom_datasets.data.split import split_dataset
-from custom_datasets.samples.boxes import draw_bccd, draw_face_mask
+from custom_datasets.samples.boxes import draw_bccd, draw_face_mask, draw_recycling
 from custom_datasets.samples.classes import draw_waste
-from custom_datasets.samples.recycling import draw_recycling
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 SHIPPED = {'ratios': RATIOS}, {'ratios': RATIOS, 'seed': 1}, {'folds': 5}

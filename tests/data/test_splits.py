@@ -15,7 +15,7 @@ CONVERT = """
 import sys
 from custom_datasets.data import face_mask
 from custom_datasets.data import defect_crops as metal_surface
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from tests.conftest import FACE_CLASSES
 faces, metal, out = sys.argv[1:]
 face_mask.write_split(faces, FACE_CLASSES, out=out + '/faces')

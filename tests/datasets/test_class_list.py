@@ -6,7 +6,7 @@ from custom_datasets.datasets import class_list
 from custom_datasets.datasets.class_list import ClassListDataset
 from custom_datasets.datasets.metal_surface import MetalSurfaceDataset
 from custom_datasets.errors import AnnotationError, ConfigError
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 
 
 class SteelDataset(ClassListDataset):

@@ -10,7 +10,7 @@ from custom_datasets.evaluation.classification_report import classification_repo
 from custom_datasets.evaluation.results import ClassificationResults, ImageInfo
 from custom_datasets.pages.class_maps import NoFeatureMap, class_heat, draw_class_maps
 from custom_datasets.predicting.config import read_settings
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from tests.leaves import ROOT
 
 LEAF = str(ROOT / 'configs/metal_surface/resnet18_1xb32-30e_metal-surface.py')

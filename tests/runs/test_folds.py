@@ -12,7 +12,7 @@ from custom_datasets.data.image_facts import read_image_facts
 from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.runs.folds import prepare_folds, require_apart
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from custom_datasets.settings import apply_data_settings
 from tests.data.drawing import draw
 from tests.leaves import LEAVES, SAMPLE

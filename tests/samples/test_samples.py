@@ -1,3 +1,5 @@
+"""Drawn data have the layouts of the real sets, and what is said of them is true."""
+
 import json
 import os
 
@@ -6,16 +8,32 @@ import numpy as np
 import pytest
 
 from custom_datasets.data.clean import clean_dataset
+from custom_datasets.data.likeness import content_groups
+from custom_datasets.data.scan import scan_images
 from custom_datasets.data.voc import read_voc_file
 from custom_datasets.datasets.age_gender import AgeGenderDataset
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.datasets.face_mask import FaceMaskDataset
 from custom_datasets.datasets.metal_surface import MetalSurfaceDataset
+from custom_datasets.datasets.recycling import RecyclingDataset
 from custom_datasets.datasets.waste import WasteDataset
-from custom_datasets.samples.age_gender import draw_age_gender
-from custom_datasets.samples.boxes import draw_bccd, draw_face_mask, draw_wider_face
-from custom_datasets.samples.classes import draw_waste
-from custom_datasets.samples.metal_surface import METAL_CLASSES, draw_metal_surface
+from custom_datasets.predicting.face_crops import cascade_faces, choose_face
+from custom_datasets.samples.boxes import (
+    METAL_CLASSES,
+    RECYCLING_CLASSES,
+    draw_bccd,
+    draw_face_mask,
+    draw_metal_surface,
+    draw_recycling,
+    draw_wider_face,
+)
+from custom_datasets.samples.classes import (
+    SIZE,
+    STYLES,
+    draw_age_gender,
+    draw_portrait,
+    draw_waste,
+)
 from tools import draw_sample as tool
 
 
@@ -39,6 +57,10 @@ def metal_surface(root, draw=draw_metal_surface, **options):
     draw(str(root), 6, **options)
 
 
+def recycling(root, draw=draw_recycling, **options):
+    draw(str(root), {'train': 20, 'test': 3}, (96, 64), **options)
+
+
 def wider_face(root, draw=draw_wider_face, **options):
     draw(str(root), {'train': 4, 'val': 2}, (48, 40), **options)
 
@@ -52,7 +74,7 @@ def age_gender(root, draw=draw_age_gender, **options):
 
 
 PARTS = ('train', 'val')
-FORMATS = [age_gender, bccd, face_mask, metal_surface, waste, wider_face]
+FORMATS = [age_gender, bccd, face_mask, metal_surface, recycling, waste, wider_face]
 
 
 @pytest.mark.parametrize('draw', FORMATS)
@@ -194,3 +216,88 @@ def test_age_gender_has_two_sources_and_rare_old_faces(tmp_path):
     assert counts['street'] == dict.fromkeys(classes, 1)
     assert counts['studio'].keys() == set(classes)
     assert counts['studio']['20s_male'] == 4 * counts['studio']['60s_female'] == 4
+    assert (tmp_path / 'studio/20s_male/20s_male_0003.jpg').is_file()
+
+
+def test_age_shows_in_the_hair_and_gender_in_its_length():
+    def top(decade, gender):
+        image = draw_portrait(np.random.default_rng(0), decade, gender)
+        return image[:, SIZE[0] // 2].min(axis=1), image
+
+    assert (
+        top(6, 'male')[1][30:60, 90].mean() > top(2, 'male')[1][30:60, 90].mean() + 50
+    )
+    below = {g: top(2, g)[1][130:150, 20:160] for g in ('female', 'male')}
+    dark = {g: (pixels.max(axis=2) < 80).sum() for g, pixels in below.items()}
+    assert dark['female'] > 2 * dark['male'] + 100
+
+
+@pytest.mark.parametrize('style', STYLES)
+def test_the_cascade_finds_each_face(style):
+    find, rng = cascade_faces(), np.random.default_rng(5)
+    for decade, gender in ((2, 'female'), (4, 'male'), (6, 'female')):
+        image = draw_portrait(rng, decade, gender, style)
+        face, problem = choose_face(find(image))
+        assert not problem
+        x1, y1, x2, y2 = face
+        # The eyes are within, at most 8 pixels from the middle across.
+        assert x1 < 70 and x2 > 110 and y1 < 100 < y2
+        assert find(cv2.resize(image, None, fx=0.1, fy=0.1)).shape == (0, 5)
+
+
+@pytest.fixture(scope='module')
+def ground(tmp_path_factory):
+    root = tmp_path_factory.mktemp('waste')
+    recycling(root)
+    return root
+
+
+def load(root, part):
+    return json.loads((root / f'{part}.json').read_text())
+
+
+def test_recycling_has_the_real_layout(ground):
+    assert set(snapshot(ground)) == {
+        *('train.json', 'test.json', 'sample_submission.csv'),
+        *(f'train/{number:04d}.jpg' for number in range(20)),
+        *(f'test/{number:04d}.jpg' for number in range(3)),
+    }
+    keys = {'info', 'licenses', 'images', 'categories'}
+    assert set(load(ground, 'train')) == {*keys, 'annotations'}
+    assert set(load(ground, 'test')) == keys
+    assert (ground / 'sample_submission.csv').read_text() == (
+        'PredictionString,image_id\n,test/0000.jpg\n,test/0001.jpg\n,test/0002.jpg\n'
+    )
+
+
+def test_recycling_has_the_classes_of_the_data_set(ground):
+    names = RecyclingDataset.METAINFO['classes']
+    assert tuple(RECYCLING_CLASSES) == names
+    categories = load(ground, 'test')['categories']
+    assert [(one['id'], one['name']) for one in categories] == list(enumerate(names))
+    labels = {one['category_id'] for one in load(ground, 'train')['annotations']}
+    assert labels == set(range(10))
+
+
+def test_recycling_boxes_are_true(ground):
+    content = load(ground, 'train')
+    ids = [one['id'] for one in content['annotations']]
+    assert ids == list(range(len(ids)))
+    images = [cv2.imread(str(ground / one['file_name'])) for one in content['images']]
+    for one in content['annotations']:
+        image = images[one['image_id']].astype(float)
+        x, y, width, height = one['bbox']
+        assert one['area'] == width * height
+        assert min(x, y) >= 0 and x + width <= 96 and y + height <= 64
+        color = np.array(list(RECYCLING_CLASSES.values())[one['category_id']][1])
+        light = 1 - 0.12 * (one['image_id'] % 2)
+        near = np.abs(image - color * light).mean(axis=2) < 30
+        rows, columns = near[y : y + height, x : x + width].nonzero()
+        assert max(rows.min(), columns.min()) <= 3
+        assert rows.max() >= height - 4 and columns.max() >= width - 4
+
+
+def test_two_photographs_of_a_scene_show_the_same(ground):
+    paths = [str(ground / f'train/{n:04d}.jpg') for n in range(20)]
+    groups = content_groups(scan_images(paths))
+    assert [groups[path] for path in paths] == [paths[n - n % 2] for n in range(20)]

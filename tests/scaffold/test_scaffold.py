@@ -14,9 +14,8 @@ import pytest
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.files import MARK, new_folder
-from custom_datasets.samples.boxes import draw_bccd, draw_face_mask
+from custom_datasets.samples.boxes import draw_bccd, draw_face_mask, draw_recycling
 from custom_datasets.samples.classes import draw_class_folders
-from custom_datasets.samples.recycling import draw_recycling
 from custom_datasets.scaffold.files import (
     NewDataset,
     anchor_scale,
