@@ -9,7 +9,6 @@ DenseNet, Swin and the like, but not a ViT, which ends in a vector.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification_report import ClassificationReport
 from custom_datasets.files import Image as Pixels
+from custom_datasets.pages.pictures import packed_pixels
 from custom_datasets.predicting.config import quiet
 from custom_datasets.predicting.model import load_network
 
@@ -176,17 +176,8 @@ def _explain(
         labels = [list(classes).index(name) for name in names]
         heats = class_heat(model, ready['inputs'], labels)
         maps = tuple(map(ClassMap, names, heats))
-        explained[path] = Explained(_pixels(packed['inputs']), maps)
+        explained[path] = Explained(packed_pixels(packed['inputs']), maps)
     return explained
-
-
-def _pixels(inputs: Tensor) -> Pixels:
-    pixels = inputs.numpy().transpose(1, 2, 0)
-    if pixels.shape[2] != 3:
-        pixels = np.repeat(pixels[..., :1], 3, axis=2)
-    if pixels.dtype != np.uint8:
-        pixels = cv2.normalize(pixels, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
-    return np.ascontiguousarray(pixels.astype(np.uint8))
 
 
 def _no_map(model: nn.Module, why: str) -> str:

@@ -35,6 +35,7 @@ from custom_datasets.pages.kit import (
     base_name,
     clipped,
     extent,
+    frame_ratio,
     percent,
     render,
 )
@@ -446,5 +447,4 @@ def _repeats(group: Repeats, report: Report) -> dict[str, Any]:
 
 
 def _frame(sizes: Iterable[tuple[int, int]]) -> float:
-    ratio = max((width / height for width, height in sizes), default=1.0)
-    return min(max(ratio, 0.75), 1.8)
+    return max((frame_ratio(*size) for size in sizes), default=1.0)

@@ -9,8 +9,13 @@ import numpy as np
 from mmengine.config import Config
 
 from custom_datasets.errors import UserError
-from custom_datasets.files import Image as Pixels
-from custom_datasets.pages.pictures import Outline, Picture, load_picture, make_picture
+from custom_datasets.pages.pictures import (
+    Outline,
+    Picture,
+    load_picture,
+    make_picture,
+    packed_pixels,
+)
 from custom_datasets.predicting.config import quiet
 
 
@@ -105,18 +110,7 @@ def _output(packed: Any, classes: Sequence[str], styles: Mapping[str, str]) -> P
             corners = getattr(instances.bboxes, 'tensor', instances.bboxes)
             labels = instances.labels.tolist()
             boxes += zip(corners.reshape(-1, 4).tolist(), labels, strict=True)
-    pixels = np.asarray(inputs).transpose(1, 2, 0)
-    return make_picture(as_bytes(pixels), _outlines(boxes, classes, styles))
-
-
-def as_bytes(pixels: np.ndarray[Any, Any]) -> Pixels:
-    """Return packed pixels as BGR bytes; normalised ones are stretched."""
-    if pixels.shape[2] != 3:
-        pixels = np.repeat(pixels[..., :1], 3, axis=2)
-    if pixels.dtype != np.uint8 and (pixels.min() < -1 or pixels.max() <= 16):
-        span = max(float(pixels.max() - pixels.min()), 1e-6)
-        pixels = (pixels - pixels.min()) * (255 / span)
-    return np.ascontiguousarray(pixels.clip(0, 255).astype(np.uint8))
+    return make_picture(packed_pixels(inputs), _outlines(boxes, classes, styles))
 
 
 def _outlines(

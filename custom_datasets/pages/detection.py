@@ -5,7 +5,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from custom_datasets.data.decode import decode
 from custom_datasets.evaluation.detection import (
     Confusion,
     DetectionReport,
@@ -18,7 +17,6 @@ from custom_datasets.evaluation.detection_errors import (
     TrueBox,
 )
 from custom_datasets.evaluation.label_doubts import LabelDoubt
-from custom_datasets.files import Image as Pixels
 from custom_datasets.pages.charts import Axis, Dot, Line, lines
 from custom_datasets.pages.kit import (
     MOST_CLASSES,
@@ -33,6 +31,7 @@ from custom_datasets.pages.pictures import (
     Outline,
     Picture,
     make_picture,
+    read_pixels,
 )
 from custom_datasets.pages.summaries import (
     KINDS,
@@ -260,7 +259,7 @@ def _side_by_side(
     row: RankedImage, styles: Mapping[str, str], threshold: float
 ) -> dict[str, Any]:
     view: dict[str, Any] = {**row, 'truth': None}
-    pixels = _read(row['path'])
+    pixels = read_pixels(row['path'])
     if pixels is not None:
         picture = make_picture(pixels, side=_SIDE)
         truth = _true_outlines(row['truth'], styles)
@@ -316,7 +315,7 @@ def _layered(ranked: Sequence[tuple[int, Outline]]) -> tuple[Outline, ...]:
 
 
 def _cut_out(doubt: LabelDoubt, styles: Mapping[str, str]) -> Picture | None:
-    pixels = _read(doubt['path'])
+    pixels = read_pixels(doubt['path'])
     if pixels is None:
         return None
     left, top, right, bottom = _around(doubt['box'], *pixels.shape[1::-1])
@@ -341,11 +340,3 @@ def _around(box: Sequence[float], width: int, height: int) -> tuple[int, int, in
     left = int(min(max((x1 + x2 - side) / 2, 0), max(width - side, 0)))
     top = int(min(max((y1 + y2 - side) / 2, 0), max(height - side, 0)))
     return left, top, int(min(left + side, width)), int(min(top + side, height))
-
-
-def _read(path: str) -> Pixels | None:
-    try:
-        with open(path, 'rb') as file:
-            return decode(file.read())[1]
-    except OSError:
-        return None

@@ -63,12 +63,31 @@ def load_picture(
     path: str | None, outlines: Sequence[Outline] = (), side: int = SIDE
 ) -> Picture | None:
     """Read an image file, turned as EXIF says; None where it can't be shown."""
+    pixels = read_pixels(path or '')
+    return None if pixels is None else make_picture(pixels, outlines, side)
+
+
+def read_pixels(path: str) -> Pixels | None:
+    """Read an image file as BGR, turned as EXIF says; None where it can't be shown."""
     try:
-        with open(path or '', 'rb') as file:
-            pixels = decode(file.read())[1]
+        with open(path, 'rb') as file:
+            return decode(file.read())[1]
     except OSError:
         return None
-    return None if pixels is None else make_picture(pixels, outlines, side)
+
+
+def packed_pixels(packed: Any) -> Pixels:
+    """Return what a pipeline packed, shape (channels, height, width), as BGR bytes.
+
+    Normalised pixels are stretched; of other than three channels the first is shown.
+    """
+    pixels = np.asarray(packed).transpose(1, 2, 0)
+    if pixels.shape[2] != 3:
+        pixels = np.repeat(pixels[..., :1], 3, axis=2)
+    if pixels.dtype != np.uint8 and (pixels.min() < -1 or pixels.max() <= 16):
+        span = max(float(pixels.max() - pixels.min()), 1e-6)
+        pixels = (pixels - pixels.min()) * (255 / span)
+    return np.ascontiguousarray(pixels.clip(0, 255).astype(np.uint8))
 
 
 def make_picture(

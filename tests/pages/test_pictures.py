@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from custom_datasets.pages import pictures
-from custom_datasets.pages.pictures import Outline, overlay_heat
+from custom_datasets.pages.pictures import Outline, overlay_heat, packed_pixels
 
 
 def noise(width, height):
@@ -78,3 +78,12 @@ def test_heat_changes_an_image_only_where_it_is_hot():
     assert hot[20, 5].tolist() == pytest.approx(
         [0.3 * 100 + 0.7 * band for band in (164, 255, 252)], abs=2
     )
+
+
+def test_normalised_pixels_are_stretched_and_gray_ones_tripled():
+    normal = np.array([[[-2.0, 2.0]]] * 3, np.float32)
+    assert packed_pixels(normal).tolist() == [[[0] * 3, [255] * 3]]
+    floats = np.array([[[-0.4, 300.0]]] * 3, np.float32)
+    assert packed_pixels(floats).tolist() == [[[0] * 3, [255] * 3]]
+    gray = np.full((1, 2, 2), 7, np.uint8)
+    assert packed_pixels(gray).tolist() == np.full((2, 2, 3), 7).tolist()
