@@ -50,14 +50,16 @@ def pytest_collection():
 
 
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a command in one process.
+    """Keep the tests of a command in one process, and those that share ``cells``.
 
     Most of them share a run, which a second process would train again; and those
     that are distributed are processes enough.
     """
+    items = [item for item in items if item.path.parent.name == 'tools']
+    sharing = {item.path for item in items if 'cells' in item.fixturenames}
     for item in items:
-        if item.path.parent.name == 'tools':
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        group = 'cells' if item.path in sharing else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)

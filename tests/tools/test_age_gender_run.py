@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from custom_datasets.datasets.age_gender import AgeGenderDataset
-from custom_datasets.samples.age_gender import draw_portraits
+from custom_datasets.samples.classes import draw_portraits
 from tests.leaves import LEAVES, small_run
 from tools import check as check_tool
 from tools import test as test_tool

@@ -1,34 +1,23 @@
 """Runs as training and test leave them, compared by the command."""
 
 import csv
+import shutil
 
 import pytest
 
-from tests.leaves import SAMPLE, small_run
+from tests.leaves import SAMPLE
 from tests.pages.parsing import Page
-from tools import test as test_tool
-from tools import train as train_tool
+from tests.tools.conftest import Trained
 from tools.analysis_tools import compare as tool
 
 
 @pytest.fixture(scope='module')
-def runs(bccd_root, tmp_path_factory):
-    """Two runs of the sample's leaf with other seeds, and their predictions."""
-    folder = tmp_path_factory.mktemp('runs')
-    options = [
-        option for option in small_run(SAMPLE, bccd_root) if 'indices' not in option
-    ]
-    options += ['train_cfg.max_epochs=3', 'train_cfg.val_interval=3']
-    options += ['optim_wrapper.optimizer.lr=0.004']
-    for seed in (0, 1):
-        work_dir = folder / f'seed_{seed}'
-        last = ['--cfg-options', *options, f'randomness.seed={seed}']
-        assert train_tool.main([str(SAMPLE), '--work-dir', str(work_dir), *last]) == 0
-        out = ['--out', str(work_dir / 'test_predictions.pkl')]
-        where = ['--work-dir', str(folder / f'test_{seed}')]
-        checkpoint = str(work_dir / 'epoch_3.pth')
-        assert test_tool.main([str(SAMPLE), checkpoint, *where, *out, *last]) == 0
-    return [folder / 'seed_0', folder / 'seed_1']
+def runs(cells, tmp_path_factory):
+    """Two runs that differ in their seed."""
+    options = [*cells.options[1:-2], 'randomness.seed=1']
+    other = Trained(SAMPLE, options, tmp_path_factory.mktemp('seed'), 3)
+    shutil.copy(other.predictions, other.folder / 'test_predictions.pkl')
+    return [cells.folder, other.folder]
 
 
 def test_two_seeds(runs, tmp_path, monkeypatch, capsys):
@@ -37,13 +26,14 @@ def test_two_seeds(runs, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert tool.main([*map(str, runs), *arguments]) == 0
     text = capsys.readouterr().out
-    assert 'seed_0, seed_1 differ in their seed only' in text
     assert 'not the seed of the training' in text
     written = 'work_dirs/compare.html, compare.md, tables/compare.csv'
     assert text.endswith(f'written: {written}\n')
     with open('tables/compare.csv', encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
-    assert [row['run'] for row in rows] == ['seed_0', 'seed_1']
+    first, second = (row['run'] for row in rows)
+    assert (first, second) == tuple('/'.join(run.parts[-2:]) for run in runs)
+    assert f'{first}, {second} differ in their seed only' in text
     assert sorted(row['rank'] for row in rows) in (['1', '2'], ['1', '1'])
     assert [row['seed'] for row in rows] == ['0', '1']
     assert [row['status'] for row in rows] == ['finished', 'finished']

@@ -1,11 +1,11 @@
 """Two folds of drawn data: trained, interrupted, gone on with, put together."""
 
 import json
+import shutil
 
 import pytest
 
 from custom_datasets.evaluation.results import read_results
-from custom_datasets.samples.boxes import draw_bccd
 from tests.leaves import SAMPLE, small_run
 from tests.tools.conftest import times
 from tools import cross_validate as tool
@@ -13,17 +13,10 @@ from tools import cross_validate as tool
 CLASSES = ('RBC', 'WBC', 'Platelets')
 
 
-@pytest.fixture(scope='module')
-def root(tmp_path_factory):
-    """Twelve images to divide, and four of a test list."""
-    root = tmp_path_factory.mktemp('folds') / 'bccd'
-    draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
-    return root
-
-
 def test_folds_go_on_after_an_interruption(
-    run, interrupt, root, tmp_path, monkeypatch, capsys
+    run, interrupt, bccd_root, tmp_path, monkeypatch, capsys
 ):
+    root = shutil.copytree(bccd_root, tmp_path / 'bccd')
     options = [
         option for option in small_run(SAMPLE, root) if '.indices=' not in option
     ]

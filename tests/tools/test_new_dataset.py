@@ -152,7 +152,7 @@ def test_class_folders_become_a_training_run(repository, metal_crops, tmp_path):
     assert '4 passed' in tested.stdout
 
 
-def test_numbered_folders_of_small_ppm_become_a_training_run(repository, tmp_path):
+def test_numbered_folders_of_small_ppm_are_split_by_track(repository, tmp_path):
     export = tmp_path / 'Final_Training/Images'
     names = [f'{number:05d}' for number in range(12)]
     draw_class_folders(str(export), names, 9, suffixes=('.ppm', '.PPM'))
@@ -176,16 +176,8 @@ def test_numbered_folders_of_small_ppm_become_a_training_run(repository, tmp_pat
     lists = {part: tracks(repository / f'data/signs/{part}.txt') for part in PARTS}
     assert [len(lists[part]) for part in PARTS] == [12, 12, 12]
     assert len(set.union(*lists.values())) == 36
-    leaf = 'configs/signs/resnet18_light_1xb32-30e_signs.py'
-    assert (
-        'image_scale = 64'
-        in (repository / 'configs/_base_/datasets/signs_light.py').read_text()
-    )
-    done = run(repository, 'tools/train.py', leaf, *small()[:4])
-
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert (repository / f'work_dirs/{leaf[14:-3]}/epoch_1.pth').exists()
-    assert 'classwise/recall_00011' in done.stdout + done.stderr
+    light = repository / 'configs/_base_/datasets/signs_light.py'
+    assert 'image_scale = 64' in light.read_text()
 
 
 def opencv_reads_gif(folder):
@@ -233,10 +225,3 @@ def test_errors_in_the_data_are_shown_and_the_files_stay(
     assert 'truncated-image' in made.stdout
     assert 'fix the errors above, then: python tools/train.py' in made.stderr
     assert (repository / 'custom_datasets/datasets/cells.py').exists()
-
-
-def test_nothing_is_overwritten(repository, bccd_root):
-    made = run(repository, 'tools/new_dataset.py', 'bccd', bccd_root)
-    assert made.returncode == 1
-    assert 'custom_datasets/datasets/bccd.py: already exists' in made.stderr
-    assert not (repository / 'data').exists()

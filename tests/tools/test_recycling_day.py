@@ -17,7 +17,7 @@ import pytest
 from mmdet.evaluation.functional import mean_ap
 
 from custom_datasets.runs import jobs
-from custom_datasets.samples.recycling import draw_recycling
+from custom_datasets.samples.boxes import draw_recycling
 from tests.leaves import ROOT, small_run
 from tests.test_readme import COMMANDS
 

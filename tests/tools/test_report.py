@@ -6,64 +6,14 @@ import shutil
 import pytest
 
 from custom_datasets.pages.kit import MOST_BYTES
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from custom_datasets.training.record import read_run
-from tests.leaves import LEAVES, SAMPLE, small_run
+from tests.leaves import LEAVES, small_run
 from tests.pages.reading import CellPage, assert_numbers_are_in
-from tools import test as test_tool
-from tools import train as train_tool
-from tools.analysis_tools import report as tool
+from tests.tools.conftest import Trained
 
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18_light_1xb64-'))
 FILES = ['report.html', 'report.json', 'test_predictions.pkl', 'val_predictions.pkl']
-
-
-class Run:
-    """A leaf that was trained and tested.
-
-    Attributes:
-        leaf: Its config.
-        options: What ``--cfg-options`` sets.
-        folder: The work directory.
-        checkpoint: The last one.
-        predictions: What ``tools/test.py --out`` wrote.
-        logged: The metrics that ``tools/test.py`` wrote into its log.
-    """
-
-    def __init__(self, leaf, options, folder, epochs):
-        self.leaf, self.folder = str(leaf), folder / 'run'
-        options = [*options, f'train_cfg.val_interval={epochs}']
-        self.options = ['--cfg-options', *options, f'train_cfg.max_epochs={epochs}']
-        self.checkpoint = str(self.folder / f'epoch_{epochs}.pth')
-        self.predictions = str(folder / 'predictions.pkl')
-        assert self.train() == 0
-        assert self.test(folder / 'test', '--out', self.predictions) == 0
-        (log,) = (folder / 'test').glob('*/*.json')
-        self.logged = json.loads(log.read_text())
-
-    def train(self, *arguments):
-        where = ['--work-dir', str(self.folder), *arguments]
-        return train_tool.main([self.leaf, *where, *self.options])
-
-    def test(self, work_dir, *arguments):
-        where = ['--work-dir', str(work_dir), *arguments]
-        return test_tool.main([self.leaf, self.checkpoint, *where, *self.options])
-
-    def report(self, *arguments, options=()):
-        return tool.main([self.leaf, *arguments, *self.options, *options])
-
-    def content(self, folder=None):
-        return json.loads(((folder or self.folder) / 'report.json').read_text())
-
-
-@pytest.fixture(scope='module')
-def cells(bccd_root, tmp_path_factory):
-    """A detector of drawn cells, and its report."""
-    options = [o for o in small_run(SAMPLE, bccd_root) if '.indices=' not in o]
-    options.append('optim_wrapper.optimizer.lr=0.004')
-    run = Run(SAMPLE, options, tmp_path_factory.mktemp('cells'), 3)
-    assert run.report(run.checkpoint) == 0
-    return run
 
 
 @pytest.fixture(scope='module')
@@ -71,7 +21,7 @@ def metal(metal_crops, tmp_path_factory):
     """A classifier of drawn crops, and its report."""
     options = [o for o in small_run(METAL, metal_crops, 64) if '.indices=' not in o]
     options.append(f'classes={",".join(METAL_CLASSES)}')
-    run = Run(METAL, options, tmp_path_factory.mktemp('metal'), 1)
+    run = Trained(METAL, options, tmp_path_factory.mktemp('metal'), 1)
     assert run.report(run.checkpoint) == 0
     return run
 

@@ -17,7 +17,7 @@ import pytest
 from mmengine.config import Config
 
 from custom_datasets.cli import INTERRUPTED
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, ROOT, SAMPLE, small_run
 from tools import test as test_tool

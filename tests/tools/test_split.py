@@ -5,20 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from custom_datasets.samples.boxes import draw_bccd
 from tests.leaves import LEAVES, SAMPLE, small_run
+from tools import check as check_tool
 from tools import test as test_tool
 from tools import train as train_tool
 from tools.dataset_converters import split as tool
 
 METAL = next(leaf for leaf in LEAVES if leaf.stem.startswith('resnet18'))
-
-
-@pytest.fixture(scope='module')
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp('split') / 'bccd'
-    draw_bccd(str(root), {'train': 8, 'val': 4, 'test': 4}, (96, 80))
-    return root
 
 
 @pytest.mark.parametrize(
@@ -30,22 +23,22 @@ def test_ratios(text, shares):
     assert args.ratios == shares
 
 
-def test_report_and_refusal(root, capsys, tmp_path):
+def test_report_and_refusal(bccd_root, capsys, tmp_path):
     out = ['--out', str(tmp_path / 'out')]
-    assert tool.main([str(root), '--ratios', '2:1:1', *out]) == 0
+    assert tool.main([str(bccd_root), '--ratios', '2:1:1', *out]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ['images', 'train', 'val', 'test', 'off', 'by']
     assert lines[1].split() == ['all', '8', '4', '4', '0.0']
-    assert tool.main([str(root), '--ratios', '1:1:2', *out]) == 1
+    assert tool.main([str(bccd_root), '--ratios', '1:1:2', *out]) == 1
     error = capsys.readouterr().err
     assert error.startswith('error: ') and error.count('\n') == 1
-    assert tool.main([str(root), '--ratios', '1:1:2', '--overwrite', *out]) == 0
+    assert tool.main([str(bccd_root), '--ratios', '1:1:2', '--overwrite', *out]) == 0
     assert tool.main([str(tmp_path / 'nowhere')]) == 1
 
 
-def test_a_leaf_trains_and_tests_on_a_fold(root, tmp_path, monkeypatch, capfd):
+def test_a_leaf_trains_and_tests_on_a_fold(bccd_root, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    data = Path(shutil.copytree(root, tmp_path / 'data'))
+    data = Path(shutil.copytree(bccd_root, tmp_path / 'data'))
     test_list = data / 'ImageSets/Main/test.txt'
     assert tool.main([str(data), '--folds', '3', '--test-list', str(test_list)]) == 0
     options = ['--cfg-options', *small_run(SAMPLE, data)]
@@ -62,10 +55,11 @@ def test_a_leaf_trains_and_tests_on_a_fold(root, tmp_path, monkeypatch, capfd):
     assert 'folds that exist: 0, 1, 2;' in capfd.readouterr().err
 
 
-def test_metal_surface_trains_on_a_fold(metal_crops, tmp_path):
+def test_a_fold_of_class_lists_is_clean(metal_crops, tmp_path):
     data = Path(shutil.copytree(metal_crops, tmp_path / 'data'))
     assert tool.main([str(data), '--folds', '3']) == 0
-    options = [*small_run(METAL, data, 32), 'fold=0', f'classes={data}/classes.txt']
-    arguments = ['--work-dir', str(tmp_path / 'work'), '--cfg-options', *options]
-    assert train_tool.main([str(METAL), *arguments]) == 0
-    assert (tmp_path / 'work/epoch_1.pth').is_file()
+    options = [f'data_root={data}', 'fold=0', f'classes={data}/classes.txt']
+    arguments = [str(METAL), '--no-cache', '--cfg-options', *options]
+    assert check_tool.main(arguments) == 0
+    shutil.rmtree(data / 'fold_0')
+    assert check_tool.main(arguments) == 1

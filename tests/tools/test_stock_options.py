@@ -3,42 +3,29 @@
 import json
 import math
 import pickle
+import shutil
 
 import cv2
 import pytest
 
 from custom_datasets.predicting.painting import SMALLEST
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from tests.leaves import LEAVES, SAMPLE, small_run
 from tools import test as test_tool
 from tools import train as train_tool
 
 
-@pytest.fixture(scope='module')
-def trained(bccd_root, tmp_path_factory):
-    """A checkpoint of the sample's leaf after a few iterations."""
-    work_dir = tmp_path_factory.mktemp('trained')
-    options = [*small_run(SAMPLE, bccd_root), 'train_cfg.max_epochs=4']
-    arguments = [SAMPLE, '--work-dir', work_dir, '--cfg-options', *options]
-    assert train_tool.main([str(argument) for argument in arguments]) == 0
-    return work_dir / 'epoch_4.pth'
-
-
-def run_test(leaf, checkpoint, root, work_dir, *arguments, options=()):
-    command = [leaf, checkpoint, '--work-dir', work_dir, *arguments]
-    command += ['--cfg-options', *small_run(leaf, root), *options]
+def test_a_detector_is_augmented_and_its_boxes_are_painted(cells, bccd_root, tmp_path):
+    # What is tested beside its checkpoint joins the record of the run.
+    checkpoint = shutil.copy(cells.checkpoint, tmp_path)
+    out, work_dir = tmp_path / 'predictions.pkl', tmp_path / 'w'
+    command = [SAMPLE, checkpoint, '--tta', '--out', out, '--show-dir', 'painted']
+    command += ['--work-dir', work_dir, '--cfg-options', *small_run(SAMPLE, bccd_root)]
     assert test_tool.main([str(word) for word in command]) == 0
-    return json.loads(next(work_dir.glob('*/*.json')).read_text())
-
-
-def test_predictions_are_written_and_painted(trained, bccd_root, tmp_path):
-    out = tmp_path / 'predictions.pkl'
-    arguments = ['--out', out, '--show-dir', 'painted']
-    run_test(SAMPLE, trained, bccd_root, tmp_path / 'w', *arguments)
     predictions = pickle.loads(out.read_bytes())
     assert [p['img_id'] for p in predictions] == ['test_0000', 'test_0001']
     assert set(predictions[0]['pred_instances']) >= {'bboxes', 'scores', 'labels'}
-    painted = list((tmp_path / 'w').glob('*/painted/*.png'))
+    painted = list(work_dir.glob('*/painted/*.png'))
     assert sorted(path.name for path in painted) == ['test_0000.png', 'test_0001.png']
     # Annotated on the left, predicted on the right, a strip with the threshold below.
     height, width = cv2.imread(str(bccd_root / 'JPEGImages/test_0000.png')).shape[:2]
@@ -46,11 +33,9 @@ def test_predictions_are_written_and_painted(trained, bccd_root, tmp_path):
     zoom = math.ceil(SMALLEST / width)
     assert painted_width == 2 * zoom * width
     assert painted_height > zoom * height
-
-
-def test_tta_runs(trained, bccd_root, tmp_path):
-    metrics = run_test(SAMPLE, trained, bccd_root, tmp_path, '--tta')
+    metrics = json.loads(next(work_dir.glob('*/*.json')).read_text())
     assert {'pascal_voc/AP50', 'coco/bbox_mAP'} <= set(metrics)
+    assert 'DetTTAModel' in next(work_dir.glob('*/*.log')).read_text()
 
 
 def test_classification_has_tta_and_paints(metal_crops, tmp_path):

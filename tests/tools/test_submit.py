@@ -2,7 +2,6 @@
 
 import csv
 import json
-import pickle
 
 import numpy as np
 import pytest
@@ -10,8 +9,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from custom_datasets.evaluation.average_precision import ap_tables
-from custom_datasets.evaluation.results import read_results
-from tests.leaves import LEAVES, SAMPLE, small_run
+from custom_datasets.evaluation.results import read_results, read_samples
+from tests.leaves import LEAVES, SAMPLE
 from tests.predicting.drawn import (
     classifier_sample,
     coco_content,
@@ -20,27 +19,10 @@ from tests.predicting.drawn import (
     write_pickle,
 )
 from tools import submit as tool
-from tools import test as test_tool
-from tools import train as train_tool
 from tools.dataset_converters import convert as convert_tool
 
 NAMES = ('RBC', 'WBC', 'Platelets')
 IDS = [f'test_{number:04}' for number in range(4)]
-
-
-@pytest.fixture(scope='module')
-def predicted(bccd_root, tmp_path_factory):
-    """A folder with the predictions and the metrics of a short run of the sample."""
-    folder = tmp_path_factory.mktemp('predicted')
-    options = [o for o in small_run(SAMPLE, bccd_root) if 'indices' not in o]
-    options += ['train_cfg.max_epochs=3', 'train_cfg.val_interval=9']
-    options += ['optim_wrapper.optimizer.lr=0.004']
-    last = ['--cfg-options', *options]
-    assert train_tool.main([str(SAMPLE), '--work-dir', str(folder), *last]) == 0
-    words = [str(SAMPLE), str(folder / 'epoch_3.pth'), '--work-dir', str(folder / 't')]
-    words += ['--out', str(folder / 'predictions.pkl')]
-    assert test_tool.main([*words, *last]) == 0
-    return folder
 
 
 @pytest.fixture
@@ -62,19 +44,19 @@ def table(path):
         return list(csv.reader(file))
 
 
-def test_boxes_are_written_as_the_sample_asks(predicted, submit, tmp_path):
+def test_boxes_are_written_as_the_sample_asks(cells, submit, tmp_path):
     order = [2, 0, 3, 1]
     rows = ''.join(f'"",{IDS[k]}.png\r\n' for k in order)
     text = f'\ufeff"PredictionString","image_id"\r\n{rows}'
     (tmp_path / 'sample.csv').write_text(text, encoding='utf-8', newline='')
     arguments = ['--sample', 'sample.csv', '--labels', 'names', '--config', SAMPLE]
     arguments += ['--order', 'xmin ymin width height score label']
-    status, said = submit(predicted / 'predictions.pkl', '--out', 'out.csv', *arguments)
+    status, said = submit(cells.predictions, '--out', 'out.csv', *arguments)
     assert status == 0, said
     header, *rows = table('out.csv')
     assert header == ['PredictionString', 'image_id']
     assert [row[1] for row in rows] == [f'{IDS[k]}.png' for k in order]
-    samples = pickle.loads((predicted / 'predictions.pkl').read_bytes())
+    samples = read_samples(cells.predictions)
     count = 0
     for (text, _), k in zip(rows, order, strict=True):
         assert samples[k]['img_id'] == IDS[k]
@@ -94,7 +76,7 @@ def test_boxes_are_written_as_the_sample_asks(predicted, submit, tmp_path):
 
 
 def test_cocos_file_is_worth_what_the_predictions_are(
-    predicted, bccd_root, submit, tmp_path
+    cells, bccd_root, submit, tmp_path
 ):
     arguments = [str(bccd_root), str(tmp_path / 'coco'), '--to', 'coco']
     assert convert_tool.main(arguments) == 0
@@ -103,9 +85,8 @@ def test_cocos_file_is_worth_what_the_predictions_are(
     content = json.loads(file.read_text())
     content['categories'].reverse()
     file.write_text(json.dumps(content))
-    pickled = predicted / 'predictions.pkl'
     arguments = ['--out', 'out.json', '--config', SAMPLE, '--coco', file]
-    status, said = submit(pickled, *arguments)
+    status, said = submit(cells.predictions, *arguments)
     assert status == 0, said
     truth = COCO(str(file))
     evaluation = COCOeval(truth, truth.loadRes('out.json'), 'bbox')
@@ -113,12 +94,10 @@ def test_cocos_file_is_worth_what_the_predictions_are(
     evaluation.accumulate()
     evaluation.summarize()
     found = np.where(evaluation.stats[:6] < 0, np.nan, evaluation.stats[:6])
-    ours = ap_tables(read_results(str(pickled), NAMES)).coco_ap(np.ones(4))[:6]
+    ours = ap_tables(read_results(cells.predictions, NAMES)).coco_ap(np.ones(4))[:6]
     assert found == pytest.approx(ours, abs=1e-6, nan_ok=True)
-    stock = json.loads(next(predicted.glob('t/*/*.json')).read_text())
-    assert found[:2] == pytest.approx(
-        [stock['coco/bbox_mAP'], stock['coco/bbox_mAP_50']], abs=5.1e-4
-    )
+    stock = [cells.logged[f'coco/{name}'] for name in ('bbox_mAP', 'bbox_mAP_50')]
+    assert found[:2] == pytest.approx(stock, abs=5.1e-4)
     assert found[1] > 0.01
 
 

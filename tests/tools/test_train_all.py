@@ -1,6 +1,6 @@
 """Two networks on drawn crops: trained, interrupted, gone on with, compared."""
 
-from custom_datasets.samples.metal_surface import METAL_CLASSES
+from custom_datasets.samples.boxes import METAL_CLASSES
 from custom_datasets.training.record import read_run
 from tests.leaves import LEAVES, small_run
 from tests.tools.conftest import times
