@@ -248,6 +248,12 @@ def clear_abandoned(path: str) -> list[str]:
     return removed
 
 
+def short_path(path: str) -> str:
+    """Return a path relative to the current folder, if it is below that."""
+    is_below = os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))
+    return os.path.relpath(path) if is_below else path
+
+
 def require_free(path: str, overwrite: bool = False) -> None:
     """Raise a UserError where :func:`new_folder` would refuse to make a folder."""
     if not os.path.lexists(path):

@@ -20,6 +20,7 @@ from custom_datasets.files import (
     read_mark,
     replace_file,
     replace_texts,
+    short_path,
     write_files,
     write_image,
     write_json,
@@ -307,3 +308,9 @@ def test_texts_are_replaced_together(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r'lists: cannot be written .*No space left'):
         replace_texts(str(folder), {'a': '4', 'c': '5'})
     assert tree(tmp_path) == {'lists/a': b'3'}
+
+
+def test_paths_below_are_written_short(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert short_path(f'{tmp_path}/configs/a.py') == os.path.join('configs', 'a.py')
+    assert short_path(f'{tmp_path}2/a.py') == f'{tmp_path}2/a.py'

@@ -1,9 +1,9 @@
 """Findings as text: by severity, with the first places of each kind."""
 
-import os
 from collections.abc import Sequence
 
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
+from custom_datasets.files import short_path
 from custom_datasets.text import counted
 
 SHOWN = 5
@@ -55,14 +55,8 @@ def _group(code: str, group: Sequence[Finding], shown: int) -> list[str]:
 def _place(finding: Finding) -> str:
     place = f'{finding.split} ' if finding.split else ''
     if finding.file:
-        place += _shortened(finding.file)
+        place += short_path(finding.file)
         if finding.object is not None:
             place += f', object {finding.object}'
         return f'{place}: '
     return place and f'{place.strip()}: '
-
-
-def _shortened(path: str) -> str:
-    """Return a path below the current folder relative to it."""
-    is_below = os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))
-    return os.path.relpath(path) if is_below else path

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from custom_datasets.checks.report import summary
 from custom_datasets.data.problems import SEVERITIES, Finding, by_severity
-from custom_datasets.files import write_files
+from custom_datasets.data.scan import Progress
+from custom_datasets.files import short_path, write_files
 from custom_datasets.pages.charts import Row, Tick, bubbles, columns, heat_map, ranges
 from custom_datasets.pages.data_numbers import (
     Boxes,
@@ -28,7 +29,7 @@ from custom_datasets.pages.data_numbers import (
     whole_numbers,
 )
 from custom_datasets.pages.data_pipeline import Augmented
-from custom_datasets.pages.data_report import Progress, Report, gather
+from custom_datasets.pages.data_report import Report, gather
 from custom_datasets.pages.kit import (
     MOST_CLASSES,
     MOST_COLOURS,
@@ -102,8 +103,8 @@ def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> byte
         kind='data set report',
         colours=report.colours[:MOST_COLOURS],
         frame=min(max(median(ratios), 1.0), 1.8) if ratios else 1.0,
-        config=_short_path(report.config),
-        root=_short_path(report.root) if report.root else 'no data',
+        config=short_path(report.config),
+        root=short_path(report.root) if report.root else 'no data',
         links=links,
         is_detection=report.is_detection,
         styles=report.styles,
@@ -123,11 +124,6 @@ def render_report(report: Report, links: Sequence[tuple[str, str]] = ()) -> byte
         repeats=[_repeats(group, report) for group in report.repeats[:_MOST_REPEATS]],
         repeats_count=len(report.repeats),
     )
-
-
-def _short_path(path: str) -> str:
-    inside = os.path.abspath(path).startswith(os.path.join(os.getcwd(), ''))
-    return os.path.relpath(path) if inside else path
 
 
 def _in_order(report: Report) -> list[str]:
@@ -183,7 +179,7 @@ def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 def _where(finding: Finding) -> str:
     where = [finding.split] if finding.split else []
     if finding.file:
-        where.append(clipped(_short_path(finding.file), 200))
+        where.append(clipped(short_path(finding.file), 200))
     if finding.object is not None:
         where.append(f'object {finding.object}')
     return ' · '.join(where)

@@ -1,6 +1,6 @@
 """What the page of a data set shows, gathered from a config and its data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -12,7 +12,7 @@ from custom_datasets.checks.reading import read_sources, read_xml_files
 from custom_datasets.data.cache import ResultCache
 from custom_datasets.data.config_sources import Source, find_sources, read_declaration
 from custom_datasets.data.problems import Finding
-from custom_datasets.data.scan import scan_images
+from custom_datasets.data.scan import Progress, scan_images
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.pages.data_numbers import (
     Part,
@@ -29,8 +29,6 @@ from custom_datasets.pages.kit import Colour, class_colours, class_styles
 from custom_datasets.settings import load_config
 
 _EXAMPLES, _EXAMPLES_OF_CLASSES = 18, 48  # Of a detection and a classification set.
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Everything a report says, as one dictionary: the content of ``report.json``."""
 
-import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -41,7 +40,7 @@ from custom_datasets.predicting.config import (
 )
 from custom_datasets.predicting.predict import Progress, predict
 from custom_datasets.text import counted
-from custom_datasets.training.record import has_run, read_curves, read_run
+from custom_datasets.training.record import has_run, plain, read_curves, read_run
 from custom_datasets.versions import TESTED, installed_version
 
 
@@ -188,7 +187,7 @@ def _collect(
         predicted, inputs.facts = predict(cfg, checkpoint, missing, progress)
         for split, part in predicted.items():
             inputs.samples[split], inputs.data[split] = part.samples, part.data
-            inputs.metrics[split] = {k: _plain(v) for k, v in part.metrics.items()}
+            inputs.metrics[split] = {k: plain(v) for k, v in part.metrics.items()}
     return inputs
 
 
@@ -271,14 +270,3 @@ def _dataset_type(dataset: Any) -> str:
     while inner := dataset.get('dataset') or dataset.get('datasets'):
         dataset = inner[0] if isinstance(inner, Sequence) else inner
     return str(dataset.get('type', ''))
-
-
-def _plain(value: Any) -> Any:
-    """Return a metric as JSON has it, which knows no NaN and no tensor."""
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, 'tolist'):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

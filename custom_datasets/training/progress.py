@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from custom_datasets.files import short_path
 from custom_datasets.training.facts import (
     count_images,
     counts_iterations,
@@ -22,7 +23,6 @@ from custom_datasets.training.facts import (
 )
 from custom_datasets.training.record import PAGE_NAME
 from custom_datasets.training.run_md import duration
-from custom_datasets.training.surroundings import short_path
 
 REDRAWN_EVERY = 0.2
 """Seconds between two drawings of the line."""

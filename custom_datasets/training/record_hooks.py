@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from custom_datasets.errors import UserError
+from custom_datasets.files import short_path
 from custom_datasets.training.facts import (
     bare_model,
     checkpoint_hook,
@@ -40,7 +41,6 @@ from custom_datasets.training.surroundings import (
     hardware,
     overrides,
     peak_memory,
-    short_path,
     versions,
 )
 

@@ -32,6 +32,7 @@ from custom_datasets.checkpoints import (
 )
 from custom_datasets.config import fold_folder
 from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.files import short_path
 from custom_datasets.settings import apply_settings
 from custom_datasets.settings.tracking import apply_tracking
 from custom_datasets.training.facts import checkpoint_hook
@@ -45,7 +46,6 @@ from custom_datasets.training.paint_hook import apply_painting
 from custom_datasets.training.progress import ProgressHook
 from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
-from custom_datasets.training.surroundings import short_path
 
 read_for_mmengine()
 

@@ -139,12 +139,6 @@ def overrides(argv: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def short_path(path: str) -> str:
-    """Return a path relative to the current folder, if it is below that."""
-    short = os.path.relpath(path)
-    return path if short.startswith(os.pardir) else short
-
-
 def _git(folder: str, *arguments: str) -> str:
     done = subprocess.run(
         ['git', '-C', folder, *arguments],

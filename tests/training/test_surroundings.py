@@ -13,7 +13,6 @@ from custom_datasets.training.surroundings import (
     hardware,
     overrides,
     peak_memory,
-    short_path,
     versions,
 )
 
@@ -92,12 +91,6 @@ def test_overrides_are_read_from_the_command():
     argv = ['train.py', 'a.py', '--cfg-options', 'fold=2', 'a.b=[1,2]', '--amp']
     assert overrides(argv) == {'fold': 2, 'a.b': [1, 2]}
     assert overrides(['train.py', 'a.py']) == {}
-
-
-def test_paths_below_are_written_short(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert short_path(f'{tmp_path}/configs/a.py') == os.path.join('configs', 'a.py')
-    assert short_path('/elsewhere/a.py') == '/elsewhere/a.py'
 
 
 @pytest.mark.skipif(
