@@ -6,10 +6,8 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from custom_datasets.checks.annotations import check_file_claims, check_unlisted
 from custom_datasets.checks.reading import read_sources
 from custom_datasets.data.config_sources import find_sources
-from custom_datasets.data.records import ImageRecord, SplitRecords
 
 
 def dataset(kind, root, ann_file, **more):
@@ -196,13 +194,6 @@ def test_coco(coco, tmp_path):
     assert not splits[0].one_based
 
 
-def findings_of(content, root):
-    (root / 'train.json').write_text(json.dumps(content))
-    given = dataset('CocoDataset', root, 'train.json', data_prefix={'img': ''})
-    splits, findings = read_sources(find_sources(config(train=given))[0])
-    return splits[0].images, [(f.code, f.message, f.object) for f in findings]
-
-
 @pytest.mark.parametrize('kind', ['CocoDataset', 'CocoFileDataset'])
 def test_a_coco_test_set_need_not_be_annotated(kind, coco, tmp_path):
     images = coco['images'][:1]
@@ -222,30 +213,3 @@ def test_a_json_that_is_not_coco(text, tmp_path):
     (tmp_path / 'train.json').write_text(text)
     splits, codes = read(config(train=dataset('CocoDataset', tmp_path, 'train.json')))
     assert (splits[0].images, codes) == ((), ['broken-annotation'])
-
-
-@pytest.mark.parametrize(
-    ('claim', 'severity'),
-    [
-        ('a.png', None),
-        ('C:\\x\\a.png', None),
-        ('a', None),
-        (None, None),
-        ('a.jpg', 'note'),
-        ('b.png', 'warning'),
-    ],
-)
-def test_what_an_annotation_claims_to_be_of(claim, severity):
-    image = ImageRecord('a', '/i/a.png', '/x/a.xml', filename=claim)
-    found = check_file_claims(SplitRecords('train', ('a',), (image,)))
-    assert [f.severity for f in found] == ([severity] if severity else [])
-
-
-def test_files_that_no_list_names(bccd_root):
-    train = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/train.txt')
-    val = dataset('BCCDDataset', bccd_root, 'ImageSets/Main/val.txt')
-    sources, _ = find_sources(config(train=train, val=val))
-    found = check_unlisted(sources, read_sources(sources)[0])
-    assert [(f.code, f.file[-9:]) for f in found] == [
-        ('unlisted-image', f'test_000{i}'[-9:]) for i in range(4)
-    ]

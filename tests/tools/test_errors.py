@@ -50,21 +50,16 @@ def test_weights_that_cannot_be_fetched_name_the_override(capfd, bccd_root, tmp_
     assert '--cfg-options from_scratch=True' in stderr
 
 
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [(None, 'no such checkpoint'), (b'no weights', 'incomplete or damaged')],
-)
-def test_a_bad_checkpoint_is_named(capfd, bccd_root, tmp_path, content, message):
+def test_a_damaged_checkpoint_is_named(capfd, bccd_root, tmp_path):
     checkpoint = tmp_path / 'c.pth'
-    if content:
-        checkpoint.write_bytes(content)
+    checkpoint.write_bytes(b'no weights')
     options = ['--cfg-options', *small_run(SAMPLE, bccd_root)]
     where = ['--work-dir', tmp_path / 'w']
     status, stderr = run_main(
         capfd, SAMPLE, checkpoint, *where, *options, main=test_tool.main
     )
     assert status == 1
-    assert f'{checkpoint}: {message}' in stderr
+    assert f'{checkpoint}: incomplete or damaged' in stderr
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU, --amp works')

@@ -51,8 +51,3 @@ def test_waste_from_folders_to_a_score(tmp_path, monkeypatch, capsys):
     assert test_tool.main([*arguments, *options]) == 0
     metrics = json.loads(next((tmp_path / 'test').glob('*/*.json')).read_text())
     assert {'accuracy/top1', 'classwise/recall_brown-glass'} <= set(metrics)
-
-
-def test_a_folder_without_classes(tmp_path, capsys):
-    assert tool.main([str(tmp_path)]) == 1
-    assert capsys.readouterr().err.count('\n') == 1
