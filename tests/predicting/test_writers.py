@@ -24,7 +24,7 @@ from custom_datasets.predicting.predictions_log import (
 )
 from custom_datasets.predicting.run_folder import Decision
 from custom_datasets.predicting.writers import Outputs, Writers
-from custom_datasets.samples.voc import draw_bccd
+from custom_datasets.samples.boxes import draw_bccd
 from tests.leaves import SAMPLE
 
 CLASSES = ('RBC', '백혈구', 'a/b')
