@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import cv2
 
+from custom_datasets.data.tree import printable
 from custom_datasets.errors import ImageError
 from custom_datasets.predicting.images import Pixels
 
@@ -112,7 +113,7 @@ def open_clip(name: str, address: str | int, every: int = 1) -> Clip:
     Raises:
         ImageError: It cannot be opened, or has no frame that can be decoded.
     """
-    if isinstance(address, str) and not _is_utf8(address):
+    if isinstance(address, str) and printable(address) != address:
         # OpenCV crashes on it.
         raise ImageError(name, 'has a name that is not UTF-8; rename it')
     capture = open_capture(address)
@@ -253,14 +254,6 @@ def _unopened(address: str | int) -> str:
     if _is_file(address):
         return 'is not a video, is damaged, or has a codec that OpenCV lacks'
     return 'sends no video; are the address and the password right, and is it on?'
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeError:
-        return False
-    return True
 
 
 def _is_trimmed(address: str | int) -> bool:

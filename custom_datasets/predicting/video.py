@@ -11,6 +11,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from custom_datasets.data.tree import printable
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import unwritable
 from custom_datasets.predicting.clips import silence_opencv
@@ -151,6 +152,8 @@ def _as_file(path: str) -> str:
 def _work_file(path: str) -> str:
     """Make an empty MP4 beside a path; raises a UserError."""
     folder = os.path.dirname(path) or '.'
+    if printable(path) != path:  # OpenCV crashes on it.
+        raise UserError(f'{printable(path)}: not a name in UTF-8; choose another')
     try:
         if os.path.isdir(path):
             raise IsADirectoryError(EISDIR, 'a folder of that name exists')

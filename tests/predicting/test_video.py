@@ -167,6 +167,13 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, capfd, kind
     assert list(path.parent.glob('.*')) == []
 
 
+def test_a_folder_whose_name_is_not_utf8_is_refused(tmp_path):
+    with pytest.raises(UserError, match='not a name in UTF-8'):
+        write(tmp_path / '\udcff' / 'a.mp4', [1])
+
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def fake_ffmpeg(tmp_path, monkeypatch):
     """Return a function that puts lines of Python onto the path as ``ffmpeg``.
