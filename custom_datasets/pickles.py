@@ -11,6 +11,7 @@ import collections
 import importlib
 import io
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -111,8 +112,6 @@ class Unpickler(pickle.Unpickler):
             return _history_class(self._histories)
         if path in _IMPORTED:
             return partial(getattr(importlib.import_module(module), name))
-        if path == 'numpy.ndarray':
-            return importlib.import_module(module).ndarray
         if module == 'torch':
             torch = importlib.import_module(module)
             if isinstance(value := getattr(torch, name, None), torch.dtype):
@@ -212,22 +211,38 @@ def _require_weights(file: BinaryIO) -> None:
         raise RefusedError('an archive of PyTorch before 0.2')
 
 
-def _rebuild_array(*arguments: Any) -> Any:
-    # numpy has these two in another module since 2.0.
+def _dtype(code: str, *_: Any) -> Any:
+    """Return a type of numbers in this machine's order of bytes.
+
+    These pass over what a pickle sets of them. Others it could turn into one of
+    pointers, and so bytes of the file into any address.
+    """
     import numpy as np
 
-    return np.empty(0).__reduce__()[0](*arguments)  # type: ignore[operator]
+    if not re.fullmatch('[biufc][0-9]+', code):
+        raise RefusedError(f'numpy.dtype {code}')
+    return np.dtype(code)
 
 
-def _rebuild_scalar(*arguments: Any) -> Any:
+def _array(*_: Any) -> Any:
+    """Return an array that gets shape, type and content from the next instruction."""
     import numpy as np
 
-    return np.float64().__reduce__()[0](*arguments)  # type: ignore[operator]
+    return np.empty(0)
+
+
+def _scalar(dtype: Any, content: bytes) -> Any:
+    import numpy as np
+
+    return np.frombuffer(content, dtype)[0]
 
 
 _TYPES = {
-    f'builtins.{kind.__name__}': kind
-    for kind in (bytes, dict, float, frozenset, int, list, set)
+    'numpy.ndarray': object,  # It stands before _array's arguments only.
+    **{
+        f'builtins.{kind.__name__}': kind
+        for kind in (bytes, dict, float, frozenset, int, list, set)
+    },
 }
 """Types that no code can change: they are handed out as they are."""
 
@@ -237,13 +252,13 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     'collections.Counter': collections.Counter,
     'collections.OrderedDict': collections.OrderedDict,
     'collections.defaultdict': collections.defaultdict,
-    'numpy._core.multiarray._reconstruct': _rebuild_array,
-    'numpy._core.multiarray.scalar': _rebuild_scalar,
+    'numpy.dtype': _dtype,
+    'numpy._core.multiarray._reconstruct': _array,
+    'numpy._core.multiarray.scalar': _scalar,
     'torch.storage._load_from_bytes': _load_tensor,
 }
 
 _IMPORTED = {
-    'numpy.dtype',
     'torch.Size',
     'torch.device',
     'torch._utils._rebuild_parameter',

@@ -80,8 +80,9 @@ def test_what_checkpoints_hold_comes_back(kept):
         'bool': torch.tensor([True]),
         'parameter': torch.nn.Parameter(torch.ones(1)),
         'array': np.arange(3),
-        'names': np.array(['a', 'bc']),
         'scalar': np.float32(2.5),
+        'flag': np.bool_(True),
+        'grid': np.asfortranarray([[1j, 2], [3, 4]]),
         'words': collections.OrderedDict(a=1),
         'counts': collections.Counter([3, 3]),
         'lists': collections.defaultdict(list, a=[1]),
@@ -111,6 +112,8 @@ ARBITRARY = {
     'builtins.exec': Asks(exec, f'open("{RAN}", "w")'),
     'functools.partial': Asks(partial, print),
     'builtins.getattr': Asks(getattr, HistoryBuffer, '__init__'),
+    'numpy.dtype U2': np.array(['a', 'bc']),
+    'numpy.dtype O8': np.array([None]),
     r'pathlib(\._local)?\.PosixPath': Path('a'),
     '_codecs.encode to zip': Asks(codecs.encode, 'a', 'zip'),
 }
@@ -140,6 +143,19 @@ def test_what_a_file_gets_cannot_be_changed(named, tmp_path, monkeypatch):
     with pytest.raises(TypeError):
         read_pickle(str(tmp_path / 'file'))
     assert (collections.Counter.update, HistoryBuffer.update) == before
+
+
+@pytest.mark.parametrize('code', np.typecodes['AllInteger'] + np.typecodes['AllFloat'])
+def test_numbers_are_not_turned_into_addresses(code, tmp_path):
+    """They crash whoever reads the field, or worse."""
+    field = {'x': (np.dtype(np.int8), 0)}
+    state = (3, '|', None, ('x',), field, 8, 1, 0)
+    kind = np.dtype(code)
+    name = f'{kind.kind}{kind.itemsize}'
+    path = tmp_path / 'file'
+    save_plain(Asks(np.dtype, name, False, True, state=state), path)
+    read = read_pickle(str(path))
+    assert read == np.dtype(name) and read.names is None
 
 
 def test_a_history_brings_no_functions_for_others(tmp_path, monkeypatch):
