@@ -11,6 +11,7 @@ import json
 import os
 import posixpath
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
@@ -61,8 +62,9 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
 
     A polygon or turned box becomes the box around it; keypoints are left out.
     """
-    file, config = next(iter(_find_configs(tree, reading).items()), ('', {}))
-    names = _class_names(tree, file, config)
+    configs = _find_configs(tree, reading)
+    file, config = next(iter(configs.items()), ('', {}))
+    names = _class_names(tree, configs, reading)
     label_files = _find_labels(tree)
     labels = _read_labels(tree, label_files, reading)
     if 'kpt_shape' in config:
@@ -199,28 +201,51 @@ def _find_labels(tree: Tree) -> list[str]:
     return labels
 
 
-def _class_names(tree: Tree, file: str, config: Mapping[str, Any]) -> dict[int, str]:
-    """Read the name of each class's number; empty where nothing names them."""
-    if config:
-        names = config['names']
-        if not isinstance(names, (dict, list)):
-            raise UserError(f'{file}: names must be a list')
-        pairs = [*(names.items() if isinstance(names, dict) else enumerate(names))]
-        if not all(isinstance(name, str) for _, name in pairs):
-            raise UserError(f'{file}: names must be text, one for each number')
-        try:
-            numbered = dict(sorted((int(key), name.strip()) for key, name in pairs))
-        except ValueError as error:
-            raise UserError(f'{file}: names need numbers ({error})') from error
-        if len(numbered) < len(pairs):
-            raise UserError(f'{file}: names has a number twice')
-        return numbered
-    files = [f for f in tree.files if f.rpartition('/')[2].lower() in _NAME_FILES]
-    files += tree.ending('.names', '_darknet.labels')
-    if not files:
-        return {}
-    nearest = min(files, key=lambda file: (file.count('/'), file))
-    return dict(enumerate(line for _, line in read_lines(tree.path(nearest))))
+def _class_names(
+    tree: Tree, configs: Mapping[str, Mapping[str, Any]], reading: Reading
+) -> dict[int, str]:
+    """Read the name of each class's number; empty where nothing names them.
+
+    The first YAML file counts, or else the nearest list; others that differ are noted.
+    """
+    lists = [f for f in tree.files if f.rpartition('/')[2].lower() in _NAME_FILES]
+    lists += tree.ending('.names', '_darknet.labels')
+    lists.sort(key=lambda file: (file.count('/'), file))
+
+    def read(file: str) -> dict[int, str]:
+        if file in configs:
+            return _yaml_names(file, configs[file])
+        return dict(enumerate(line for _, line in read_lines(tree.path(file))))
+
+    first, *others = [*configs, *lists] or ['']
+    names = read(first) if first else {}
+    differing = []
+    for other in others:
+        with suppress(UserError):  # It is not needed.
+            if read(other) != names:
+                differing.append(other)
+    reading.note(
+        differing,
+        f'files name other classes than {first}, which is read',
+        f'file names other classes than {first}, which is read',
+    )
+    return names
+
+
+def _yaml_names(file: str, config: Mapping[str, Any]) -> dict[int, str]:
+    names = config['names']
+    if not isinstance(names, (dict, list)):
+        raise UserError(f'{file}: names must be a list')
+    pairs = [*(names.items() if isinstance(names, dict) else enumerate(names))]
+    if not all(isinstance(name, str) for _, name in pairs):
+        raise UserError(f'{file}: names must be text, one for each number')
+    try:
+        numbered = dict(sorted((int(key), name.strip()) for key, name in pairs))
+    except ValueError as error:
+        raise UserError(f'{file}: names need numbers ({error})') from error
+    if len(numbered) < len(pairs):
+        raise UserError(f'{file}: names has a number twice')
+    return numbered
 
 
 def _find_splits(

@@ -156,6 +156,10 @@ ROWS = {
         {'data.yaml': 'names: ' + '[' * 5000 + ']' * 5000},
         ['data.yaml: broken YAML (lists in lists, too deep)'],
     ),
+    'names in two files': Row(
+        {'classes.txt': 'dog\ncat\n', 'labels/classes.txt': 'cat\ndog\n'},
+        note='1 file names other classes than data.yaml, which is read: classes.txt',
+    ),
     'a list for a key': Row(
         {'data.yaml': '? [a]\n: b\nnames: [cat, dog]\n'},
         ['data.yaml: broken YAML (line 1: found unhashable key)'],
