@@ -86,7 +86,7 @@ def printable(text: str) -> str:
 
 def is_utf8(text: str) -> bool:
     """Say whether a text can be written: JSON and file names may hold more."""
-    return printable(text) == text
+    return text.isascii() or printable(text) == text
 
 
 def is_junk(name: str) -> bool:
@@ -214,16 +214,18 @@ def image_at(folder: str, name: str, root: str) -> str | None:
     As in a :class:`Tree`, it has an image's suffix, lies under ``root``, and no part of
     the name is junk.
     """
-    parts = tidy(name).split('/')
-    path = os.path.join(folder, *parts)
-    if not parts[0] or not _is_image(path) or not os.path.isfile(path):
+    name = tidy(name)
+    path = os.path.join(folder, name)
+    if name.startswith('/') or not name.lower().endswith(IMAGE_SUFFIXES):
         return None
-    if any(is_junk(part) for part in parts if part != '..'):
-        return None
-    if parts[0] == '..':
-        inside, place = (os.path.abspath(p) for p in (root, path))
-        return path if place.startswith(os.path.join(inside, '')) else None
-    return path
+    if '/' in name or name.startswith('.'):
+        if any(is_junk(part) for part in name.split('/') if part != '..'):
+            return None
+        if name.startswith('../'):
+            inside, place = (os.path.abspath(p) for p in (root, path))
+            if not place.startswith(os.path.join(inside, '')):
+                return None
+    return path if os.path.isfile(path) else None
 
 
 Score = tuple[int, bool, bool]
