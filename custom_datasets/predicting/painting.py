@@ -80,11 +80,11 @@ def paint_boxes(
 ) -> Pixels:
     """Paint boxes with their names and scores onto a copy of a BGR image.
 
-    Names that would cover another, or too much of the image, are left out, those of
-    low scores first; a legend names their colours then. Line and text grow with the
-    image. A small image is enlarged, and ``threshold_text`` stands on a strip below
-    it; with ``keep_size``, for frames of a video, the result has the image's shape,
-    the text stands in a corner, and there is no legend.
+    Names that would cover another, a whole box, or too much of the image, are left
+    out, those of low scores first; a legend names their colours then. Line and text
+    grow with the image. A small image is enlarged, and ``threshold_text`` stands on a
+    strip below it; with ``keep_size``, for frames of a video, the result has the
+    image's shape, the text stands in a corner, and there is no legend.
 
     Args:
         image: Shape (height, width, 3), BGR.
@@ -200,6 +200,7 @@ class _Canvas:
         self.size = max(smallest, round(14 * (side / 554) ** 0.8))
         self.thickness = max(1, round(self.size / 7))
         self.taken: NDArray[np.float64] = np.empty((0, 4))
+        self.boxes: NDArray[np.float64] = np.empty((0, 4))
         self.covered = 0
 
     def pixels(self) -> Pixels:
@@ -213,7 +214,8 @@ class _Canvas:
         inside: NDArray[np.float64] = ordered.clip(
             0, (self.width - 1, self.height - 1)
         ).reshape(-1, 4)
-        return inside.round()
+        self.boxes = inside.round()
+        return self.boxes
 
     def outline(self, box: NDArray[np.float64], colour: Colour) -> None:
         self.draw.rectangle(tuple(box), outline=_turned(colour), width=self.thickness)
@@ -221,7 +223,7 @@ class _Canvas:
     def label(
         self, box: NDArray[np.float64], name: str, end: str, colour: Colour
     ) -> bool:
-        """Write a name beside its box where no other stands, or return False."""
+        """Write a name at its box where it covers no other and no box, if it can."""
         pad = max(1, self.size // 5)
         text = self.fitted(name, end, self.size, self.width - 2 * pad)
         width = self.length(text, self.size) + 2 * pad
@@ -248,7 +250,8 @@ class _Canvas:
             | (self.taken[:, 1] >= spot[3])
             | (self.taken[:, 3] <= spot[1])
         )
-        return bool(apart.all())
+        hidden = (self.boxes[:, :2] >= spot[:2]) & (self.boxes[:, 2:] < spot[2:])
+        return bool(apart.all()) and not hidden.all(1).any()
 
     def caption(self, lines: Sequence[_Line]) -> None:
         """Write lines on a strip below the image, or in its lower left corner."""

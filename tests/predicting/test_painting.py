@@ -134,6 +134,14 @@ def test_labels_do_not_cover_each_other():
     assert red >= (alone[0] == (0, 0, 255)).all(2).sum()
 
 
+def test_a_label_does_not_hide_a_small_box():
+    boxes = np.vstack((BOX, [[30, 46, 38, 54]]))
+    palette = {'cat': (255, 0, 0), 'fly': (0, 0, 255)}
+    painted = paint_boxes(gray(), boxes, list(palette), [0.9, 0.5], palette=palette)
+    assert (painted[46:54, 30] == (255, 0, 0)).all()
+    assert (painted == (0, 0, 255)).all(2).any()
+
+
 def test_labels_leave_most_of_a_crowded_image_free():
     corners = np.random.default_rng(0).uniform(0, 400, (200, 2))
     boxes = np.hstack((corners, corners + 60))
