@@ -25,7 +25,8 @@ from custom_datasets.pages.data_numbers import (
     merge_splits,
 )
 from custom_datasets.pages.data_pipeline import Augmented, run_pipeline
-from custom_datasets.pages.kit import Colour, class_colours, class_styles
+from custom_datasets.pages.kit import class_styles
+from custom_datasets.predicting.colours import Colour, class_colours
 from custom_datasets.settings import load_config
 
 _EXAMPLES, _EXAMPLES_OF_CLASSES = 18, 48  # Of a detection and a classification set.

@@ -1,6 +1,5 @@
 """What every page is: one self-contained HTML file, written by a template."""
 
-import colorsys
 import os
 import re
 from collections.abc import Sequence
@@ -12,9 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from custom_datasets.evaluation.intervals import Interval
-
-Colour = tuple[int, int, int]
-"""Red, green and blue, 0 to 255."""
+from custom_datasets.predicting.colours import Colour
 
 LIGHT: Colour = (255, 255, 255)
 DARK: Colour = (22, 25, 31)
@@ -32,17 +29,6 @@ MOST_COLOURS = 100
 
 NOTHING = '\N{EN DASH}'
 """Shown where a number is not defined."""
-
-
-def class_colours(count: int, palette: Any = None) -> list[Colour]:
-    """Return a colour for each class: of the palette in ``METAINFO``, if it has enough.
-
-    Otherwise (``random``, say) the hues are far apart.
-    """
-    if isinstance(palette, Sequence) and not isinstance(palette, str):
-        if len(palette) >= count and all(map(_is_colour, palette)):
-            return [(int(r), int(g), int(b)) for r, g, b in palette[:count]]
-    return [_hue((0.6 + index * _GOLDEN_ANGLE) % 1) for index in range(count)]
 
 
 def readable(colour: Colour, ground: Colour) -> Colour:
@@ -163,21 +149,7 @@ def render(
 
 
 _HERE = Path(__file__).parent
-_GOLDEN_ANGLE = 0.381966
 _LEAST_CONTRAST = 3.0  # For graphics: WCAG 2.2, success criterion 1.4.11.
-
-
-def _is_colour(value: Any) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) == 3
-        and all(isinstance(band, int) and 0 <= band <= 255 for band in value)
-    )
-
-
-def _hue(hue: float) -> Colour:
-    red, green, blue = (round(255 * c) for c in colorsys.hls_to_rgb(hue, 0.5, 0.7))
-    return red, green, blue
 
 
 def _luminance(colour: Colour) -> float:

@@ -19,7 +19,6 @@ from custom_datasets.pages.classification import classification_view
 from custom_datasets.pages.detection import detection_view
 from custom_datasets.pages.kit import (
     MOST_COLOURS,
-    class_colours,
     clipped,
     decimal,
     render,
@@ -34,6 +33,7 @@ from custom_datasets.pages.summaries import (
     has_anchors,
     threshold_setting,
 )
+from custom_datasets.predicting.colours import class_colours
 from custom_datasets.predicting.config import SPLITS
 from custom_datasets.predicting.predict import Progress
 from custom_datasets.training.record import PAGE_NAME, read_run

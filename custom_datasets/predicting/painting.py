@@ -1,16 +1,16 @@
 """Predictions painted onto their image: boxes with names, or a class with its rival."""
 
-import colorsys
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from custom_datasets.predicting.colours import Colour, class_colours
 from custom_datasets.predicting.fonts import (
     Fonts,
     clean_text,
@@ -19,9 +19,6 @@ from custom_datasets.predicting.fonts import (
 )
 
 Pixels = NDArray[np.uint8]
-Colour = tuple[int, int, int]
-"""Red, green and blue, 0 to 255."""
-
 Palette = Mapping[str, Colour]
 """The colour of each class."""
 
@@ -29,43 +26,13 @@ SMALLEST = 320
 """Images whose longer side is less are enlarged, so that names can be read."""
 
 _DARK, _LIGHT = (24, 24, 27), (250, 250, 250)
-_COLOURS: tuple[Colour, ...] = (
-    (230, 25, 75),
-    (0, 130, 200),
-    (255, 225, 25),
-    (60, 180, 75),
-    (145, 30, 180),
-    (245, 130, 48),
-    (70, 240, 240),
-    (240, 50, 230),
-    (0, 128, 128),
-    (210, 245, 60),
-    (170, 110, 40),
-    (250, 190, 212),
-    (0, 0, 160),
-    (170, 255, 195),
-    (128, 0, 0),
-    (220, 190, 255),
-    (128, 128, 0),
-    (255, 215, 180),
-)
-_GOLDEN = 0.618034
 _MOST_COVERED = 0.25
 """The share of an image that names may cover."""
 
 
-def class_palette(
-    classes: Sequence[str], palette: Sequence[Sequence[int]] | str | None = None
-) -> dict[str, Colour]:
-    """Give each class a colour: that of ``METAINFO``'s palette, else one of its own.
-
-    mmdet writes ``random`` for a palette where a data set has none.
-    """
-    given = () if palette is None or isinstance(palette, str) else palette
-    chosen = [_colour(colour) for colour in given]
-    if len(chosen) < len(classes):
-        chosen = [_own_colour(label) for label in range(len(classes))]
-    return dict(zip(classes, chosen, strict=False))
+def class_palette(classes: Sequence[str], palette: Any = None) -> dict[str, Colour]:
+    """Give each class its colour; see :func:`class_colours`."""
+    return dict(zip(classes, class_colours(len(classes), palette), strict=True))
 
 
 def paint_boxes(
@@ -104,15 +71,13 @@ def paint_boxes(
         [''] * len(names) if scores is None else [f' {score:.2f}' for score in scored]
     )
     for i in np.argsort(scored, kind='stable'):
-        canvas.outline(corners[i], _colour_of(names[i], palette))
+        canvas.outline(corners[i], palette[names[i]])
     if threshold_text and keep_size:
         canvas.caption([_Line(threshold_text)])
     left_out = [
         names[i]
         for i in np.argsort(-scored, kind='stable')
-        if not canvas.label(
-            corners[i], names[i], ends[i], _colour_of(names[i], palette)
-        )
+        if not canvas.label(corners[i], names[i], ends[i], palette[names[i]])
     ]
     if left_out and not keep_size:
         canvas.legend(Counter(names), palette)
@@ -145,7 +110,7 @@ def paint_class(
     palette = palette or class_palette(sorted(set(names)))
     canvas = _Canvas(image, [*palette, *names, threshold_text or ''], keep_size)
     lines = [
-        _Line(name, f'{share:.2f}', _colour_of(name, palette), scale, float(share))
+        _Line(name, f'{share:.2f}', palette[name], scale, float(share))
         for name, share, scale in zip(names, probabilities, (1.5, 1.0), strict=False)
     ]
     if threshold_text:
@@ -312,7 +277,7 @@ class _Canvas:
         for x, y, name, text in spots:
             spot = np.array((x, 0.25 * size, x + size, 1.25 * size)).round()
             spot[1::2] += top + y
-            self.rectangle(spot, _colour_of(name, palette))
+            self.rectangle(spot, palette[name])
             self.write(x + 1.3 * size, top + y, text, size, _LIGHT)
 
     def grow(self, height: int) -> None:
@@ -374,23 +339,6 @@ def _places(
     if y2 - y1 > 3 * height:
         return [*outside[:2], *inside, *outside[2:], *beside]
     return [*outside, *beside, *inside]
-
-
-def _own_colour(label: int) -> Colour:
-    if label < len(_COLOURS):
-        return _COLOURS[label]
-    # Steps of the golden ratio never meet a hue again.
-    hue, value = label * _GOLDEN % 1, (1.0, 0.75, 0.55)[label % 3]
-    return _colour([255 * part for part in colorsys.hsv_to_rgb(hue, 0.85, value)])
-
-
-def _colour(parts: Sequence[float]) -> Colour:
-    red, green, blue = (round(part) for part in parts)
-    return red, green, blue
-
-
-def _colour_of(name: str, palette: Palette) -> Colour:
-    return palette.get(name, _COLOURS[0])
 
 
 def _turned(colour: Colour) -> Colour:

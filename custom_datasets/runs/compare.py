@@ -12,7 +12,8 @@ from custom_datasets.errors import UserError
 from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.files import write_files
 from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines, peak_limit
-from custom_datasets.pages.kit import class_colours, plural, render
+from custom_datasets.pages.kit import plural, render
+from custom_datasets.predicting.colours import class_colours
 from custom_datasets.runs.comparison import ComparedRun, Comparison, read_comparison
 from custom_datasets.runs.tables import (
     SEEDS,

@@ -17,8 +17,9 @@ from custom_datasets.pages.data_numbers import (
 from custom_datasets.pages.data_page import render_report
 from custom_datasets.pages.data_pipeline import Augmented
 from custom_datasets.pages.data_report import Report
-from custom_datasets.pages.kit import MOST_BYTES, class_colours
+from custom_datasets.pages.kit import MOST_BYTES
 from custom_datasets.pages.pictures import Outline, make_picture
+from custom_datasets.predicting.colours import class_colours
 from tests.pages.parsing import Page
 
 X = '\N{MULTIPLICATION SIGN}'

@@ -8,7 +8,6 @@ from custom_datasets.pages.kit import (
     DARK,
     LIGHT,
     base_name,
-    class_colours,
     class_styles,
     clipped,
     contrast,
@@ -183,19 +182,6 @@ def test_what_lies_beside_a_page_is_linked(page_of):
     page = page_of('{{ ui.links(files) }}', files=files)
     assert page.links == ['test/1/painted/', 'a%20b%3F.html']
     assert not page_of('{{ ui.links(files) }}', files=[]).all('a')
-
-
-def test_a_palette_is_taken_as_it_is():
-    assert class_colours(2, [YELLOW, [0, 0, 90], (1, 2, 3)]) == [YELLOW, NAVY]
-
-
-@pytest.mark.parametrize(
-    'palette', [None, 'random', [YELLOW], [(1, 2), (3, 4), (5, 6)]]
-)
-def test_otherwise_colours_are_made_and_differ(palette):
-    colours = class_colours(3, palette)
-    assert len(set(colours)) == 3
-    assert all(0 <= band <= 255 for colour in colours for band in colour)
 
 
 def test_beyond_a_hundred_classes_colours_repeat():

@@ -2,11 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_datasets.predicting.painting import (
-    class_palette,
-    paint_boxes,
-    paint_class,
-)
+from custom_datasets.predicting.painting import paint_boxes, paint_class
 
 BOX = np.array([[20.0, 60.0, 300.0, 400.0]])
 
@@ -55,13 +51,6 @@ def test_a_class_is_written_with_its_runner_up():
     two = paint_class(gray(), ['cat', 'dog'], [0.9, 0.05])
     assert len(two) > len(one) > 480
     assert (two[:480] == 128).all()
-
-
-def test_classes_have_colours_of_their_own():
-    palette = class_palette([f'class {i}' for i in range(200)])
-    assert len(set(palette.values())) == 200
-    assert class_palette(['a'], [[1, 2, 3]]) == {'a': (1, 2, 3)}
-    assert class_palette(['a'], 'random') == class_palette(['a'])
 
 
 def label_height(size):
