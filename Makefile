@@ -1,13 +1,14 @@
 # make demo      set up, then train and test on drawn data (CPU, minutes)
 # make install   set up only
 # make test      set up what tests need, then run them all
-# The rest: test-openmmlab, lint, lock, clean.
+# The rest: test-openmmlab, test-browser (needs a Chromium), lint, lock, clean.
 
 PYTHON ?= python3
 LINE ?= onedl
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+BROWSER ?= chromium
 # Processes of the suite.
 JOBS ?= 2
 
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip
 INSTALL := $(PIP) install --progress-bar off --build-constraint requirements/build.txt
 
-.PHONY: demo install test test-openmmlab lint lock clean
+.PHONY: demo install test test-openmmlab test-browser lint lock clean
 
 demo: install
 	$(BIN)/python tools/demo.py
@@ -31,6 +32,10 @@ test: $(VENV)/.tests-installed
 # torch 2.1.2 exists for Python 3.10 and 3.11.
 test-openmmlab:
 	$(MAKE) test VENV=.venv-openmmlab LINE=openmmlab
+
+# The script of the pages; the suite needs no browser and leaves these out.
+test-browser: $(VENV)/.tests-installed
+	BROWSER=$(BROWSER) $(BIN)/python -m pytest -m browser tests/pages/test_script.py
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff format --check .
