@@ -90,8 +90,12 @@ def write_json(path: str, content: Any) -> None:
 def json_bytes(content: Any) -> bytes:
     """Return a JSON file's bytes: indented by one, without NaN, which is not JSON."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    # A path may have bytes that are not UTF-8.
-    return f'{text}\n'.encode(errors='backslashreplace')
+    return text_bytes(f'{text}\n')
+
+
+def text_bytes(text: str) -> bytes:
+    """Return a text in UTF-8, for people: bytes of a path that are not are escaped."""
+    return text.encode(errors='backslashreplace')
 
 
 def write_image(path: str, image: Image) -> None:

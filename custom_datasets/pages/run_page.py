@@ -12,7 +12,7 @@ from markupsafe import Markup
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.classification_report import ClassificationReport
 from custom_datasets.evaluation.detection import DetectionReport
-from custom_datasets.files import write_files
+from custom_datasets.files import text_bytes, write_files
 from custom_datasets.pages.charts import Dot, Line, fitted_axis, lines, peak_limit
 from custom_datasets.pages.class_maps import Explanations
 from custom_datasets.pages.classification import classification_view
@@ -241,7 +241,7 @@ def _link_from_record(folder: str) -> None:
         record = read_run(folder, whole=True)
         files = neighbours(folder, PAGE_NAME)
         page = run_page(record.name, record.content, files)
-        write_files(folder, {PAGE_NAME: page.encode()})
+        write_files(folder, {PAGE_NAME: text_bytes(page)})
 
 
 def _copies(predictions: Mapping[str, str], folder: str) -> dict[str, bytes]:

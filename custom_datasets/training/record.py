@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from custom_datasets.errors import UserError
-from custom_datasets.files import json_bytes, write_files
+from custom_datasets.files import json_bytes, text_bytes, write_files
 from custom_datasets.training.run_md import neighbours, run_page
 
 JSON_NAME = 'run.json'
@@ -201,9 +201,9 @@ def write_run(record: RunRecord) -> None:
     """Write both files, whole or not at all; raises a UserError where that fails."""
     files = {
         JSON_NAME: json_bytes(record.content),
-        PAGE_NAME: run_page(
-            record.name, record.content, neighbours(record.folder, PAGE_NAME)
-        ).encode(),
+        PAGE_NAME: text_bytes(
+            run_page(record.name, record.content, neighbours(record.folder, PAGE_NAME))
+        ),
     }
     write_files(record.folder, files)
 

@@ -36,6 +36,13 @@ def test_what_is_written_is_read_again(tmp_path):
     assert (folder / 'run.md').read_text().startswith('# fruit: finished\n')
 
 
+def test_a_folder_in_bytes_of_another_system_is_recorded(tmp_path):
+    described = {**content(), 'command': ['train.py', 'data_root=d\udce4ta']}
+    write_run(RunRecord(str(tmp_path), described))
+    assert 'd\\udce4ta' in (tmp_path / 'run.md').read_text()
+    assert read_run(str(tmp_path)).content['command'] == described['command']
+
+
 def test_what_json_cannot_hold_leaves_the_old_files(tmp_path):
     record = RunRecord(str(tmp_path), content())
     write_run(record)
