@@ -72,6 +72,12 @@ ROWS = {
             {name: {'anno': [BOX]} for name in ('a.png', './a.png', 'b.png')}
         ).encode(),
     ),
+    'a name that is half a character': Row(
+        refused=rf'{FILE}: \ud800.png: this name is not in UTF-8',
+        file=json.dumps(
+            {name: {'anno': [BOX]} for name in ('a.png', 'b.png', '\ud800.png')}
+        ).encode(),
+    ),
     'a list of entries': Row(
         refused=f'{FILE}: not a JSON object keyed by file name', file=b'[]'
     ),
