@@ -110,6 +110,8 @@ class Unpickler(pickle.Unpickler):
             return partial(_FUNCTIONS[path])
         if path == _HISTORY:
             return _history_class(self._histories)
+        if path == _ONE_CYCLE:
+            return _ONE_CYCLE
         if path in _IMPORTED:
             return partial(getattr(importlib.import_module(module), name))
         if module == 'torch':
@@ -128,6 +130,7 @@ class Unpickler(pickle.Unpickler):
 
 
 _HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
+_ONE_CYCLE = 'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
 
@@ -153,14 +156,21 @@ def _history_class(histories: list[Any]) -> type:
     return History
 
 
-def _statistic(owner: Any, name: Any) -> str:
-    """Stand for the ``getattr`` by which a HistoryBuffer names its functions."""
+def _method(owner: Any, name: Any) -> Any:
+    """Do ``getattr`` for the two classes whose functions mmengine saves.
+
+    For a statistic of a HistoryBuffer, which it has anyway, a name stands.
+    """
     from mmengine.logging import HistoryBuffer
 
+    if owner is _ONE_CYCLE and name in ('_annealing_cos', '_annealing_linear'):
+        from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+
+        return getattr(OneCycleParamScheduler, name)
     of_history = isinstance(owner, type) and issubclass(owner, HistoryBuffer)
     if not of_history or name not in _STATISTICS:
         raise RefusedError('builtins.getattr')
-    return str(name)
+    return name
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -248,7 +258,7 @@ _TYPES = {
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     '_codecs.encode': _encode,
-    'builtins.getattr': _statistic,
+    'builtins.getattr': _method,
     'collections.Counter': collections.Counter,
     'collections.OrderedDict': collections.OrderedDict,
     'collections.defaultdict': collections.defaultdict,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import OneCycleLR, OneCycleParamScheduler
 
 from custom_datasets.errors import UserError
 from custom_datasets.pickles import read_pickle, read_torch, trusting
@@ -106,12 +107,22 @@ def test_what_checkpoints_hold_comes_back(kept):
     assert not read
 
 
+@pytest.mark.parametrize('strategy', ['cos', 'linear'])
+def test_a_scheduler_that_keeps_a_function_goes_on(kept, strategy):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1)
+    settings = {'eta_max': 1.0, 'total_steps': 9, 'anneal_strategy': strategy}
+    state = OneCycleLR(optimizer, **settings).state_dict()
+    read = kept(state)
+    assert read['anneal_func'] is state['anneal_func']
+
+
 ARBITRARY = {
     'posix.system': Asks(os.system, f'touch {RAN}'),
     r'builtins\.eval': Asks(eval, f'open("{RAN}", "w")'),
     'builtins.exec': Asks(exec, f'open("{RAN}", "w")'),
     'functools.partial': Asks(partial, print),
     'builtins.getattr': Asks(getattr, HistoryBuffer, '__init__'),
+    'builtins\\.getattr': Asks(getattr, OneCycleParamScheduler, 'step'),
     'numpy.dtype U2': np.array(['a', 'bc']),
     'numpy.dtype O8': np.array([None]),
     r'pathlib(\._local)?\.PosixPath': Path('a'),
