@@ -25,7 +25,7 @@ PACKAGES = 'noto_cjk_sans_otc', 'koreanize_matplotlib'
 INSTALL = 'pip install noto-cjk-sans-otc'
 """What brings Korean, Chinese and Japanese."""
 
-_LABELS = frozenset(string.ascii_letters + string.digits + string.punctuation)
+_LABELS = frozenset(f'{string.ascii_letters}{string.digits}{string.punctuation}…')
 # Their glyphs are pictures of "missing".
 _NO_GLYPHS = 'last resort', 'lastresort', 'adobe blank', 'notdef'
 _ODD = 'serif', 'mono', 'condensed', 'narrow', 'display', 'stix', 'cm', 'math'

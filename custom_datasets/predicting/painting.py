@@ -1,8 +1,10 @@
 """Predictions painted onto their image: boxes with names, or a class with its rival."""
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -12,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from custom_datasets.predicting.colours import Colour, class_colours
 from custom_datasets.predicting.fonts import (
+    Face,
     Fonts,
     clean_text,
     fonts_for,
@@ -298,15 +301,11 @@ class _Canvas:
         for run, face in self.fonts.runs(text):
             font = pillow_font(face, size)
             self.draw.text((x, baseline), run, _turned(colour), font, anchor='ls')
-            x += font.getlength(run)
+            x += _advance(face, size, run)
 
     def length(self, text: str, size: int) -> int:
-        return math.ceil(
-            sum(
-                pillow_font(face, size).getlength(run)
-                for run, face in self.fonts.runs(text)
-            )
-        )
+        runs = self.fonts.runs(text)
+        return math.ceil(sum(_advance(face, size, run) for run, face in runs))
 
     def end_length(self, text: str, size: int) -> int:
         """Return the length of what stands at the right, with a gap before it."""
@@ -320,11 +319,18 @@ class _Canvas:
         text = clean_text(text)
         if self.length(text + end, size) <= room:
             return text + end
-        for count in range(len(text) - 1, 0, -1):
-            shorter = f'{text[:count].rstrip()}…{end}'
-            if self.length(shorter, size) <= room:
-                return shorter
-        return end.strip()
+
+        def is_too_long(count: int) -> bool:
+            return self.length(f'{text[:count]}…{end}', size) > room
+
+        # bisect finds the first count that is too long; one less fits.
+        count = bisect_left(range(len(text)), True, key=is_too_long) - 1
+        return f'{text[:count].rstrip()}…{end}' if count > 0 else end.strip()
+
+
+@lru_cache(maxsize=10_000)  # Shaping a text is half of the time that painting takes.
+def _advance(face: Face, size: int, run: str) -> float:
+    return pillow_font(face, size).getlength(run)
 
 
 def _places(

@@ -40,7 +40,7 @@ def warned(monkeypatch):
     return lines
 
 
-LATIN = ''.join(map(chr, range(33, 127)))
+LATIN = ''.join(map(chr, range(33, 127))) + '…'
 
 
 def test_latin_names_take_the_font_that_is_always_there(only):

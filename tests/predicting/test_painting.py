@@ -109,6 +109,17 @@ def test_a_long_name_is_shortened_but_its_score_is_not():
     assert (long[row, -2:] != 128).any()
 
 
+@pytest.mark.parametrize('letters', [30, 90, 400, 2000])
+def test_as_much_of_a_long_name_is_kept_as_fits(letters):
+    name = ('cat ' * letters)[:letters]
+    painted = paint_boxes(gray(), BOX, [name], [0.87], palette={name: (255, 0, 0)})
+    columns = (painted[:59] == (0, 0, 255)).all(2).any(0).nonzero()[0]
+    length = columns[-1] - columns[0]
+    assert length < 640
+    if letters > 90:
+        assert length > 640 - 20
+
+
 def test_labels_do_not_cover_each_other():
     boxes = np.tile(BOX, (2, 1))
     palette = {'cat': (255, 0, 0), 'dog': (0, 0, 255)}
