@@ -5,6 +5,7 @@ import io
 import math
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -86,6 +87,15 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``, for commands that run a model."""
+    parser.add_argument(
+        '--device',
+        metavar='NAME',
+        help='cpu, cuda, cuda:1, mps (default: the first GPU, if there is one)',
+    )
+
+
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
     """Read ``KEY=VALUE`` settings as the stock scripts do."""
     if not options:
@@ -127,22 +137,38 @@ def number(
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(
+    what: str, unit: str = ''
+) -> Iterator[Callable[[int, int | None], None]]:
     """Show how far something is on stderr: a bar on a terminal, else a few lines.
 
-    Yields a function to call with how much is done and how much there is in all.
+    Yields a function to call with how much is done and how much there is in all, None
+    where nobody knows. With a unit, such as ``images``, the speed is shown as well.
     """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        """How many a second, as a mean over the last ones."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f'{speed:.1f} {unit}/s' if speed else '')
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _plain_lines(what)
+        yield _PlainLines(what, unit).show
         return
+    columns = [*Progress.get_default_columns()]
+    if unit:
+        columns += [TextColumn('{task.completed:.0f} ' + unit), Speed()]
     # What is printed meanwhile goes above the bar, unless it goes to a file.
     above = sys.stdout.isatty()
-    with Progress(console=console, transient=True, redirect_stdout=above) as bar:
-        task = bar.add_task(what)
+    with Progress(
+        *columns, console=console, transient=True, redirect_stdout=above
+    ) as bar:
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -168,14 +194,26 @@ def _setting(text: str) -> str:
     return text
 
 
-def _plain_lines(what: str) -> Callable[[int, int], None]:
-    printed = 0
+class _PlainLines:
+    """Prints a line at each quarter; of an unknown whole, whenever it has doubled."""
 
-    def show(done: int, total: int) -> None:
-        nonlocal printed
-        quarter = 4 * done // max(total, 1)
-        if quarter > printed and total >= WORTH_LINES:
-            printed = quarter
-            print(f'{what}: {done} of {total}', file=sys.stderr)
+    def __init__(self, what: str, unit: str) -> None:
+        self.what, self.unit = what, unit
+        self.start = time.monotonic()
+        self.printed = 0
 
-    return show
+    def show(self, done: int, total: int | None) -> None:
+        if total is None:
+            step = done.bit_length() if done >= WORTH_LINES else 0
+        else:
+            step = 4 * done // max(total, 1) if total >= WORTH_LINES else 0
+        if step <= self.printed:
+            return
+        self.printed = step
+        line = f'{self.what}: {done}' + (f' of {total}' if total else '')
+        if self.unit:
+            seconds = max(time.monotonic() - self.start, 1e-9)
+            line += f' {self.unit}, {done / seconds:.1f} {self.unit}/s'
+            if total:
+                line += f', {seconds / done * (total - done):.0f} s left'
+        print(line, file=sys.stderr)

@@ -1,6 +1,6 @@
 """What a classifier's page shows: how good it is, and how far to trust it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from statistics import median
 from typing import Any
@@ -41,7 +41,9 @@ _BEFORE, _AFTER = 'c0', 'c1'
 
 
 def classification_view(
-    report: ClassificationReport, explained: Explanations | None = None
+    report: ClassificationReport,
+    run: Mapping[str, Any],
+    explained: Explanations | None = None,
 ) -> dict[str, Any]:
     """Return what ``classification.html`` shows beside the report's own numbers."""
     counts, goals = report['confusion']['counts'], report['thresholds']['goals']
@@ -63,10 +65,10 @@ def classification_view(
         'calibration': calibration_sentence(report),
         'temperature': temperature_sentence(report),
         **_calibration(report['calibration']),
-        'temperature_code': temperature_code(report),
+        'temperature_code': temperature_code(report, run),
         'goals': _goals(goals),
         'coverage': _coverage(report['thresholds']),
-        'threshold_code': threshold_code(row['threshold'] for row in goals),
+        'threshold_code': threshold_code((row['threshold'] for row in goals), run),
         'trios': [
             _trio(row, maps[r]) for row in mistakes if (r := row['path']) in maps
         ],

@@ -19,7 +19,6 @@ from custom_datasets.evaluation.detection_errors import (
 from custom_datasets.evaluation.label_doubts import LabelDoubt
 from custom_datasets.pages.charts import Axis, Dot, Line, lines
 from custom_datasets.pages.kit import (
-    MOST_CLASSES,
     class_styles,
     clipped,
     decimal,
@@ -35,9 +34,9 @@ from custom_datasets.pages.pictures import (
 )
 from custom_datasets.pages.summaries import (
     KINDS,
-    class_filter,
     detects_nothing,
     main_error,
+    predictor_code,
     threshold_source,
     worst_class_of_detection,
 )
@@ -76,7 +75,9 @@ _ANCHORS = {
 """What more there is to do where a model has anchors."""
 
 
-def detection_view(report: DetectionReport, anchors: bool = True) -> dict[str, Any]:
+def detection_view(
+    report: DetectionReport, run: Mapping[str, Any], anchors: bool = True
+) -> dict[str, Any]:
     """Return what ``detection.html`` shows beside the report's own numbers."""
     names = report['classes']
     styles = class_styles(names)
@@ -91,9 +92,10 @@ def detection_view(report: DetectionReport, anchors: bool = True) -> dict[str, A
         'styles': styles,
         'source': threshold_source(report),
         'one_or_many': _one_or_many(point, report['thresholds']['together']),
-        'inference': "DetInferencer('CONFIG', 'CHECKPOINT')('IMAGE', "
-        f'pred_score_thr={decimal(point["threshold"])})',
-        'class_code': _class_code(report),
+        'inference': predictor_code(run, threshold=round(point['threshold'], 3)),
+        'class_code': predictor_code(run, threshold='per-class')
+        if len(names) > 1
+        else '',
         'in_charts': [(names[index], styles[names[index]]) for index in shown],
         'curves': _curves(report, styles, shown),
         'nothing': detects_nothing(report),
@@ -156,14 +158,6 @@ def _one_or_many(one: OperatingPoint, many: OperatingPoint) -> str:
     if high is not None and each > high:
         return f'{text}: one per class is worth it.'
     return f'{text}: one for all is enough.'
-
-
-def _class_code(report: DetectionReport) -> str:
-    if len(report['classes']) < 2:
-        return ''
-    names = [row['name'] for row in report['per_class'][:MOST_CLASSES]]
-    scores = [row['threshold'] for row in report['thresholds']['per_class']]
-    return class_filter(dict(zip(names, scores, strict=False)))
 
 
 def _curves(

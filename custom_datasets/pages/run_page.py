@@ -57,6 +57,7 @@ def write_run_report(
     out: str | None = None,
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    device: str | None = None,
 ) -> str:
     """Evaluate a run, write its page, numbers and predictions, and return a few lines.
 
@@ -68,13 +69,13 @@ def write_run_report(
 
     ``predictions`` are files of ``tools/test.py --out`` by ``test`` and ``validation``;
     missing ones are made with ``checkpoint``. ``progress`` gets the number of images
-    predicted, and of all.
+    predicted, and of all. ``device`` is ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
 
     Raises:
         UserError: Something can't be read, does not belong together, or the files
             can't be written.
     """
-    report = gather(config, checkpoint, predictions or {}, options, progress)
+    report = gather(config, checkpoint, predictions or {}, options, progress, device)
     content = report.content
     iterations = content['run']['iteration']
     explained = None
@@ -93,7 +94,10 @@ def write_run_report(
             from custom_datasets.pages.class_maps import draw_class_maps
 
             explained = draw_class_maps(
-                report.cfg, checkpoint, cast(ClassificationReport, content)
+                report.cfg,
+                checkpoint,
+                cast(ClassificationReport, content),
+                device or 'cpu',
             )
             content['class_maps'] = explained.facts()
     folder = out or _default_folder(report, config)
@@ -127,9 +131,9 @@ def render_run(
     run: Mapping[str, Any] = content['run']
     if content['task'] == 'detection':
         anchors = content.get('anchors', True)
-        view = detection_view(cast(DetectionReport, content), anchors)
+        view = detection_view(cast(DetectionReport, content), run, anchors)
     else:
-        view = classification_view(cast(ClassificationReport, content), explained)
+        view = classification_view(cast(ClassificationReport, content), run, explained)
     sets = content.get('sets') or {'metric': 'top1', 'rows': []}
     return render(
         f'{content["task"]}.html',

@@ -1,5 +1,6 @@
 """Everything a report says, as one dictionary: the content of ``report.json``."""
 
+import logging
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -41,7 +42,10 @@ from custom_datasets.predicting.config import (
 from custom_datasets.predicting.predict import Progress, predict
 from custom_datasets.text import counted
 from custom_datasets.training.record import has_run, plain, read_curves, read_run
+from custom_datasets.training.record_hooks import record_test
 from custom_datasets.versions import TESTED, installed_version
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -65,6 +69,7 @@ def gather(
     predictions: Mapping[str, str],
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    device: str | None = None,
 ) -> RunReport:
     """Predict what is missing, and evaluate; see :func:`.run_page.write_run_report`.
 
@@ -73,7 +78,7 @@ def gather(
     cfg = read_settings(config, options)
     if checkpoint is None and 'test' not in predictions:
         raise UserError('give a checkpoint, or predictions of the test set')
-    inputs = _collect(cfg, checkpoint, predictions, progress)
+    inputs = _collect(cfg, checkpoint, predictions, progress, device)
     results = {split: _results(split, inputs, predictions) for split in inputs.samples}
     test, validation = results['test'], results.get('validation')
     shared = _shared_images(test, validation)
@@ -169,6 +174,7 @@ def _collect(
     checkpoint: str | None,
     predictions: Mapping[str, str],
     progress: Progress | None,
+    device: str | None,
 ) -> _Inputs:
     inputs = _Inputs()
     for split, path in predictions.items():
@@ -184,7 +190,11 @@ def _collect(
         inputs.data[split] = read_dataset(cfg, split)
     missing = [s for s in SPLITS if s not in predictions and has_split(cfg, s)]
     if checkpoint is not None and missing:
-        predicted, inputs.facts = predict(cfg, checkpoint, missing, progress)
+        predicted, inputs.facts = predict(cfg, checkpoint, missing, progress, device)
+        for part in {id(part): part for part in predicted.values()}.values():
+            record_test(
+                checkpoint, part.model, part.dataset, part.metrics, part.seconds, _LOG
+            )
         for split, part in predicted.items():
             inputs.samples[split], inputs.data[split] = part.samples, part.data
             inputs.metrics[split] = {k: plain(v) for k, v in part.metrics.items()}

@@ -284,53 +284,44 @@ def has_anchors(model: Mapping[str, Any]) -> bool:
     return any('AnchorGenerator' in str(part.get('type')) for part in iter_dicts(model))
 
 
-def class_filter(thresholds: Mapping[str, float | None]) -> str:
-    """Return Python that keeps what reaches the threshold of its class.
+def predictor_code(
+    run: Mapping[str, Any],
+    use: str = 'print(result.names, result.scores)',
+    **options: Any,
+) -> str:
+    """Return Python that runs the model of a report on an image.
 
-    A class without a threshold is dropped.
+    ``run`` is that of the report's content; ``options`` are those of the predictor.
     """
-    rows = '\n'.join(
-        f'    {name!r}: {value:.3f},'
-        for name, value in thresholds.items()
-        if value is not None
-    )
+    model = [repr(run['config']), repr(run['checkpoint'] or 'CHECKPOINT')]
+    model += [f'{name}={value!r}' for name, value in options.items()]
+    arguments = ',\n'.join(f'    {argument}' for argument in model)
     return (
-        f'from mmdet.apis import DetInferencer\n\n'
-        f'thresholds = {{\n{rows}\n}}\n'
-        "detect = DetInferencer('CONFIG', 'CHECKPOINT')\n"
-        "names = detect.model.dataset_meta['classes']\n"
-        "for found in detect('IMAGE')['predictions']:\n"
-        "    for label, score, box in zip(found['labels'], found['scores'], "
-        "found['bboxes']):\n"
-        "        if score >= thresholds.get(names[label], float('inf')):\n"
-        '            print(names[label], score, box)\n'
+        'from custom_datasets import Predictor\n\n'
+        f'predictor = Predictor(\n{arguments},\n)\n'
+        "result = predictor('image.jpg')\n"
+        f'{use}\n'
     )
 
 
-_INFER = (
-    'from mmpretrain import ImageClassificationInferencer\n\n'
-    "classify = ImageClassificationInferencer('CONFIG', 'CHECKPOINT')\n"
-    "(result,) = classify('IMAGE')\n"
-)
-
-
-def temperature_code(report: ClassificationReport) -> str:
+def temperature_code(report: ClassificationReport, run: Mapping[str, Any]) -> str:
     """Return Python that applies a temperature; nothing where it does not help."""
     temperature = report['calibration']['temperature']['value']
     if temperature is None or not temperature_helps(report):
         return ''
-    power = f"scores = result['pred_scores'] ** (1 / {temperature:.3f})"
-    return f'{_INFER}{power}\nscores /= scores.sum()'
+    return predictor_code(run, 'print(result.top(3), predictor.decision.temperature)')
 
 
-def threshold_code(thresholds: Iterable[float | None]) -> str:
+def threshold_code(thresholds: Iterable[float | None], run: Mapping[str, Any]) -> str:
     """Return Python that applies the first threshold; nothing where none is needed."""
     first = next(filter(None, thresholds), None)
     if first is None:
         return ''
-    return (
-        f"{_INFER}sure = result['pred_score'] >= {threshold_text(first)}\n"
-        "print(result['pred_class'] if sure else 'have a look')"
+    return predictor_code(
+        run,
+        "print(*result.names or ['have a look'])",
+        threshold=float(threshold_text(first)),
+        calibrate=False,
     )
 
 

@@ -102,8 +102,8 @@ def load_network(
         checkpoint = load_checkpoint(path, trust=trust)
         meta = _metainfo(ready)
     facts = facts_of(checkpoint)
-    names = tuple(classes or facts.classes or meta.get('classes') or ())
-    require_classes(path, facts.classes, names)
+    expected = classes or meta.get('classes') or facts.classes or ()
+    require_classes(path, facts.classes, expected)
     require_weights(path, weights_of(checkpoint), model.state_dict())
     model.load_state_dict(weights_of(checkpoint), strict=False)
     model.to(where)
@@ -114,6 +114,7 @@ def load_network(
     palette = facts.palette or meta.get('palette')
     if not isinstance(palette, (list, tuple)):
         palette = None  # METAINFO may also say 'random'.
+    names = tuple(classes or facts.classes or expected)
     return Network(ready, model.eval(), names, palette, facts, where)
 
 
@@ -144,7 +145,8 @@ def choose_device(name: str | None) -> torch.device:
 def _metainfo(cfg: Config) -> dict[str, Any]:
     """Return what the config says of its classes, without reading any data."""
     dataset = next(iter_datasets(cfg, ['test_dataloader']), {})
-    registered = DATASETS.get(str(dataset.get('type')))
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        registered = registry.get(str(dataset.get('type')))
     return {
         **getattr(registered, 'METAINFO', {}),
         **(dataset.get('metainfo') or {}),

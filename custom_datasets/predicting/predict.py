@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -29,11 +30,17 @@ Progress = Callable[[int, int], None]
 
 
 class Predicted(NamedTuple):
-    """A model's predictions on a data set, as ``tools/test.py --out`` has them."""
+    """A model's predictions on a data set, as ``tools/test.py --out`` has them.
+
+    ``model`` and ``dataset`` are what mmdet or mmpretrain built.
+    """
 
     data: DataSet
     samples: Samples
     metrics: dict[str, Any]
+    seconds: float
+    model: Any
+    dataset: Any
 
 
 def predict(
@@ -62,7 +69,7 @@ def predict(
         require_classes(checkpoint, network.facts.classes, data[0].classes)
         count = _Count(sum(len(part.keys) for part in data), progress)
         predicted = {
-            split: Predicted(part, *_run(network, split, loader, count))
+            split: _run(network, split, loader, part, count)
             for split, loader, part in zip(needed, loaders, data, strict=True)
         }
     return {
@@ -82,9 +89,10 @@ def _run(
     network: Network,
     split: str,
     loader: DataLoader[Any],
+    data: DataSet,
     count: '_Count',
-) -> tuple[Samples, dict[str, Any]]:
-    """Return the predictions on a part of the data, and what its evaluator says."""
+) -> Predicted:
+    begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix='report-') as folder:
         path = os.path.join(folder, 'predictions.pkl')
         kind = 'mmdet.DumpDetResults' if is_detection(network.cfg) else 'DumpResults'
@@ -95,8 +103,10 @@ def _run(
             samples = network.forward(batch)
             evaluator.process(data_samples=samples, data_batch=batch)
             count.add(len(samples))
-        metrics = evaluator.evaluate(len(loader.dataset))  # type: ignore[arg-type]
-        return read_samples(path), dict(metrics)
+        metrics = dict(evaluator.evaluate(len(data.keys)))
+        samples = read_samples(path)
+    seconds = time.perf_counter() - begun
+    return Predicted(data, samples, metrics, seconds, network.model, loader.dataset)
 
 
 class _Count:

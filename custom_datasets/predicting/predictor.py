@@ -8,6 +8,7 @@ result.save('painted.jpg')
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice, repeat
 from typing import Any, NamedTuple, overload
@@ -61,6 +62,7 @@ class Predictor:
         device: str | None = None,
         options: Mapping[str, Any] | None = None,
         trust: bool = False,
+        calibrate: bool = True,
     ) -> None:
         """Load a config and a checkpoint.
 
@@ -75,6 +77,7 @@ class Predictor:
                 there is one.
             options: What ``--cfg-options`` sets, by dotted name.
             trust: Whether to run whatever code the checkpoint brings.
+            calibrate: Whether the temperature of a report applies.
 
         Raises:
             UserError: Something is missing, damaged, or does not fit together.
@@ -94,6 +97,8 @@ class Predictor:
             self.task,
             threshold,
         )
+        if not calibrate:
+            self.decision = replace(self.decision, temperature=None)
 
     @classmethod
     def from_run(
@@ -104,6 +109,7 @@ class Predictor:
         device: str | None = None,
         options: Mapping[str, Any] | None = None,
         trust: bool = False,
+        calibrate: bool = True,
     ) -> 'Predictor':
         """Load the best checkpoint in a run's work directory, else the last.
 
@@ -119,6 +125,7 @@ class Predictor:
             device=device,
             options=options,
             trust=trust,
+            calibrate=calibrate,
         )
         predictor.kind = kind
         return predictor
@@ -167,14 +174,15 @@ class Predictor:
 
     def stream(
         self,
-        images: Iterable[Picture],
+        images: Iterable[Picture | Callable[[], Picture]],
         *,
         batch_size: int = 1,
         names: Iterable[str] | None = None,
     ) -> Iterator[Answer | ImageError]:
         """Predict on images one after the other, without keeping them.
 
-        As :meth:`__call__` with several; ``names`` are for results and messages.
+        As :meth:`__call__` with several. An image can also be a function that returns
+        one, or raises an ImageError; ``names`` are for results and messages.
         """
         for answer, _ in self.stream_pixels(images, batch_size, names):
             yield answer
@@ -185,10 +193,7 @@ class Predictor:
         batch_size: int = 1,
         names: Iterable[str] | None = None,
     ) -> Iterator[tuple[Answer | ImageError, Pixels | None]]:
-        """Predict as :meth:`stream`, and hand on the pixels, BGR, for who paints.
-
-        An image can also be a function that returns one, or raises an ImageError.
-        """
+        """Predict as :meth:`stream`, and hand on the pixels, BGR, for who paints."""
         called: Iterable[str | None] = repeat(None) if names is None else names
         pending = map(self._prepare, images, called)
         while batch := list(islice(pending, batch_size)):

@@ -1,9 +1,11 @@
 """The hooks that keep a run's record up to date, in training and in tests."""
 
+import logging
 import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
@@ -214,26 +216,45 @@ class RecordTestHook(Hook):  # type: ignore[misc]
         self, runner: Any, metrics: dict[str, Any] | None = None
     ) -> None:
         """Add the metrics."""
-        path = runner.loaded_checkpoint
-        folder = path and os.path.dirname(os.path.abspath(path))
-        if runner.rank != 0 or not path or not has_run(folder):
-            return
-        try:
-            record = read_run(folder, whole=True)
-        except UserError as error:
-            runner.logger.warning(f'the test is not recorded: {error}')
-            return
-        test = {
-            'checkpoint': os.path.basename(path),
-            'when': _now(),
-            'seconds': round(time.perf_counter() - self._begun, 1),
-            'command': command(sys.argv),
-            'model': type(bare_model(runner)).__name__,
-            'data': fingerprint(runner.test_dataloader.dataset),
-            'metrics': plain(metrics or {}),
-        }
-        record.content['tests'] = [*record.content['tests'], test]
-        write_or_warn(record, runner.logger)
+        if runner.rank == 0 and runner.loaded_checkpoint:
+            record_test(
+                runner.loaded_checkpoint,
+                bare_model(runner),
+                runner.test_dataloader.dataset,
+                metrics or {},
+                time.perf_counter() - self._begun,
+                runner.logger,
+            )
+
+
+def record_test(
+    checkpoint: str,
+    model: Any,
+    dataset: Any,
+    metrics: Mapping[str, Any],
+    seconds: float,
+    logger: logging.Logger,
+) -> None:
+    """Add a test to the record beside its checkpoint, if there is one."""
+    folder = os.path.dirname(os.path.abspath(checkpoint))
+    if not has_run(folder):
+        return
+    try:
+        record = read_run(folder, whole=True)
+    except UserError as error:
+        logger.warning(f'the test is not recorded: {error}')
+        return
+    test = {
+        'checkpoint': os.path.basename(checkpoint),
+        'when': _now(),
+        'seconds': round(seconds, 1),
+        'command': command(sys.argv),
+        'model': type(model).__name__,
+        'data': fingerprint(dataset),
+        'metrics': plain(dict(metrics)),
+    }
+    record.content['tests'] = [*record.content['tests'], test]
+    write_or_warn(record, logger)
 
 
 def _begin(runner: Any) -> Content:

@@ -60,7 +60,7 @@ class CellPage(Page):
 
     def handle_data(self, data):
         super().handle_data(data)
-        if not {'style', 'script', 'text'} & set(self._open):
+        if not {'style', 'script', 'text', 'code'} & set(self._open):
             pieces, data = self.pieces[self._section], unbroken(data)
             data = pieces.pop() + data if self._goes_on else data
             pieces.append(data)

@@ -210,7 +210,7 @@ def test_a_page_without_validation():
     assert 'No threshold is chosen' in page.text
     assert 'No temperature is fitted' in page.text
     assert 'with the temperature' not in page.text
-    assert 'ImageClassificationInferencer' not in page.text
+    assert 'import Predictor' not in page.text
 
 
 def test_how_to_use_a_temperature_stands_only_where_it_helps(report):

@@ -3,7 +3,10 @@
 import json
 import re
 import shutil
+from html import unescape
 
+import cv2
+import numpy as np
 import pytest
 
 from custom_datasets.pages.kit import MOST_BYTES
@@ -77,6 +80,37 @@ def test_a_detectors_page_says_what_the_json_says(cells):
     assert 'training' in page.sections() and 'run.md' in page.links
     assert '(<report.html>)' in (cells.folder / 'run.md').read_text()
     assert len(content['training']['loss']) == 3
+
+
+def run_code(run, monkeypatch):
+    """Run each piece of the page's Python beside an image; return what it makes."""
+    html = (run.folder / 'report.html').read_text()
+    codes = map(unescape, re.findall(r'<code>(from custom.*?)</code>', html, re.S))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    cv2.imwrite(str(run.folder / 'image.jpg'), noise)
+    monkeypatch.chdir(run.folder)
+    made = []
+    for code in codes:
+        made.append({})
+        exec(code, made[-1])
+    return made
+
+
+def test_the_code_of_a_detectors_page_runs(cells, monkeypatch, capsys):
+    overall, per_class = run_code(cells, monkeypatch)
+    thresholds = cells.content()['thresholds']
+    chosen = overall['predictor'].decision.threshold
+    assert chosen == pytest.approx(thresholds['overall']['threshold'], abs=6e-4)
+    each = [row['threshold'] for row in thresholds['per_class']]
+    assert list(per_class['predictor'].decision.threshold) == each
+    assert len(capsys.readouterr().out.splitlines()) >= 2
+    assert (overall['result'].scores >= chosen).all()
+
+
+def test_the_code_of_a_classifiers_page_runs(metal, monkeypatch, capsys):
+    for made in run_code(metal, monkeypatch):
+        assert made['result'].name in METAL_CLASSES
+    assert '_INFER' not in capsys.readouterr().out
 
 
 def test_only_the_files_of_the_report_are_added(cells):

@@ -14,7 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import add_cfg_options, add_trust, progress_bar, run_command
+from custom_datasets.cli import (
+    add_cfg_options,
+    add_device,
+    add_trust,
+    progress_bar,
+    run_command,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar='DIR',
         help="the folder (default: the checkpoint's, else work_dirs/<config>)",
     )
+    add_device(parser)
     add_cfg_options(parser)
     add_trust(parser)
     args = parser.parse_args(argv)
@@ -54,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
                 args.out,
                 args.cfg_options,
                 progress,
+                args.device,
             )
 
     return run_command(write, trust=args.trust)
