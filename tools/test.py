@@ -12,6 +12,8 @@ data_root=DIR and classes=NAMES, work here too: tools/train.py --help has them a
 that reach the threshold of the report beside the checkpoint, else 0.3;
 --cfg-options default_hooks.visualization.score_thr=0.5 sets another.
 
+--device cpu (or cuda, cuda:1, mps) chooses where it runs.
+
 The checkpoint is read without running code that may be in it; one that needs more is
 refused. --trust reads it all the same: only where you trust whoever made it.
 """

@@ -39,6 +39,8 @@ Before anything is built, the config and its annotations are checked; errors
 stop the run, and settings without effect are shown (tools/check.py shows all
 findings). --no-check skips that.
 
+--device cpu (or cuda, cuda:1, mps) chooses where it runs.
+
 Checkpoints are read without running code that may be in them; one that needs more
 is refused. --trust reads it all the same: only where you trust whoever made it.
 """

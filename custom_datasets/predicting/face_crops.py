@@ -145,13 +145,15 @@ def cascade_faces() -> FindFaces:
     return find
 
 
-def detector_faces(config: str, checkpoint: str) -> FindFaces:
+def detector_faces(
+    config: str, checkpoint: str, device: str | None = None
+) -> FindFaces:
     """Return a detector of mmdet; a box of any class is a face."""
     # With torch and mmdet, which the cascade does without.
     from custom_datasets.predicting.outputs import Detections
     from custom_datasets.predicting.predictor import Predictor
 
-    predictor = Predictor(config, checkpoint, threshold=0.0)
+    predictor = Predictor(config, checkpoint, threshold=0.0, device=device)
 
     def find(image: Image) -> Boxes:
         faces = predictor(image)

@@ -43,6 +43,7 @@ class Prediction:
         names: The classes that reach the threshold, the surest first.
         boxes: The best scores first; None of a classifier.
         probabilities: By class, the highest first; None of a detector.
+        frame: Whether it is one of a video, which is painted as a whole.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Prediction:
     names: tuple[str, ...]
     boxes: tuple[LabelledBox, ...] | None = None
     probabilities: dict[str, float] | None = None
+    frame: bool = False
 
     @property
     def stem(self) -> str:
@@ -58,7 +60,9 @@ class Prediction:
         return os.path.splitext(self.file)[0]
 
 
-def prediction_of(name: str, answer: Answer, file: str = '') -> Prediction:
+def prediction_of(
+    name: str, answer: Answer, file: str = '', frame: bool = False
+) -> Prediction:
     """Return what is kept of an answer.
 
     Raises:
@@ -67,14 +71,14 @@ def prediction_of(name: str, answer: Answer, file: str = '') -> Prediction:
     if isinstance(answer, Classification):
         shares = answer.to_dict()
         _require_finite(name, shares.values())
-        return Prediction(name, file, answer.size, answer.names, None, shares)
+        return Prediction(name, file, answer.size, answer.names, None, shares, frame)
     boxes = tuple(
         LabelledBox(**box, label=label)
         for box, label in zip(answer.to_dict(), answer.labels.tolist(), strict=True)
     )
     for box in boxes:
         _require_finite(name, (box['score'], *box['box']))
-    return Prediction(name, file, answer.size, tuple(answer.tags()), boxes)
+    return Prediction(name, file, answer.size, tuple(answer.tags()), boxes, frame=frame)
 
 
 def append_prediction(folder: str, prediction: Prediction) -> None:
@@ -89,6 +93,7 @@ def append_prediction(folder: str, prediction: Prediction) -> None:
         'file': prediction.file,
         'width': width,
         'height': height,
+        **({'frame': True} if prediction.frame else {}),
     }
     if prediction.boxes is not None:
         row['boxes'] = prediction.boxes
@@ -174,6 +179,7 @@ def _tags(prediction: Prediction) -> dict[str, dict[str, Any]]:
 
 def _from_row(row: dict[str, Any]) -> Prediction:
     about = row['name'], row['file'], (int(row['width']), int(row['height']))
+    frame = bool(row.get('frame'))
     if 'boxes' in row:
         boxes = tuple(
             LabelledBox(
@@ -185,9 +191,9 @@ def _from_row(row: dict[str, Any]) -> Prediction:
             for box in row['boxes']
         )
         names = tuple(dict.fromkeys(box['name'] for box in boxes))
-        return Prediction(*about, names, boxes)
+        return Prediction(*about, names, boxes, frame=frame)
     shares = {str(name): float(p) for name, p in row['probabilities'].items()}
-    return Prediction(*about, tuple(map(str, row['names'])), None, shares)
+    return Prediction(*about, tuple(map(str, row['names'])), None, shares, frame)
 
 
 def _require_finite(name: str, numbers: Iterable[float]) -> None:

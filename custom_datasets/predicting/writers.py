@@ -101,6 +101,7 @@ class Writers:
         answer: Answer,
         pixels: Pixels,
         original: str | os.PathLike[str] | bytes | None = None,
+        frame: bool = False,
     ) -> None:
         """Write the files about an image, and at last its line.
 
@@ -111,13 +112,15 @@ class Writers:
             original: The path or the content of the image's file, to be copied as it
                 is; a frame that has none is copied as JPEG.
 
+            frame: Whether it is one of a video, and not painted on its own.
+
         Raises:
             UserError: A file cannot be written, or a number is not finite.
         """
         earlier = self._named.get(name)
         file = earlier.file if earlier else self._free_file(name, original is not None)
-        prediction = prediction_of(name, answer, file)
-        if self.request.painted:
+        prediction = prediction_of(name, answer, file, frame)
+        if self.request.painted and not frame:
             path = os.path.join(self.folder, _painted(prediction))
             write_image(path, answer.paint(pixels))
         if copies := self._copies(prediction):
@@ -144,7 +147,7 @@ class Writers:
             return [f'{where}: nothing is written, since no image was predicted']
         files: dict[str, bytes] = {}
         said = [f'{os.path.join(where, FILE)}: a line for each of {count} images']
-        if request.painted:
+        if request.painted and not all(p.frame for p in self.predictions):
             said.append(f'{os.path.join(where, PAINTED)}: the images with their names')
         if self.task == 'classification':
             if request.csv:
@@ -207,7 +210,7 @@ class Writers:
 
     def _files(self, prediction: Prediction) -> Iterator[str]:
         """Yield the paths of all files about an image, relative to the folder."""
-        if self.request.painted:
+        if self.request.painted and not prediction.frame:
             yield _painted(prediction)
         yield from self._copies(prediction)
         yield from (path for path, _ in self._crops(prediction))

@@ -8,7 +8,13 @@ import runpy
 import sys
 from collections.abc import Sequence
 
-from custom_datasets.cli import TRUST, add_cfg_options, find_config, run_command
+from custom_datasets.cli import (
+    TRUST,
+    add_cfg_options,
+    add_device,
+    find_config,
+    run_command,
+)
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.versions import INSTALL
 
@@ -31,6 +37,8 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
     arguments = [word for word in arguments if word not in (NO_CHECK, TRUST)]
 
     def action() -> None:
+        nonlocal arguments
+        arguments = use_device(arguments)
         if script == 'train.py' and not unchecked and _is_first_process():
             check_before_training(config, arguments)
         if script == 'test.py':
@@ -38,6 +46,36 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
         run_stock(script, config, arguments)
 
     return run_command(action, trust=trust)
+
+
+def use_device(argv: Sequence[str]) -> list[str]:
+    """Let torch see the device of ``--device`` only; return the other arguments.
+
+    Raises a UserError for one that is not here, or a single GPU for several processes.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_device(parser)
+    args, others = parser.parse_known_args(list(argv))
+    if args.device is None:
+        return others
+    kind, _, index = args.device.partition(':')
+    if index and int(os.environ.get('WORLD_SIZE') or 1) > 1:
+        raise UserError(f'--device {args.device}: is for one process')
+    # CUDA reads it once, so before torch is asked what there is.
+    if kind == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    elif kind == 'cuda' and index.isdecimal():
+        visible = (os.environ.get('CUDA_VISIBLE_DEVICES') or '').split(',')
+        names = visible if visible != [''] else list(map(str, range(int(index) + 1)))
+        os.environ['CUDA_VISIBLE_DEVICES'] = dict(enumerate(names)).get(int(index), '')
+    from custom_datasets.predicting.model import choose_device
+
+    choose_device(kind if index.isdecimal() else args.device)
+    from mmengine.device import utils
+
+    # mmengine chose when it was imported, and prefers Apple's.
+    utils.DEVICE = kind
+    return others
 
 
 def check_before_training(config: str, argv: Sequence[str]) -> None:

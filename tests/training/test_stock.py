@@ -1,12 +1,16 @@
 """Finding and running the stock scripts."""
 
+import os
 import sys
 
+import mmengine.device.utils
 import pytest
 
 from custom_datasets.cli import find_config
 from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.predicting import model
 from custom_datasets.training import stock
+from custom_datasets.training.stock import use_device
 from tests.leaves import LEAVES, SAMPLE
 
 
@@ -88,3 +92,52 @@ def test_the_stock_script_gets_the_arguments(script, tmp_path, monkeypatch):
     assert sys.argv == before
     (tools / script).unlink()
     assert stock.stock_command(script, ['c.py'], usage='') == 1
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """What choosing a device may change."""
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '4,7')
+    monkeypatch.setattr(mmengine.device.utils, 'DEVICE', 'before')
+    return monkeypatch
+
+
+def test_a_device_is_taken_out_and_hides_the_others(environment):
+    arguments = ['leaf.py', '--device', 'cpu', '--amp', '--cfg-options', 'a=--device']
+    assert use_device(arguments) == ['leaf.py', '--amp', '--cfg-options', 'a=--device']
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == ''
+    assert mmengine.device.get_device() == 'cpu'
+
+
+def test_without_a_device_all_stays(environment):
+    assert use_device(['leaf.py', '--amp']) == ['leaf.py', '--amp']
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == '4,7'
+    assert mmengine.device.get_device() == 'before'
+
+
+def test_a_gpu_is_one_of_those_that_are_visible(environment):
+    asked = []
+    environment.setattr(model, 'choose_device', asked.append)
+    use_device(['leaf.py', '--device=cuda:1'])
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == '7' and asked == ['cuda']
+    environment.delenv('CUDA_VISIBLE_DEVICES')
+    use_device(['leaf.py', '--device=cuda:1'])
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == '1'
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('gpu', "'gpu': must be cpu, cuda, cuda:N or mps"),
+        ('cuda:x', "'cuda:x': must be cpu, cuda, cuda:N or mps"),
+    ],
+)
+def test_another_device_is_refused(environment, name, message):
+    with pytest.raises(UserError, match=message):
+        use_device(['leaf.py', '--device', name])
+
+
+def test_one_gpu_is_not_for_several_processes(environment):
+    environment.setenv('WORLD_SIZE', '2')
+    with pytest.raises(UserError, match='--device cuda:1: is for one process'):
+        use_device(['leaf.py', '--device', 'cuda:1'])

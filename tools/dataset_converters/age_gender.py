@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from custom_datasets.cli import add_trust, number, progress_bar, run_command
+from custom_datasets.cli import add_device, add_trust, number, progress_bar, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--overwrite', action='store_true', help='replace an OUT that was made before'
     )
+    add_device(parser)
     add_trust(parser)
     args = parser.parse_args(argv)
 
@@ -52,7 +53,10 @@ def main(argv: list[str] | None = None) -> int:
             detector_faces,
         )
 
-        find = detector_faces(*args.detector) if args.detector else cascade_faces()
+        find = cascade_faces()
+        if args.detector:
+            config, checkpoint = args.detector
+            find = detector_faces(config, checkpoint, args.device)
         with progress_bar('faces') as show:
             return convert(
                 args.root,

@@ -1,0 +1,284 @@
+"""Whole jobs on drawn images and videos: what is written, kept, and continued."""
+
+import json
+import os
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from custom_datasets import Predictor
+from custom_datasets.errors import UserError
+from custom_datasets.predicting import clips, job
+from custom_datasets.predicting.job import Request, predict_sources, tag_sources
+from custom_datasets.predicting.writers import Outputs
+from tests.predicting.conftest import LEAF, WASTE
+
+SIZE = (64, 48)
+
+
+@pytest.fixture(scope='module', params=['detection', 'classification'])
+def predictor(request, detector, classifier):
+    """A predictor of each task; the detector keeps a few boxes an image."""
+    if request.param == 'classification':
+        return Predictor(WASTE, classifier)
+    few = {'model.test_cfg.rcnn.max_per_img': 3}
+    return Predictor(LEAF, detector, options=few)
+
+
+@pytest.fixture(scope='module')
+def detecting(detector):
+    return Predictor(LEAF, detector, options={'model.test_cfg.rcnn.max_per_img': 3})
+
+
+def draw(seed):
+    return np.random.default_rng(seed).integers(0, 256, (*SIZE[::-1], 3), np.uint8)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two images in a folder, one below it, and a damaged one."""
+    root = tmp_path / 'images'
+    (root / 'below').mkdir(parents=True)
+    for name, seed in (('a.png', 0), ('b.png', 1), ('below/a.png', 2)):
+        cv2.imwrite(str(root / name), draw(seed))
+    (root / 'bad.png').write_bytes((root / 'a.png').read_bytes()[:200])
+    return root
+
+
+@pytest.fixture
+def video(tmp_path):
+    """A drawn video of six frames."""
+    path = str(tmp_path / 'clip.avi')
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*'MJPG'), 10, SIZE)
+    for seed in range(6):
+        writer.write(draw(seed))
+    writer.release()
+    return path
+
+
+def everything(predictor):
+    detects = predictor.task == 'detection'
+    labels = 'voc' if detects else None
+    return Outputs(csv=True, coco=detects, crops=True, labels=labels, model='m')
+
+
+def lines(folder):
+    text = Path(folder, 'predictions.jsonl').read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def tree(folder):
+    """Return all files of a job but its note, which says where it is."""
+    paths = (path for path in Path(folder).rglob('*') if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in paths
+        if path.name != job.NOTE
+    }
+
+
+def frames_of(path):
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    return frames, capture.get(cv2.CAP_PROP_FPS)
+
+
+def test_a_folder_a_zip_and_a_damaged_image(predictor, images, tmp_path):
+    archive = tmp_path / 'more.zip'
+    with zipfile.ZipFile(archive, 'w') as file:
+        file.write(images / 'b.png', '사진/b.png')
+    out = tmp_path / 'out'
+    told = []
+    outcome = predict_sources(
+        predictor,
+        Request([str(images), str(archive)], everything(predictor), str(out)),
+        lambda done, total: told.append((done, total)),
+    )
+    assert outcome.images == 4 and not outcome.interrupted
+    assert told == [(k, 5) for k in range(1, 6)]
+    (problem,) = outcome.problems
+    assert problem.startswith(f'{images / "bad.png"}: is damaged')
+    names = [row['name'] for row in lines(out)]
+    assert names[:3] == ['images/a.png', 'images/b.png', 'images/below/a.png']
+    assert names[3].endswith('사진/b.png')
+    painted = [path for path in tree(out) if path.startswith('painted/')]
+    assert len(painted) == 4 and 'painted/images/below/a.jpg' in painted
+    expected = predictor(str(images / 'b.png'))
+    row = lines(out)[1]
+    if predictor.task == 'detection':
+        assert [box['box'] for box in row['boxes']] == expected.boxes.tolist()
+        assert outcome.notes[0] == '4 images: coffee 12'
+    else:
+        assert row['probabilities'] == expected.to_dict()
+        assert outcome.notes[0] == '4 images: coffee 4'
+    note = json.loads((out / 'job.json').read_text())
+    assert note['finished'] and note['problems'] == outcome.problems
+
+
+def interrupt_after(count):
+    def progress(done, total):
+        if done == count:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_the_same_request_goes_on(predictor, images, video, tmp_path):
+    """After Ctrl-C at any place, all is as if there had been none."""
+    sources, outputs = [str(images), video], everything(predictor)
+    whole = tmp_path / 'whole'
+    unbroken = predict_sources(predictor, Request(sources, outputs, str(whole)))
+    for count in (1, 4, 7):
+        request = Request(sources, outputs, str(tmp_path / f'out{count}'))
+        broken = predict_sources(predictor, request, interrupt_after(count))
+        assert broken.interrupted and 0 < broken.images < unbroken.images
+        # What is done is kept, in tables too.
+        assert {'predictions.csv', 'predictions.jsonl'} <= tree(request.out).keys()
+        outcome = predict_sources(predictor, request)
+        assert not outcome.interrupted and outcome.before == broken.images
+        assert tree(request.out) == tree(whole)
+
+
+def test_folders_beside_the_checkpoint(detecting, images, monkeypatch, tmp_path):
+    """A broken job goes on in its own; a finished one is never written over."""
+    monkeypatch.setattr(detecting, 'checkpoint', str(tmp_path / 'run' / 'last.pth'))
+    request = Request([str(images)], Outputs())
+    broken = predict_sources(detecting, request, interrupt_after(2))
+    assert Path(broken.folder).parent == tmp_path / 'run' / 'predictions'
+    other = Request([str(images / 'a.png')], Outputs())
+    assert predict_sources(detecting, other).folder != broken.folder
+    assert predict_sources(detecting, request).folder == broken.folder
+    assert predict_sources(detecting, request).folder != broken.folder
+
+
+def test_another_command_needs_leave_to_replace(detecting, images, tmp_path):
+    out = tmp_path / 'out'
+    request = Request([str(images / 'a.png')], Outputs(), str(out))
+    predict_sources(detecting, request)
+    before = tree(out)
+    with pytest.raises(UserError, match=f'^{out}: holds the predictions of another'):
+        predict_sources(detecting, request)
+    assert tree(out) == before
+    other = Request([str(images / 'b.png')], Outputs(), str(out), overwrite=True)
+    predict_sources(detecting, other)
+    assert [row['name'] for row in lines(out)] == ['b.png']
+
+
+def test_a_folder_of_something_else_stays(detecting, images, tmp_path):
+    for overwrite in (False, True):
+        request = Request(
+            [str(images / 'a.png')], Outputs(), str(images), overwrite=overwrite
+        )
+        with pytest.raises(UserError, match='is not empty, and holds no predictions'):
+            predict_sources(detecting, request)
+    assert sorted(os.listdir(images)) == ['a.png', 'b.png', 'bad.png', 'below']
+
+
+def test_a_video_keeps_its_size_and_time(predictor, video, tmp_path):
+    for every, numbers in ((1, range(6)), (2, (0, 2, 4))):
+        out = tmp_path / f'out{every}'
+        request = Request(
+            [video], Outputs(csv=True), str(out), every=every, batch_size=4
+        )
+        outcome = predict_sources(predictor, request)
+        assert not outcome.problems
+        names = [row['name'] for row in lines(out)]
+        assert names == [f'clip.avi/{number:06d}' for number in numbers]
+        frames, fps = frames_of(out / 'painted/clip.mp4')
+        assert (len(frames), fps) == (len(numbers), 10 / every)
+        assert frames[0].shape == (*SIZE[::-1], 3)
+        assert not list(out.rglob('*.jpg'))
+    # Each frame has its own answer.
+    original, _ = frames_of(video)
+    answers = [predictor(frame) for frame in original]
+    for row, answer in zip(lines(tmp_path / 'out1'), answers, strict=True):
+        if predictor.task == 'detection':
+            found = np.array([box['box'] for box in row['boxes']])
+            np.testing.assert_allclose(found, answer.boxes, atol=1e-3)
+
+
+def test_a_video_that_is_cut_off_keeps_what_there_was(detecting, video, tmp_path):
+    data = Path(video).read_bytes()
+    cut = tmp_path / 'cut.avi'
+    cut.write_bytes(data[: len(data) * 2 // 3])
+    out = tmp_path / 'out'
+    outcome = predict_sources(detecting, Request([str(cut)], Outputs(), str(out)))
+    assert len(outcome.problems) == 1
+    assert 0 < len(frames_of(out / 'painted/cut.mp4')[0]) == len(lines(out)) < 6
+
+
+class Camera:
+    """A camera played by a file, which does not say how many frames it has."""
+
+    def __init__(self, path):
+        self.capture = cv2.VideoCapture(path)
+
+    def __getattr__(self, name):
+        return getattr(self.capture, name)
+
+    def get(self, key):
+        return 0 if key == cv2.CAP_PROP_FRAME_COUNT else self.capture.get(key)
+
+
+def test_ctrl_c_ends_a_camera_and_no_more(detecting, video, tmp_path, monkeypatch):
+    monkeypatch.setattr(clips, 'open_capture', lambda _: Camera(video))
+    out = tmp_path / 'out'
+    request = Request(['0'], Outputs(csv=True), str(out))
+    outcome = predict_sources(detecting, request, interrupt_after(2))
+    assert not outcome.interrupted and outcome.images == 2
+    (painted,) = (out / 'painted').glob('*.mp4')
+    assert len(frames_of(painted)[0]) >= 2
+    assert json.loads((out / 'job.json').read_text())['finished']
+
+
+@pytest.fixture
+def stream():
+    """The address of an MJPEG stream of five frames."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            kind = 'multipart/x-mixed-replace; boundary=frame'
+            self.send_header('Content-Type', kind)
+            self.end_headers()
+            for seed in range(5):
+                data = cv2.imencode('.jpg', draw(seed))[1].tobytes()
+                self.wfile.write(b'--frame\r\nContent-Type: image/jpeg\r\n')
+                self.wfile.write(b'Content-Length: %d\r\n\r\n' % len(data))
+                self.wfile.write(data + b'\r\n')
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f'http://127.0.0.1:{server.server_port}/stream.mjpg'
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_stream_is_painted_until_it_ends(detecting, stream, tmp_path):
+    out = tmp_path / 'out'
+    outcome = predict_sources(detecting, Request([stream], Outputs(), str(out)))
+    assert outcome.images == len(lines(out)) >= 1
+    (painted,) = (out / 'painted').rglob('*.mp4')
+    assert frames_of(painted)[0]
+
+
+def test_tags_are_named_as_typed(detecting, images, video, monkeypatch):
+    monkeypatch.chdir(images)
+    request = Request(['a.png', 'bad.png', str(images / 'b.png')], Outputs())
+    text, problems = tag_sources(detecting, request, 'list')
+    assert json.loads(text) == {'a.png': ['coffee'], str(images / 'b.png'): ['coffee']}
+    assert [problem.split(':')[0] for problem in problems] == ['bad.png']
+    text, problems = tag_sources(detecting, Request([video], Outputs()), 'dict')
+    assert len(json.loads(text)) == 6 and not problems
+    tags = json.loads(text)['clip.avi/000000']
+    assert set(tags) == {'coffee'} and len(tags['coffee']['boxes']) == 3
