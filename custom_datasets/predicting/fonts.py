@@ -234,8 +234,8 @@ def _warn(missing: str) -> None:
     if _region(missing):
         advice = f'or {INSTALL}'
     print_log(
-        f'no font has {missing[:20]!r}, so boxes are drawn in place of it: install '
-        f'a font that does, {advice}',
+        f'no font has {missing[:20]!r}, so boxes are drawn instead: install a font '
+        f'that does, {advice}',
         logger='current',
         level=logging.WARNING,
     )
