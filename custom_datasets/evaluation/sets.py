@@ -42,10 +42,7 @@ class SetComparison(TypedDict):
 
 
 def compare_sets(
-    sets: Mapping[str, Results | None],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    sets: Mapping[str, Results | None], *, resamples: int = RESAMPLES
 ) -> SetComparison:
     """Measure each set and each source in it; a UserError where its list is broken."""
     metric: Literal['top1', 'area_ap50'] = 'top1'
@@ -65,7 +62,7 @@ def compare_sets(
                 'set': set_name,
                 'sources': part_names,
                 'images': len(part.images),
-                'estimate': _estimate(part, resamples, seed),
+                'estimate': _estimate(part, resamples),
             }
             for part_names, part in parts
         ]
@@ -94,13 +91,13 @@ def _of_source(results: Results, sources: Sequence[str | None], name: str) -> Re
     return results.take([index for index, own in enumerate(sources) if own == name])
 
 
-def _estimate(results: Results, resamples: int, seed: int) -> Interval:
+def _estimate(results: Results, resamples: int) -> Interval:
     if isinstance(results, ClassificationResults):
-        return overall_estimates(decide(results), resamples, seed)['top1']
+        return overall_estimates(decide(results), resamples, seed=0)['top1']
     tables = ap_tables(results)
     images = len(results.images)
     (ap50,) = bootstrap(
-        lambda weights: np.array([tables.ap50(weights)[0]]), images, resamples, seed
+        lambda weights: np.array([tables.ap50(weights)[0]]), images, resamples
     )
     # Where all is found there is nothing to resample, and no interval.
     return (Estimate(1.0, np.nan, np.nan) if ap50.value == 1 else ap50).as_json()

@@ -102,7 +102,6 @@ def draw_metal_surface(
     root: str,
     count: int = 60,
     size: tuple[int, int] = (96, 64),
-    classes: Sequence[str] = METAL_CLASSES,
     seed: int = 0,
 ) -> None:
     """Draw ``images``, of steel with one or two defects, and ``anno/annotation.json``.
@@ -116,15 +115,15 @@ def draw_metal_surface(
         image = _noise(rng, size, (120, 120, 120))
         defects = []
         for side in range(1 + index % 2):
-            label = (index + side) % len(classes)
+            label = (index + side) % len(METAL_CLASSES)
             w, h = (int(v) for v in rng.integers(height // 4, height // 2, 2))
             x = int(rng.integers(0, width // 2 - w)) + side * width // 2
             y = int(rng.integers(0, height - h))
             patch = image[y : y + h, x : x + w]
-            patch[...] = 20 + 70 * label // len(classes)
+            patch[...] = 20 + 70 * label // len(METAL_CLASSES)
             patch[:: label + 2] = 255 - patch[:: label + 2]
             defects.append(
-                {'label': classes[label], 'bbox': [x + 1, y + 1, x + w, y + h]}
+                {'label': METAL_CLASSES[label], 'bbox': [x + 1, y + 1, x + w, y + h]}
             )
         name = f'steel_{index:03d}.jpg'
         write_image(f'{root}/images/{name}', image)
