@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ from custom_datasets.predicting import clips, job
 from custom_datasets.predicting.job import Request, predict_sources, tag_sources
 from custom_datasets.predicting.writers import Outputs
 from tests.predicting.conftest import LEAF, WASTE
+from tests.predicting.videos import Camera
 
 SIZE = (64, 48)
 
@@ -214,21 +216,11 @@ def test_a_video_that_is_cut_off_keeps_what_there_was(detecting, video, tmp_path
     assert 0 < len(frames_of(out / 'painted/cut.mp4')[0]) == len(lines(out)) < 6
 
 
-class Camera:
-    """A camera played by a file, which does not say how many frames it has."""
+def test_ctrl_c_ends_a_camera_and_no_more(detecting, tmp_path, monkeypatch):
+    def open_camera(_):
+        return Camera(1_000_000, before=lambda number: time.sleep(0.01))
 
-    def __init__(self, path):
-        self.capture = cv2.VideoCapture(path)
-
-    def __getattr__(self, name):
-        return getattr(self.capture, name)
-
-    def get(self, key):
-        return 0 if key == cv2.CAP_PROP_FRAME_COUNT else self.capture.get(key)
-
-
-def test_ctrl_c_ends_a_camera_and_no_more(detecting, video, tmp_path, monkeypatch):
-    monkeypatch.setattr(clips, 'open_capture', lambda _: Camera(video))
+    monkeypatch.setattr(clips, 'open_capture', open_camera)
     out = tmp_path / 'out'
     request = Request(['0'], Outputs(csv=True), str(out))
     outcome = predict_sources(detecting, request, interrupt_after(2))
