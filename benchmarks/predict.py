@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-ROUNDS, IMAGES = 5, 40
+ROUNDS, IMAGES = 7, 72
 
 
 def main(run: str, folder: str) -> None:

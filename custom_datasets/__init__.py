@@ -19,6 +19,11 @@ __version__ = '0.1.0'
 # mmdet and mmpretrain import Albumentations, which would ask the package index for a
 # newer version each time.
 _os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
+# Threads that spin while they wait stall a CPU run beside any other process
+# (benchmarks/cpu_step.py). Read when torch loads.
+_os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+# What Apple's GPU lacks runs on the CPU, and PyTorch warns. Read when torch loads, too.
+_os.environ.setdefault('PYTORCH_ENABLE_MPS_FALLBACK', '1')
 _install_operators()
 
 

@@ -29,9 +29,6 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
         asked = bool({'-h', '--help'} & set(arguments))
         print(usage, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
-    # Threads that spin while they wait stall a CPU run beside any other process
-    # (benchmarks/cpu_step.py). Read when torch loads, so it is set before.
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     unchecked = NO_CHECK in arguments
     trust = TRUST in arguments
     arguments = [word for word in arguments if word not in (NO_CHECK, TRUST)]
