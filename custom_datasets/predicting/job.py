@@ -30,6 +30,7 @@ from custom_datasets.predicting.predictor import Predictor
 from custom_datasets.predicting.sources import Still, open_sources
 from custom_datasets.predicting.video import VideoWriter, copy_sound
 from custom_datasets.predicting.writers import PAINTED, Outputs, Writers
+from custom_datasets.text import counted
 
 NOTE = 'job.json'
 FOLDER = 'predictions'
@@ -307,10 +308,10 @@ class _Job:
             else:
                 names.update(box['name'] for box in prediction.boxes)
         text = ', '.join(f'{name} {n}' for name, n in names.most_common(_MOST_NAMES))
-        if more := len(names) - _MOST_NAMES:
-            text += f' and {more} more' * (more > 0)
+        if (more := len(names) - _MOST_NAMES) > 0:
+            text += f' and {more} more'
         nothing = sum(not prediction.names for prediction in predictions)
-        images = f'{len(predictions)} image{"s" * (len(predictions) != 1)}'
+        images = counted(len(predictions), 'images')
         empty = f'; nothing on {nothing} of them' * bool(nothing)
         return [f'{images}: {text or "nothing"}{empty if text else ""}']
 

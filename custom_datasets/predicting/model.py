@@ -8,15 +8,19 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from torch import nn
 
 from custom_datasets.checkpoints import (
     CheckpointFacts,
+    checkpoint_classes,
     facts_of,
     load_checkpoint,
     require_classes,
@@ -24,9 +28,11 @@ from custom_datasets.checkpoints import (
     weights_of,
 )
 from custom_datasets.config import iter_datasets
-from custom_datasets.errors import UserError
-from custom_datasets.predicting.config import quiet
+from custom_datasets.errors import ConfigError, ImageError, UserError
+from custom_datasets.predicting.config import is_detection, quiet, read_settings
+from custom_datasets.predicting.images import Pixels
 from custom_datasets.settings import apply_settings
+from custom_datasets.text import counted
 
 
 @dataclass(frozen=True)
@@ -50,19 +56,112 @@ class Network:
     device: torch.device
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def forward(self, batch: Mapping[str, Any]) -> list[Any]:
+    @property
+    def task(self) -> str:
+        """``detection`` or ``classification``."""
+        return 'detection' if is_detection(self.cfg) else 'classification'
+
+    @cached_property
+    def pipeline(self) -> 'Pipeline':
+        """The config's test pipeline, for pixels."""
+        return Pipeline(self)
+
+    def forward(self, batch: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
         """Predict on a batch as the stock test loop does; threads take turns.
 
-        ``batch`` has ``inputs`` and ``data_samples``, collated from the test
-        pipeline; the samples come back with the predictions.
+        Args:
+            batch: ``inputs`` and ``data_samples`` as a loader collates them, or a list
+                of what the pipeline returned.
+
+        Returns:
+            The data samples, with the predictions.
+
+        Raises:
+            UserError: The GPU has too little memory.
         """
-        with self._lock, self.scope(), torch.no_grad():
-            answers: list[Any] = self.model.test_step(batch)  # type: ignore[operator]
+        data = batch if isinstance(batch, Mapping) else pseudo_collate(batch)
+        try:
+            with self._lock, self.scope(), torch.no_grad():
+                answers: list[Any] = self.model.test_step(data)  # type: ignore[operator]
+        except torch.cuda.OutOfMemoryError as error:
+            images = counted(len(data['data_samples']), 'images')
+            raise UserError(
+                f'{self.device}: has too little memory for {images} at once; use a '
+                'smaller batch, or the CPU'
+            ) from error
         return answers
 
     def scope(self) -> Any:
         """Return a context in which names are looked up in the task's registries."""
         return DefaultScope.overwrite_default_scope(self.cfg.default_scope)
+
+
+class Pipeline:
+    """The test pipeline of a config, on pixels instead of on a file."""
+
+    def __init__(self, network: Network) -> None:
+        """Build all steps but the first; raises a ConfigError for another first."""
+        dataset = next(iter_datasets(network.cfg, ['test_dataloader']))
+        steps = dataset.get('pipeline') or [{}]
+        first = dict(steps[0])
+        kind = str(first.get('type')).split('.')[-1]
+        colour = first.get('color_type', 'color')
+        if kind != 'LoadImageFromFile' or colour != 'color':
+            raise ConfigError(
+                f'{network.cfg.filename}: its test pipeline starts with {first}; only '
+                'LoadImageFromFile in color can be replaced by an image of your own'
+            )
+        self.as_float = bool(first.get('to_float32'))
+        with network.scope():
+            self.steps = Compose([dict(step) for step in steps[1:]])
+
+    def __call__(self, pixels: Pixels, name: str) -> dict[str, Any]:
+        """Return inputs and data sample of an image.
+
+        Raises:
+            ImageError: A step cannot take the image.
+        """
+        results: dict[str, Any] = {
+            'img': pixels.astype(np.float32) if self.as_float else pixels,
+            'img_shape': pixels.shape[:2],
+            'ori_shape': pixels.shape[:2],
+            'img_path': name,
+            'img_id': 0,
+            'sample_idx': 0,
+            'instances': [],
+        }
+        try:
+            packed: dict[str, Any] = self.steps(results)
+        except Exception as error:  # Whatever a step raises on an odd shape.
+            height, width = pixels.shape[:2]
+            raise ImageError(
+                name,
+                f'the test pipeline cannot take {width} x {height} pixels '
+                f'({type(error).__name__}: {error})',
+            ) from error
+        return packed
+
+
+def read_network(
+    config: str,
+    checkpoint: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    device: str | None = None,
+    trust: bool = False,
+) -> Network:
+    """Read a config, with the checkpoint's classes where it has others, and load both.
+
+    See :func:`load_network` for the rest.
+    """
+    require_checkpoint(checkpoint)
+    cfg = read_settings(config, options)
+    classes = checkpoint_classes(checkpoint)
+    if classes and cfg.get('num_classes') not in (None, len(classes)):
+        cfg = read_settings(config, {**(options or {}), 'classes': classes})
+    network = load_network(cfg, checkpoint, device=device, trust=trust)
+    _ = network.pipeline  # What it refuses is refused here.
+    return network
 
 
 def require_checkpoint(path: str) -> None:

@@ -14,23 +14,16 @@ from itertools import islice, repeat
 from typing import Any, NamedTuple, overload
 
 import numpy as np
-import torch
-from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
-from custom_datasets.checkpoints import checkpoint_classes
-from custom_datasets.config import iter_datasets
-from custom_datasets.errors import ConfigError, ImageError, UserError
+from custom_datasets.errors import ImageError
 from custom_datasets.evaluation.calibration import log_probabilities, with_temperature
-from custom_datasets.predicting.config import is_detection, read_settings
 from custom_datasets.predicting.images import (
     Picture,
     Pixels,
     picture_name,
     read_pixels,
 )
-from custom_datasets.predicting.model import Network, load_network, require_checkpoint
 from custom_datasets.predicting.outputs import Answer, Classification, Detections
 from custom_datasets.predicting.run_folder import (
     Threshold,
@@ -84,11 +77,14 @@ class Predictor:
         """
         self.config, self.checkpoint = os.fspath(config), os.fspath(checkpoint)
         self.kind = 'given'
-        cfg = _read_config(self.config, self.checkpoint, options)
-        self.task = 'detection' if is_detection(cfg) else 'classification'
-        self.network = load_network(cfg, self.checkpoint, device=device, trust=trust)
+        # With torch, which whoever only imports this does without.
+        from custom_datasets.predicting.model import read_network
+
+        self.network = read_network(
+            self.config, self.checkpoint, options, device=device, trust=trust
+        )
+        self.task = self.network.task
         self.classes = self.network.classes
-        self._pipeline = _Pipeline(self.network)
         self.decision = decide(
             os.path.dirname(self.checkpoint),
             self.checkpoint,
@@ -213,7 +209,7 @@ class Predictor:
                 image = image()
             name = name or picture_name(image)
             pixels = read_pixels(image, name)
-            packed = self._pipeline(pixels, name)
+            packed = self.network.pipeline(pixels, name)
         except ImageError as error:
             return error
         return _Prepared(name, pixels, partial(read_pixels, image, name), packed)
@@ -221,14 +217,7 @@ class Predictor:
     def _predict(self, batch: Sequence['_Prepared']) -> list[Answer]:
         if not batch:
             return []
-        collated = pseudo_collate([row.packed for row in batch])
-        try:
-            samples = self.network.forward(collated)
-        except torch.cuda.OutOfMemoryError as error:
-            raise UserError(
-                f'{self.network.device}: has too little memory for {len(batch)} images '
-                'at once; use a smaller batch, or the CPU'
-            ) from error
+        samples = self.network.forward([row.packed for row in batch])
         return [self._answer(*pair) for pair in zip(batch, samples, strict=True)]
 
     def _answer(self, row: '_Prepared', sample: Any) -> Answer:
@@ -257,18 +246,6 @@ class Predictor:
         return Detections(*about, boxes[order], scores[order], labels[order])
 
 
-def _read_config(
-    path: str, checkpoint: str, options: Mapping[str, Any] | None
-) -> Config:
-    """Read a config, with the checkpoint's classes where the leaf has others."""
-    require_checkpoint(checkpoint)
-    cfg = read_settings(path, options)
-    classes = checkpoint_classes(checkpoint)
-    if classes and cfg.get('num_classes') not in (None, len(classes)):
-        return read_settings(path, {**(options or {}), 'classes': classes})
-    return cfg
-
-
 class _Prepared(NamedTuple):
     """An image for the network; ``packed`` is what the test pipeline made of it."""
 
@@ -276,48 +253,3 @@ class _Prepared(NamedTuple):
     pixels: Pixels
     read: Callable[[], Pixels]
     packed: dict[str, Any]
-
-
-class _Pipeline:
-    """The test pipeline of a config, on pixels instead of on a file."""
-
-    def __init__(self, network: Network) -> None:
-        dataset = next(iter_datasets(network.cfg, ['test_dataloader']))
-        steps = dataset.get('pipeline') or [{}]
-        first = dict(steps[0])
-        kind = str(first.get('type')).split('.')[-1]
-        colour = first.get('color_type', 'color')
-        if kind != 'LoadImageFromFile' or colour != 'color':
-            raise ConfigError(
-                f'{network.cfg.filename}: its test pipeline starts with {first}; only '
-                'LoadImageFromFile in color can be replaced by an image of your own'
-            )
-        self.as_float = bool(first.get('to_float32'))
-        with network.scope():
-            self.steps = Compose([dict(step) for step in steps[1:]])
-
-    def __call__(self, pixels: Pixels, name: str) -> dict[str, Any]:
-        """Return inputs and data sample of an image.
-
-        Raises:
-            ImageError: A step cannot take the image.
-        """
-        results: dict[str, Any] = {
-            'img': pixels.astype(np.float32) if self.as_float else pixels,
-            'img_shape': pixels.shape[:2],
-            'ori_shape': pixels.shape[:2],
-            'img_path': name,
-            'img_id': 0,
-            'sample_idx': 0,
-            'instances': [],
-        }
-        try:
-            packed: dict[str, Any] = self.steps(results)
-        except Exception as error:  # Whatever a step raises on an odd shape.
-            height, width = pixels.shape[:2]
-            raise ImageError(
-                name,
-                f'the test pipeline cannot take {width} x {height} pixels '
-                f'({type(error).__name__}: {error})',
-            ) from error
-        return packed

@@ -18,6 +18,10 @@ WRONG = {
     ],
     'draw_sample': [[], ['out', '--format', 'csv'], ['out', '--seed', '-1']],
     'new_dataset': [[], ['x', 'folder', '--from', 'VOC']],
+    'predict': [
+        *([], ['run'], ['c.py', 'c.pth'], ['run', 'i.png', '--every', '0']),
+        ['run', 'i.png', '--save-labels', 'csv'],
+    ],
     'submit': [[], ['p.pkl'], ['p.pkl', '--out', 'o.csv', '--labels', 'A']],
     'tag': [[], ['c.py', 'c.pth'], ['c.py', 'c.pth', 'i.png', '--threshold', '2']],
     'train_all': [[], ['c.py', '--gpus', '0'], ['c.py', '--cfg-options', 'lr']],
