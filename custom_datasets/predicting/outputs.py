@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypedDict
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from custom_datasets.predicting.painting import (
     paint_class,
 )
 from custom_datasets.predicting.run_folder import Decision
+from custom_datasets.text import counted
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -64,6 +66,10 @@ class _Answer:
         """
         write_image(path, self.paint())
 
+    def _repr_png_(self) -> bytes:
+        """Show the painted image where a notebook shows a result."""
+        return cv2.imencode('.png', self.paint())[1].tobytes()
+
     def paint(self, pixels: Pixels | None = None, keep_size: bool = False) -> Pixels:
         """Return the image with its names painted on it, BGR.
 
@@ -93,6 +99,12 @@ class Detections(_Answer):
     def names(self) -> tuple[str, ...]:
         """The name of each box's class."""
         return tuple(self.classes[label] for label in self.labels)
+
+    def __str__(self) -> str:
+        """Say what was found: ``3 boxes: RBC 0.98, RBC 0.91, WBC 0.54``."""
+        pairs = zip(self.names, self.scores, strict=True)
+        boxes = ', '.join(f'{name} {score:.2f}' for name, score in pairs)
+        return f'{counted(len(self), "boxes")}{": " * bool(boxes)}{boxes}'
 
     def __len__(self) -> int:
         """Count the boxes."""
@@ -139,6 +151,10 @@ class Classification(_Answer):
     """
 
     probabilities: Floats
+
+    def __str__(self) -> str:
+        """Say what it is, or may be: ``glass 0.83, plastic 0.12``."""
+        return ', '.join(f'{name} {share:.2f}' for name, share in self.top(2))
 
     @property
     def label(self) -> int:

@@ -39,6 +39,7 @@ def test_a_checkpoint_brings_its_own_classes(predictor, photo):
     assert answer.scores[0] == pytest.approx(COFFEE, abs=1e-5)
     assert (np.diff(answer.scores) <= 0).all()
     assert len(answer) == len(answer.boxes) == len(answer.to_dict()) > 0
+    assert str(answer).startswith(f'{len(answer)} boxes: coffee 0.98, ')
     assert (answer.boxes > -0.001).all()
     # In pixels of the image, not of what the network saw.
     assert (answer.boxes < [90.001, 60.001, 90.001, 60.001]).all()
@@ -92,7 +93,7 @@ def test_several_gpus_leave_the_weights_of_one(detector, photo, tmp_path):
 
 def test_a_threshold_leaves_boxes_out(detector, photo):
     predictor = Predictor(LEAF, detector, threshold=0.99)
-    assert not len(predictor(photo))
+    assert not len(predictor(photo)) and str(predictor(photo)) == '0 boxes'
     assert str(predictor) == f'{detector}; threshold 0.99, as given'
 
 
@@ -186,6 +187,8 @@ def test_what_is_saved_is_painted(predictor, photo, tmp_path):
     answer.save(str(tmp_path / 'painted.png'))
     painted = cv2.imread(str(tmp_path / 'painted.png'))
     assert painted.shape[1] >= 90 and len(np.unique(painted)) > 2
+    shown = cv2.imdecode(np.frombuffer(answer._repr_png_(), np.uint8), 1)
+    np.testing.assert_array_equal(shown, painted)
     frame = answer.paint(keep_size=True)
     assert frame.shape == (60, 90, 3)
     assert (frame != cv2.imread(photo)).any()
@@ -199,6 +202,7 @@ def test_a_classifier_answers_with_probabilities(classifier, photo):
     np.testing.assert_allclose(answer.probabilities, SHARES, atol=1e-6)
     assert [name for name, _ in answer.top(2)] == ['coffee', 'cocoa']
     assert list(answer.to_dict()) == ['coffee', 'cocoa', 'tea']
+    assert str(answer) == 'coffee 0.67, cocoa 0.24'
     unsure = Predictor(WASTE, classifier, threshold=0.9)(photo)
     assert (unsure.name, unsure.names) == ('coffee', ())
 
