@@ -13,7 +13,13 @@ from custom_datasets.data.images import IMAGE_SUFFIXES, without_suffix
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.origins import FILE, find_sources
 from custom_datasets.data.problems import Finding
-from custom_datasets.data.records import BoxRecord, ImageRecord, SplitRecords, iou
+from custom_datasets.data.records import (
+    BoxRecord,
+    ImageRecord,
+    SplitRecords,
+    has_area,
+    iou,
+)
 from custom_datasets.data.tree import FileIndex
 from custom_datasets.data.voc import clip_box
 from custom_datasets.errors import UserError
@@ -240,10 +246,10 @@ def _extent(
     size: tuple[int, int] | None,
 ) -> list[Finding]:
     x1, y1, x2, y2 = box.box
-    if x2 < x1 or y2 < y1:
-        message = 'its maximum is below its minimum'
-        return [_find('inverted-box', split, image, box, message)]
-    if x2 == x1 or y2 == y1:
+    if not has_area(box.box, int(split.one_based)):
+        if x2 < x1 or y2 < y1:
+            message = 'its maximum is below its minimum'
+            return [_find('inverted-box', split, image, box, message)]
         return [_find('zero-area-box', split, image, box, 'it has no area')]
     if size is None:
         return []
@@ -264,7 +270,7 @@ def _extent(
 def _area(split: SplitRecords, image: ImageRecord, box: BoxRecord) -> list[Finding]:
     x1, y1, x2, y2 = box.box
     width, height = x2 - x1 + split.one_based, y2 - y1 + split.one_based
-    if x2 <= x1 or y2 <= y1 or width * height >= CELL * CELL:
+    if not has_area(box.box, int(split.one_based)) or width * height >= CELL * CELL:
         return []
     message = f'it is {width:g}x{height:g} px in the image, unscaled'
     return [_find('small-area', split, image, box, message)]

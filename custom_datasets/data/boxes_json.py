@@ -125,7 +125,7 @@ def read_metal_surface(
         solid = tuple(
             replace(box, box=to_zero_based(box.box, base))
             for box in record.boxes
-            if has_area(box.box)
+            if has_area(box.box, base)
         )
         empty += len(record.boxes) - len(solid)
         split, name = place_of(image)

@@ -145,7 +145,7 @@ def split_voc_folder(
     notes: Counter[str] = Counter()
     labels: dict[str, Counter[str]] = {}
     for record in records:
-        boxes = [box for box in record.boxes if has_area(box.box)]
+        boxes = [box for box in record.boxes if has_area(box.box, 1)]
         labels[record.name] = Counter(box.name for box in boxes)
         notes['boxes without area not counted'] += len(record.boxes) - len(boxes)
         for name in sorted(set(labels[record.name]) - set(classes or ())):

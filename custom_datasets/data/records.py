@@ -12,9 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 Box = tuple[float, float, float, float]
 
 
-def has_area(box: Box) -> bool:
-    """Say whether a box has positive width and height; an inverted one has not."""
-    return box[2] > box[0] and box[3] > box[1]
+def has_area(box: Box, counts_from: int = 0) -> bool:
+    """Say whether a box has positive width and height; an inverted one has not.
+
+    Where pixels are counted from 1, a box includes its last one, so that one less than
+    a pixel wide ends before it begins. One that ends where it begins is still taken for
+    the slip that it nearly always is: a click without a drag.
+    """
+    x1, y1, x2, y2 = box
+    if counts_from:
+        if x1 == x2 or y1 == y2:
+            return False
+        x1, y1 = x1 - 1, y1 - 1
+    return x2 > x1 and y2 > y1
 
 
 def iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:

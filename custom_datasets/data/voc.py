@@ -25,7 +25,7 @@ from custom_datasets.data.reading import (
     taken_image,
     unknown_line,
 )
-from custom_datasets.data.records import Box, BoxRecord, ImageRecord
+from custom_datasets.data.records import Box, BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import FileIndex
 from custom_datasets.errors import UserError
 
@@ -107,9 +107,9 @@ def clip_box(
     box is None where it has no area: inverted or empty in the file, or outside the
     image, whose ``size`` is width and height.
     """
-    x1, y1, x2, y2 = box
-    if x2 <= x1 or y2 <= y1:
+    if not has_area(box, int(one_based)):
         return None, False
+    x1, y1, x2, y2 = box
     if one_based:
         x1, y1 = x1 - 1, y1 - 1
     width, height = size

@@ -10,7 +10,7 @@ from dataclasses import replace
 from xml.sax.saxutils import escape
 
 from custom_datasets.data.images import image_size
-from custom_datasets.data.numbers import as_number, from_zero_based, to_zero_based
+from custom_datasets.data.numbers import add, as_number, from_zero_based, to_zero_based
 from custom_datasets.data.reading import (
     CLASS_LIST,
     UNLISTED,
@@ -23,7 +23,7 @@ from custom_datasets.data.reading import (
     order_classes,
     pair,
 )
-from custom_datasets.data.records import ImageRecord, has_area
+from custom_datasets.data.records import Box, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of
 from custom_datasets.data.voc import (
     VOCFile,
@@ -33,6 +33,9 @@ from custom_datasets.data.voc import (
 )
 from custom_datasets.files import write_text
 from custom_datasets.text import counted
+
+_SPARE = 1e-4
+"""In pixels: as little as nobody sees, and as much as no rounding takes away."""
 
 
 def find_voc(tree: Tree) -> list[str]:
@@ -65,7 +68,7 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
         nonlocal empty
         file = images.get(image)
         xml = parsed[file] if file else VOCFile()
-        kept = [box for box in xml.boxes if has_area(box.box)]
+        kept = [box for box in xml.boxes if has_area(box.box, base)]
         empty += len(xml.boxes) - len(kept)
         return ImageRecord(
             name=place_of(image)[1],
@@ -168,8 +171,7 @@ def _to_xml(record: ImageRecord, name: str, counts_from: int, origin: str) -> st
         '  <segmented>0</segmented>',
     ]
     for box in record.boxes:
-        sides = map(as_number, from_zero_based(box.box, counts_from))
-        x1, y1, x2, y2 = sides
+        x1, y1, x2, y2 = map(as_number, _in_file(box.box, counts_from))
         lines += [
             '  <object>',
             f'    <name>{escape(box.name)}</name>',
@@ -181,6 +183,23 @@ def _to_xml(record: ImageRecord, name: str, counts_from: int, origin: str) -> st
             lines.append(f'    <score>{box.score}</score>')
         lines.append('  </object>')
     return '\n'.join([*lines, '</annotation>', ''])
+
+
+def _in_file(box: Box, counts_from: int) -> Box:
+    """Return a box as a file has it, from which it is read as it was.
+
+    Counted from 1, a side of one pixel would end where it begins, as slips do, so it
+    is longer by a little. What begins less than a pixel outside the image would prove
+    that pixels are counted from 0, so it begins at the edge, to which it is clipped
+    anyway.
+    """
+    if not counts_from:
+        return box
+    left, top = (0.0 if -1 <= side < 0 else side for side in box[:2])
+    x1, y1, x2, y2 = from_zero_based((left, top, *box[2:]), counts_from)
+    x2 = add(x2, _SPARE) if x2 == x1 else x2
+    y2 = add(y2, _SPARE) if y2 == y1 else y2
+    return x1, y1, x2, y2
 
 
 def _is_foreign(tree: Tree, file: str) -> bool:

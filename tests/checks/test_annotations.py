@@ -76,6 +76,12 @@ def test_boxes_that_count_from_one_include_both_of_their_sides():
     assert not boxes_in(*small, one_based=False)
 
 
+def test_less_than_a_pixel_ends_before_it_begins_where_pixels_count_from_one():
+    sliver = ('a', (10, 10, 9.8, 40))
+    assert boxes_in(sliver) == [('small-area', 'note', 0)]
+    assert boxes_in(sliver, one_based=False) == [('inverted-box', 'warning', 0)]
+
+
 def test_without_a_size_only_the_box_itself_is_judged():
     found = boxes_in(('a', (5, 5, 500, 50)), ('a', (5, 5, 5, 9)), size=None)
     assert found == [('zero-area-box', 'warning', 1)]

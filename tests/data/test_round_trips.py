@@ -3,9 +3,10 @@
 import pytest
 
 from custom_datasets.data.convert import convert, read_source
+from custom_datasets.data.lists import split_voc_folder
 from custom_datasets.data.records import has_area
 from custom_datasets.data.voc import read_voc_file
-from tests.data.drawing import draw, voc_xml, write
+from tests.data.drawing import coco_json, draw, objects, voc_xml, write
 
 
 def annotations(root, folder='Annotations'):
@@ -65,6 +66,49 @@ def test_zero_based_voc_and_back(tmp_path, middle):
     report = convert(str(tmp_path / 'middle'), str(tmp_path / 'back'))
     assert 'one_based is False' in report
     assert annotations(tmp_path / 'back') == annotations(tmp_path / 'voc')
+
+
+SLIVERS = {
+    'a pixel wide': (4, 6, 1, 10),
+    'a pixel high': (4, 6, 20, 1),
+    'one pixel': (0, 0, 1, 1),
+    'less than a pixel wide': (4, 6, 0.8, 10),
+    'far less than a pixel': (4.3, 6.1, 1e-3, 0.25),
+}
+
+
+@pytest.mark.parametrize('bbox', SLIVERS.values(), ids=SLIVERS)
+def test_boxes_of_a_pixel_and_less_are_kept_by_voc(tmp_path, bbox):
+    for name in 'ab':
+        draw(tmp_path / f'coco/images/{name}.png')
+    images = {'a.png': [(1, bbox)], 'b.png': [(2, (3, 4, 5, 6))]}
+    write(tmp_path / 'coco/all.json', coco_json(images))
+    convert(str(tmp_path / 'coco'), str(tmp_path / 'voc'))
+    back = objects(read_source(str(tmp_path / 'voc')))['all']
+    ((name, box),) = back['a']
+    x, y, width, height = bbox
+    assert (name, box) == (
+        'ant',
+        pytest.approx((x, y, x + width, y + height), abs=1e-3),
+    )
+    convert(str(tmp_path / 'voc'), str(tmp_path / 'again'), to='voc')
+    assert objects(read_source(str(tmp_path / 'again')))['all'] == back
+    assert back['b'] == [('bee', (3, 4, 8, 10))]
+    folder = split_voc_folder(str(tmp_path / 'voc'), ('JPEGImages', 'Annotations'))
+    assert folder.labels == {'a': {'ant': 1}, 'b': {'bee': 1}}
+
+
+@pytest.mark.parametrize('x', [-1e-5, -0.5, -1])
+def test_one_box_that_begins_outside_moves_no_other(tmp_path, x):
+    for name in 'ab':
+        draw(tmp_path / f'coco/images/{name}.png')
+    images = {'a.png': [(1, (x, 6, 20, 10))], 'b.png': [(2, (3, 4, 5, 6))]}
+    write(tmp_path / 'coco/all.json', coco_json(images))
+    convert(str(tmp_path / 'coco'), str(tmp_path / 'voc'))
+    source = read_source(str(tmp_path / 'voc'))
+    assert source.counts_from == 1
+    assert objects(source)['all']['a'] == [('ant', (0, 6, pytest.approx(20 + x), 16))]
+    assert objects(source)['all']['b'] == [('bee', (3, 4, 8, 10))]
 
 
 @pytest.mark.parametrize('digits', [4, 5, 6, 16])
