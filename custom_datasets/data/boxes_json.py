@@ -28,7 +28,6 @@ from custom_datasets.data.tree import (
     split_in,
 )
 from custom_datasets.errors import UserError
-from custom_datasets.text import counted
 
 
 def parse_boxes_json(
@@ -120,14 +119,13 @@ def read_metal_surface(
     base = first_pixel(boxes, counts_from, reading)
     labels = [box.name for record in records.values() for box in record.boxes]
     chosen = []
-    empty = 0
     for image, record in records.items():
         solid = tuple(
             replace(box, box=to_zero_based(box.box, base))
             for box in record.boxes
             if has_area(box.box, base)
         )
-        empty += len(record.boxes) - len(solid)
+        reading.dropped += len(record.boxes) - len(solid)
         split, name = place_of(image)
         placed = replace(
             record,
@@ -137,8 +135,6 @@ def read_metal_surface(
             boxes=solid,
         )
         chosen.append((split or split_in(str(record.annotation)), placed))
-    if empty:
-        reading.notes.append(counted(empty, 'boxes without area dropped'))
     return Source(
         format='metal-surface',
         root=tree.root,

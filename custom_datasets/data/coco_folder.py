@@ -32,9 +32,9 @@ from custom_datasets.data.tree import (
     split_of,
     tidy,
 )
+from custom_datasets.data.voc import boxes_inside
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
-from custom_datasets.text import counted
 
 IMAGES = 'images'
 
@@ -180,7 +180,6 @@ def _placed(
     }
     records: dict[tuple[str | None, str], ImageRecord] = {}
     repeated = set()
-    empty = 0
     shared: Counter[str] = Counter()
     for file, coco in files.items():
         for record in coco.images:
@@ -198,7 +197,7 @@ def _placed(
                 repeated.add(place)
                 continue
             solid = tuple(box for box in record.boxes if has_area(box.box))
-            empty += len(record.boxes) - len(solid)
+            reading.dropped += len(record.boxes) - len(solid)
             records[place] = replace(
                 record,
                 name=name,
@@ -207,8 +206,6 @@ def _placed(
                 boxes=solid,
                 filename=record.name,
             )
-    if empty:
-        reading.notes.append(counted(empty, 'boxes without area dropped'))
     for file, count in shared.items():
         text = 'of its images are in other JSON files, its parts, and taken from there'
         reading.notes.append(f'{file}: {count} {text}')
@@ -362,7 +359,7 @@ def read_coco_split(
     notes: Counter[str] = Counter()
     labels: dict[str, Counter[str]] = {}
     for record in coco.images:
-        solid = [box.name for box in record.boxes if has_area(box.box)]
+        solid = [box.name for box in boxes_inside(record, one_based=False)]
         labels[record.name] = Counter(solid)
         notes['boxes without area not counted'] += len(record.boxes) - len(solid)
     if folder is None:

@@ -24,7 +24,7 @@ from custom_datasets.data.reading import (
 )
 from custom_datasets.data.tree import Tree, plain, shown
 from custom_datasets.data.voc import IMAGES as VOC_IMAGES
-from custom_datasets.data.voc import find_voc_folders
+from custom_datasets.data.voc import clip_box, find_voc_folders
 from custom_datasets.data.voc_folder import find_voc, read_voc, write_voc
 from custom_datasets.data.yolo import find_yolo, read_yolo
 from custom_datasets.errors import MAX_SHOWN, AnnotationError, UserError
@@ -108,7 +108,7 @@ def read_source(
     read = FORMATS[format][2]
     source = without_damaged(read(tree, reading, counts_from), reading)
     if source.format != 'class-folders':
-        source = with_sizes(source, reading)
+        source = _inside(with_sizes(source, reading), reading)
     # No image can be left out for the sake of a class's name.
     unusable = class_problems(source.classes)
     if unusable or (reading.problems and not skip_broken):
@@ -124,6 +124,30 @@ def read_source(
         raise UserError(where)
     notes = (*reading.notes, *source.notes, *left_out)
     return replace(source, notes=notes)
+
+
+def _inside(source: Source, reading: Reading) -> Source:
+    """Cut boxes to their images; one that has nothing left has no area."""
+    parts = {}
+    cut = 0
+    for split, records in source.splits.items():
+        kept = []
+        for record in records:
+            boxes = []
+            for box in record.boxes:
+                inside, is_cut = clip_box(box.box, record.size or (0, 0), False)
+                if inside is None:
+                    reading.dropped += 1
+                    continue
+                cut += is_cut
+                boxes.append(replace(box, box=inside))
+            kept.append(replace(record, boxes=tuple(boxes)))
+        parts[split] = tuple(kept)
+    if cut:
+        reading.notes.append(counted(cut, 'boxes clipped to the image'))
+    if reading.dropped:
+        reading.notes.append(counted(reading.dropped, 'boxes without area dropped'))
+    return replace(source, splits=parts)
 
 
 _STRAY = 10

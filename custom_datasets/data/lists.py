@@ -16,9 +16,8 @@ from custom_datasets.data.names import (
 )
 from custom_datasets.data.problems import refused
 from custom_datasets.data.reading import Reading
-from custom_datasets.data.records import has_area
 from custom_datasets.data.tree import Tree
-from custom_datasets.data.voc import VOCFolder
+from custom_datasets.data.voc import VOCFolder, boxes_inside
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.files import replace_texts
 
@@ -145,7 +144,7 @@ def split_voc_folder(
     notes: Counter[str] = Counter()
     labels: dict[str, Counter[str]] = {}
     for record in records:
-        boxes = [box for box in record.boxes if has_area(box.box, 1)]
+        boxes = boxes_inside(record, one_based=True)
         labels[record.name] = Counter(box.name for box in boxes)
         notes['boxes without area not counted'] += len(record.boxes) - len(boxes)
         for name in sorted(set(labels[record.name]) - set(classes or ())):

@@ -31,10 +31,9 @@ class Source:
         classes: In the order that numbers them, unused ones too.
         splits: Images of ``train``, ``val`` and ``test``; of ``all`` where the source
             has no parts; of ``unlisted`` for annotated images that are in none of them.
-            Boxes are zero-based ``xyxy`` in pixels, neither clipped nor in order; an
-            image's name is its path without a suffix and without folders that stand for
-            a part or a role (``train``, ``images``); its size is the annotation's or,
-            where that has none, the file's.
+            Boxes are zero-based ``xyxy`` in pixels, inside the image; an image's name
+            is its path without a suffix and without folders that stand for a part or a
+            role (``train``, ``images``); its size is the file's.
         notes: What was left out, changed or guessed, one sentence each.
         counts_from: Where the source's coordinates count pixels from, 0 or 1, and the
             destination's may, too; None for formats that are zero-based by definition.
@@ -52,10 +51,14 @@ class Source:
 
 @dataclass
 class Reading:
-    """Problems, whose images are left out, and notes: one sentence each."""
+    """Problems, whose images are left out, and notes: one sentence each.
+
+    ``dropped`` counts the boxes without an area.
+    """
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    dropped: int = 0
 
     def report(self, problems: Iterable[Problem]) -> None:
         """Add the problems that are refused; tolerated ones leave nothing out."""
@@ -142,20 +145,34 @@ def without_damaged(source: Source, reading: Reading) -> Source:
 
 
 def with_sizes(source: Source, reading: Reading) -> Source:
-    """Read sizes that annotations don't give from the images' headers."""
+    """Read sizes from the images' headers; annotations may give other ones."""
     parts = {}
+    wrong = []
     for split, records in source.splits.items():
         kept = []
         for record in records:
-            if record.size is None and record.image:
-                try:
-                    record = replace(record, size=image_size(record.image))
-                except UserError as error:
+            try:
+                size = image_size(str(record.image))
+            except UserError as error:
+                # Pillow refuses the largest images, and an annotation has their size.
+                if record.size is None:
                     text = str(error).replace(os.path.join(source.root, ''), '')
                     reading.problems.append(text)
                     continue
-            kept.append(record)
+                size = record.size
+            if record.size and record.size != size:
+                file = str(record.annotation).removeprefix(
+                    os.path.join(source.root, '')
+                )
+                sides = (f'{width}x{height}' for width, height in (record.size, size))
+                wrong.append(f'{file} has {" for ".join(sides)}')
+            kept.append(replace(record, size=size))
         parts[split] = tuple(kept)
+    reading.note(
+        wrong,
+        'images are of another size than annotated; their boxes may be wrong',
+        'image is of another size than annotated; its boxes may be wrong',
+    )
     return replace(source, splits=parts)
 
 

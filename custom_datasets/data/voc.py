@@ -10,11 +10,17 @@ import re
 import xml.etree.ElementTree as ET
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from sys import intern
 from typing import NamedTuple
 
-from custom_datasets.data.images import IMAGE_SUFFIXES, claimed_size, without_suffix
+from custom_datasets.data.images import (
+    IMAGE_SUFFIXES,
+    claimed_size,
+    image_size,
+    without_suffix,
+)
 from custom_datasets.data.names import fold_class, read_lines, spell_path
 from custom_datasets.data.numbers import LARGEST
 from custom_datasets.data.problems import Problem
@@ -118,6 +124,16 @@ def clip_box(
     x1, y1 = max(x1, 0.0), max(y1, 0.0)
     x2, y2 = min(x2, float(width)), min(y2, float(height))
     return ((x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None), True
+
+
+def boxes_inside(record: ImageRecord, one_based: bool) -> list[BoxRecord]:
+    """Return the boxes, as they are, that have an area inside the image."""
+    size = record.size
+    if record.boxes and record.image and not size:
+        with suppress(UserError):  # Whoever needs the image says so.
+            size = image_size(record.image)
+    size = size or (int(LARGEST), int(LARGEST))
+    return [b for b in record.boxes if clip_box(b.box, size, one_based)[0]]
 
 
 class VOCFolder:

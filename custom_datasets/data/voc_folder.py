@@ -32,7 +32,6 @@ from custom_datasets.data.voc import (
     unannotated,
 )
 from custom_datasets.files import write_text
-from custom_datasets.text import counted
 
 _SPARE = 1e-4
 """In pixels: as little as nobody sees, and as much as no rounding takes away."""
@@ -62,14 +61,12 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
     images = {image: file for file, image in pairs.items()}
     boxes = [(file, box.box) for file, xml in parsed.items() for box in xml.boxes]
     base = first_pixel(boxes, counts_from, reading)
-    empty = 0
 
     def record(image: str) -> ImageRecord:
-        nonlocal empty
         file = images.get(image)
         xml = parsed[file] if file else VOCFile()
         kept = [box for box in xml.boxes if has_area(box.box, base)]
-        empty += len(xml.boxes) - len(kept)
+        reading.dropped += len(xml.boxes) - len(kept)
         return ImageRecord(
             name=place_of(image)[1],
             image=tree.path(image),
@@ -101,8 +98,6 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
         ),
         counts_from=base,
     )
-    if empty:
-        reading.notes.append(counted(empty, 'boxes without area dropped'))
     return source
 
 

@@ -43,7 +43,6 @@ from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of, split_of
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
-from custom_datasets.text import counted
 
 IMAGES = 'images'
 
@@ -322,7 +321,6 @@ def _records(
 ) -> dict[str, ImageRecord]:
     digits = dict(zip(labels, count_digits(labels.values()), strict=True))
     records = {}
-    empty = 0
     for image in images:
         label = files.get(image)
         try:
@@ -337,7 +335,7 @@ def _records(
             if problems:
                 continue
         solid = tuple(box for box in boxes if has_area(box.box))
-        empty += len(boxes) - len(solid)
+        reading.dropped += len(boxes) - len(solid)
         records[image] = ImageRecord(
             name=place_of(image)[1],
             image=tree.path(image),
@@ -345,8 +343,6 @@ def _records(
             boxes=solid,
             size=size,
         )
-    if empty:
-        reading.notes.append(counted(empty, 'boxes without area dropped'))
     return records
 
 

@@ -17,7 +17,7 @@ from custom_datasets.data import coco_folder, split
 from custom_datasets.data import convert as conversion
 from custom_datasets.data.coco import read_sound_coco
 from custom_datasets.data.config_sources import find_sources
-from custom_datasets.data.records import has_area
+from custom_datasets.data.voc import boxes_inside
 from custom_datasets.datasets.coco import CocoFileDataset
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.evaluation.results import ImageInfo
@@ -151,6 +151,8 @@ ROWS = {
         ['all.json, object 4: "cat" is not an object'],
     ),
     # Boxes.
+    'a box outside of the image': Row(first('bbox', [400, 600, 20, 10]), kept=LESS),
+    'a box far beyond the image': Row(first('bbox', [4, 6, 9e11, 10])),
     'a negative width': Row(first('bbox', [20, 6, -4, 10]), kept=LESS),
     'NaN in a box': Row(
         first('bbox', [4, float('nan'), 9, 9]), [NUMBERS + NO_BOX], ONLY_B
@@ -482,7 +484,7 @@ def check(root, classes=CLASSES, name='all.json'):
     if texts:
         raise AnnotationError(name, texts)
     return {
-        image.name: [box.name for box in image.boxes if has_area(box.box)]
+        image.name: [box.name for box in boxes_inside(image, one_based=False)]
         for image in records.images
     }
 

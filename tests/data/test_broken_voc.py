@@ -369,7 +369,21 @@ ROWS = {
     'box that goes beyond the image': (
         xml(('cat', (40, 40, 99, 45))),
         {},
-        {'train': '1 box clipped', 'check': 'warning clipped-box'},
+        {
+            'train': '1 box clipped',
+            'check': 'warning clipped-box',
+            'convert': '1 box clipped to the image',
+        },
+    ),
+    'box outside of the image': (
+        xml(('cat', (100, 100, 120, 120))),
+        {},
+        {
+            'train': '1 box without area dropped',
+            'check': 'warning outside-box',
+            'split': '1 box without area not counted',
+            'convert': '1 box without area dropped',
+        },
     ),
     'NaN': (
         xml(('cat', (1, 'nan', 5, 5))),
@@ -569,7 +583,11 @@ ROWS = {
         {'convert': '1 file seems to be of another format, and is a stray: labels/a'},
     ),
     'no size': (xml(size=None), {}, {}),
-    'size of another image': (xml(size=(640, 480)), {}, {}),
+    'size of another image': (
+        xml(size=(640, 480)),
+        {},
+        {'convert': f'annotated; its boxes may be wrong: {A} has 640x480 for 64x48'},
+    ),
     'difficult in words': (
         edit('<difficult>0', '<difficult>true'),
         {},

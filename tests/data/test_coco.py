@@ -145,10 +145,11 @@ def test_polygons_crowds_and_dirt(tmp_path):
     write(tmp_path / 'a.json', json.dumps(data))
     source = read_source(str(tmp_path))
     boxes = source.splits['all'][0].boxes
-    assert [box.box for box in boxes] == [(1, 1, 7.5, 9), (60, 40, 90, 45)]
+    assert [box.box for box in boxes] == [(1, 1, 7.5, 9), (60, 40, 64, 45)]
     assert [box.difficult for box in boxes] == [False, True]
     assert source.notes == (
         'a.json: 1 box is that around polygons, for lack of a "bbox"',
+        '1 box clipped to the image',
         '1 box without area dropped',
     )
 

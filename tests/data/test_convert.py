@@ -220,6 +220,7 @@ def test_the_report(voc, tmp_path):
         'ant               3     1',
         'größe & höhe      0     1',
         'zebra             2     1',
+        '- 1 box clipped to the image',
         '- 2 boxes without area dropped',
         '- classes without an object: unused; training refuses them, so leave them '
         'out of the classes of a config',

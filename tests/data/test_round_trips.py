@@ -1,5 +1,7 @@
 """What goes through a format and back is what it was."""
 
+import json
+
 import pytest
 
 from custom_datasets.data.convert import convert, read_source
@@ -41,6 +43,8 @@ def test_voc_and_back(voc, tmp_path, middle):
     convert(str(voc), str(tmp_path / 'middle'), to=middle)
     convert(str(tmp_path / 'middle'), str(tmp_path / 'back'))
     before, after = annotations(voc), annotations(tmp_path / 'back')
+    size, name, _ = before['z.xml']  # Its box goes beyond the image.
+    before['z.xml'] = (size, name, [('zebra', (50, 1, 64, 48), False)])
     if middle == 'yolo':  # It knows nothing of difficult objects.
         before = {
             file: (size, name, [(label, box, False) for label, box, _ in boxes])
@@ -147,3 +151,27 @@ def test_class_folders_and_back(tmp_path):
         assert [(r.name, r.label) for r in after.splits[split]] == [
             (r.name, r.label) for r in before.splits[split]
         ]
+
+
+@pytest.mark.parametrize('target', ['voc', 'coco', 'yolo'])
+@pytest.mark.parametrize('form', ['voc', 'coco', 'metal-surface'])
+def test_boxes_beyond_the_image_are_cut_to_it(tmp_path, form, target):
+    draw(tmp_path / 'in/images/a.png')
+    boxes = [('ant', (41, 11, 900, 31)), ('ant', (100, 100, 120, 120))]
+    wide = {'width': 640, 'height': 480}  # Not that of the image.
+    text = {
+        'voc': voc_xml(boxes, size=(640, 480)),
+        'coco': coco_json(
+            {'a.png': [(1, [40, 10, 860, 21]), (1, [400, 600, 20, 10])]}, ['ant']
+        ),
+        'metal-surface': json.dumps(
+            {'a.png': {**wide, 'anno': [{'label': n, 'bbox': b} for n, b in boxes]}}
+        ),
+    }[form]
+    write(tmp_path / f'in/a.{"xml" if form == "voc" else "json"}', text)
+    report = convert(str(tmp_path / 'in'), str(tmp_path / 'out'), to=target)
+    assert '1 box clipped to the image' in report
+    assert '1 box without area dropped' in report
+    (record,) = read_source(str(tmp_path / 'out')).splits['all']
+    assert [box.box for box in record.boxes] == [(40, 10, 64, 31)]
+    assert record.size == (64, 48)

@@ -24,7 +24,7 @@ def test_one_based_boxes_become_edges_from_zero(voc):
     found = {**objects(source)['train'], **objects(source)['test']}
     assert found['a'] == [('zebra', (0, 0, 64, 48)), ('ant', (9, 19, 30, 41))]
     assert found['b'] == [('ant', (9.5, 19.25, 30.75, 41.125))]
-    assert found['z'] == [('zebra', (49, -3, 66, 49))]
+    assert found['z'] == [('zebra', (49, 0, 64, 48))]
     assert found['empty'] == []
     a = next(r for r in source.splits['train'] if r.name == 'a')
     assert [box.difficult for box in a.boxes] == [False, True]
@@ -138,8 +138,8 @@ def test_base_is_guessed_or_given(tmp_path):
     path = str(tmp_path)
     assert objects(read_source(path))['all']['a'][1] == ('ant', (5, 5, 9, 9))
     given = read_source(path, counts_from=1)
-    assert objects(given)['all']['a'] == [('ant', (-1, 1, 3, 4)), ('ant', (4, 4, 9, 9))]
-    assert not given.notes
+    assert objects(given)['all']['a'] == [('ant', (0, 1, 3, 4)), ('ant', (4, 4, 9, 9))]
+    assert given.notes == ('1 box clipped to the image',)
 
 
 @pytest.mark.parametrize('box', [(0, 0, 0, 0), (0, 5, 0, 9), (-1, 2, 3, 4)])
