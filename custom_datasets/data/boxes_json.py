@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from custom_datasets.data.images import claimed_size
+from custom_datasets.data.names import json_name
 from custom_datasets.data.numbers import finite_numbers, to_zero_based
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
@@ -152,8 +153,7 @@ def _objects(entry: Any) -> tuple[list[BoxRecord], list[str]]:
     boxes, texts = [], []
     for index, item in enumerate(items):
         fields = item if isinstance(item, dict) else {}
-        label, sides = fields.get('label'), finite_numbers(fields.get('bbox'))
-        name = str(label).strip() if isinstance(label, (str, int, float)) else ''
+        name, sides = json_name(fields.get('label')), finite_numbers(fields.get('bbox'))
         if not name or len(sides) != 4:
             text = 'needs "label" and "bbox" of four finite numbers below 1e12'
             texts.append(f'object {index} {text}')

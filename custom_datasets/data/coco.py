@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from custom_datasets.data.images import claimed_size
-from custom_datasets.data.names import EmptyListError, class_problems
+from custom_datasets.data.names import EmptyListError, class_problems, json_name
 from custom_datasets.data.numbers import add, finite_numbers
 from custom_datasets.data.problems import Problem, raise_refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
@@ -247,7 +247,7 @@ class _Parser:
                 self._report('broken-annotation', text)
                 continue
             number, written = entry.get('id'), entry.get('name')
-            key, name = _key(number), _name(written)
+            key, name = _key(number), json_name(written)
             if name and (problems := class_problems([name])):
                 self._report(
                     'broken-annotation', f'categories, entry {index}: {problems[0]}'
@@ -340,12 +340,6 @@ def _key(value: Any) -> Id:
         is_number = value.isascii() and value.isdecimal() and len(value) < 19
         return int(value) if is_number and str(int(value)) == value else value
     return value if isinstance(value, float) and math.isfinite(value) else _NO_ID
-
-
-def _name(value: Any) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    return str(value) if type(value) in (int, float) else ''
 
 
 def _brief(value: Any) -> str:

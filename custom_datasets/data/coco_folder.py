@@ -331,12 +331,14 @@ def require_sound_json(root: str) -> None:
 
 
 def _json_files(root: str) -> list[str]:
-    return [
+    """List the files; a pipe or a folder is none, a link that leads nowhere is one."""
+    paths = (
         os.path.join(folder, name)
         for folder in (root, os.path.join(root, _FOLDER))
         for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else ())
         if name.lower().endswith('.json')
-    ]
+    )
+    return [p for p in paths if os.path.isfile(p) or not os.path.exists(p)]
 
 
 def read_coco_split(

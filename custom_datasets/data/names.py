@@ -1,6 +1,7 @@
 """Class names: read from a list, folded by a map, and the one that was meant."""
 
 import difflib
+import math
 import os
 import re
 from collections import Counter
@@ -70,6 +71,14 @@ def fold_class(name: str, class_map: Mapping[str, str], kept: Collection[str]) -
     return name if name in kept else class_map.get(ANY_NAME, name)
 
 
+def json_name(value: object) -> str:
+    """Return the class that a JSON names by text or number; empty for all else."""
+    if isinstance(value, str):
+        return value.strip()
+    is_number = type(value) is int or (type(value) is float and math.isfinite(value))
+    return str(value) if is_number else ''
+
+
 def require_class_map(class_map: Mapping[str, str], classes: Sequence[str]) -> None:
     """Raise a ConfigError where a map leads to a name that is not a class."""
     if not isinstance(class_map, Mapping):
@@ -112,6 +121,8 @@ def spell_path(path: str, root: str) -> str:
     """
     if '\\' in path and not os.path.lexists(os.path.join(root, path)):
         path = path.replace('\\', '/')
+    if '\0' in path:
+        return path  # No file is called so.
     if not path.startswith('/') and './' not in path and '//' not in path:
         return path  # Nearly all are, and lists are long.
     start, end = root or '.', os.path.join(root, path)

@@ -354,7 +354,12 @@ class FileIndex:
         self._below: dict[str, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> list[str]:
-        """Return the files of a name; if there are none, those in folders below it."""
+        """Return the files of a name; if there are none, those in folders below it.
+
+        A name that leads out of the folder has none.
+        """
+        if name.startswith(('/', '../')):
+            return []
         folder, slash, stem = name.rpartition('/')
         files = self._list(folder).get(stem)
         if files:

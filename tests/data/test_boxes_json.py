@@ -33,6 +33,11 @@ def anno(*items, **more):
     return Row({'anno': list(items)}, **more)
 
 
+def label(value):
+    said = f'{FILE}: a.png: object 1 {NEEDS}'
+    return anno(BOX, {'label': value, 'bbox': [3, 5, 9, 9]}, refused=said, boxes=1)
+
+
 def bbox(sides):
     said = f'{FILE}: a.png: object 1 {NEEDS}'
     return anno(BOX, {'label': 'rust', 'bbox': sides}, refused=said, boxes=1)
@@ -50,9 +55,9 @@ ROWS = {
     'true and false': bbox([False, True, 20, 30]),
     'a text of four digits': bbox('3579'),
     'no box': bbox(None),
-    'no label': anno(
-        BOX, {'bbox': [3, 5, 9, 9]}, refused=f'{FILE}: a.png: object 1 {NEEDS}', boxes=1
-    ),
+    'no label': label(None),
+    'a label that is true': label(True),
+    'a label that is NaN': label(float('nan')),
     'an object that is a number': anno(
         3, refused=f'{FILE}: a.png: object 0 {NEEDS}', boxes=1
     ),

@@ -249,6 +249,12 @@ ROWS = {
     'a file name with a folder that is lost': Row(
         first('file_name', 'batch_1/a.png', 'images'), kept=called('batch_1/a.png')
     ),
+    'a category called NaN': Row(
+        first('name', float('nan'), 'categories'),
+        ['all.json: categories, entry 0: its name is NaN'],
+        {},
+        classes=('dog',),
+    ),
     'a file name with backslashes': Row(
         first('file_name', 'images\\a.png', 'images'), kept=called('images/a.png')
     ),

@@ -230,6 +230,15 @@ ROWS = {
         {},
         {},
     ),
+    'a byte in a path that no path can have': (
+        edit('cat/0.png', '/x/cat/0\0.png'),
+        only(
+            ['train', 'test', 'check'],
+            'train.txt: line 1: /x/cat/0\0.png: no such image',
+        )
+        | only(['convert'], 'train.txt: line 1: /x/cat/0\0.png: no such image'),
+        {},
+    ),
     'path in two lists': (
         edit('cat/4.png\tcat\n', FIRST, 'val.txt'),
         only(['convert'], 'val.txt: line 1: cat/0.png is in train.txt already'),

@@ -551,6 +551,19 @@ ROWS = {
         {},
         {},
     ),
+    'paths that lead out of the folder': (
+        both(
+            copy('JPEGImages/b.png', '../a.png'),
+            edit('a\nb\nc\n', '../../a.png\n//b\n../../../c\n', LIST),
+        ),
+        {},
+        {},
+    ),
+    'a byte in a path that no path can have': (
+        edit('a\n', 'a\n/x/a\0.png\n', LIST),
+        only(LISTING, f'{LIST}: line 2: /x/a\0.png: no such image'),
+        {},
+    ),
     'list of one class': (edit('a\nb\nc\n', 'a  1\nb -1\nc.png  0\n', LIST), {}, {}),
     'empty list': (
         put(LIST, ' \n'),

@@ -1,9 +1,14 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+from custom_datasets.data import coco_folder
+from custom_datasets.data.coco_folder import find_coco_json, require_sound_json
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.data.split import split_dataset
+from custom_datasets.data.tree import load_json
 from custom_datasets.errors import AnnotationError, UserError
 from tests.data.drawing import coco_json, draw, objects, write
 
@@ -279,3 +284,18 @@ def test_two_files_with_other_images_are_parts_of_their_own(photos):
         'cats': 5,
         'dogs': 7,
     }
+
+
+@pytest.mark.parametrize('make', [os.mkfifo, os.mkdir])
+def test_a_pipe_or_a_folder_is_no_json(photos, make, monkeypatch):
+    root, text = photos
+    write(root / 'train.json', text)
+    make(root / 'x.json')
+
+    def load(path):
+        assert Path(path).is_file(), 'a pipe would keep it waiting'
+        return load_json(path)
+
+    monkeypatch.setattr(coco_folder, 'load_json', load)
+    assert find_coco_json(str(root)) == str(root / 'train.json')
+    require_sound_json(str(root))
