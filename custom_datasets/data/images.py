@@ -69,14 +69,15 @@ def free_name(name: str, taken: set[str]) -> str:
     tell neither apart.
     """
     number, free = 1, name
-    while _folded(free) in taken:
+    while folded(free) in taken:
         number += 1
         free = f'{name}-{number}'
-    taken.add(_folded(free))
+    taken.add(folded(free))
     return free
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Return a name without case and with accents in one spelling, to compare it."""
     return unicodedata.normalize('NFC', name).casefold()
 
 

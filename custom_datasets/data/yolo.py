@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from custom_datasets.data.images import image_size
+from custom_datasets.data.images import folded, image_size, without_suffix
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import (
     Line,
@@ -86,7 +86,12 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
         for image in tree.images
         if image not in listed
     ]
-    doubtful = _unpaired(tree, set(label_files) - pairs.keys())
+    doubtful = _doubtful(tree, set(label_files) - pairs.keys()) - files.keys()
+    reading.note(
+        sorted(doubtful),
+        'images left out, since a label file that matches none may be about them',
+        'image left out, since a label file that matches none may be about it',
+    )
     images = [
         image
         for image in dict.fromkeys(image for _, image in chosen)
@@ -300,14 +305,17 @@ def _read_labels(
     return labels
 
 
-def _unpaired(tree: Tree, labels: set[str]) -> set[str]:
-    """Return the images that label files without a certain image may be about."""
+def _doubtful(tree: Tree, labels: set[str]) -> set[str]:
+    """Return the images that label files without a certain image may be about.
+
+    Names may differ in case, and in how an accent is written.
+    """
+    stems = {posixpath.basename(label)[:-4] for label in labels}
+    names = {folded(name) for stem in stems for name in (stem, without_suffix(stem))}
     return {
         image
-        for label in labels
-        for _, image in tree.candidates(
-            posixpath.basename(label)[:-4], posixpath.dirname(label)
-        )
+        for image in tree.images
+        if folded(posixpath.splitext(posixpath.basename(image))[0]) in names
     }
 
 

@@ -341,6 +341,16 @@ ROWS = {
         only(['split', 'convert'], r"'k\udcf6ter' is not a class name; rename it"),
         {},
     ),
+    'a backslash in a name': (
+        both(move('cat/0.png', 'cat/0\\x.png'), edit('cat/0.png', 'cat/0\\x.png')),
+        {},
+        {'convert': '1 image renamed'},
+    ),
+    'an image cut off that no list names': (
+        put_bytes('cat/8.png', b'\x89PNG'),
+        only(['split', 'convert'], 'cat/8.png: is cut off'),
+        {},
+    ),
     'suffix in capitals': (
         both(move('cat/0.png', 'cat/0.PNG'), edit('cat/0.png', 'cat/0.PNG')),
         {},

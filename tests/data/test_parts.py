@@ -90,3 +90,12 @@ def test_class_folders_at_the_top_and_in_a_part_are_refused(tmp_path, parts, bes
             f'{tmp_path}: has class folders (cat, dog) beside {beside} class folders '
             'too; move one of them away'
         )
+
+
+def test_class_folders_in_one_folder_are_split(tmp_path):
+    for name in classes('pets/'):
+        draw(tmp_path / 'in' / name)
+    split = split_class_folders(str(tmp_path / 'in'))
+    assert split.root == str(tmp_path / 'in/pets')
+    assert sorted(split.labels) == sorted(classes())
+    assert split.render(['cat/1.jpg']) == 'cat/1.jpg\tcat\n'

@@ -175,3 +175,44 @@ def test_boxes_beyond_the_image_are_cut_to_it(tmp_path, form, target):
     (record,) = read_source(str(tmp_path / 'out')).splits['all']
     assert [box.box for box in record.boxes] == [(40, 10, 64, 31)]
     assert record.size == (64, 48)
+
+
+@pytest.mark.parametrize('target', ['class-lists', 'voc', 'coco', 'yolo'])
+def test_backslashes_in_names(tmp_path, target):
+    for name in ('a\\cat/0.png', 'a\\cat/1\\x.png', 'dog/b\\0.png'):
+        draw(tmp_path / 'in' / name)
+    convert(str(tmp_path / 'in'), str(tmp_path / 'out'), to=target)
+    source = read_source(str(tmp_path / 'out'))
+    assert source.classes == ('a\\cat', 'dog')
+    top = 'a\\cat' if target == 'class-lists' else 'a_cat'
+    assert {
+        record.name: record.label or record.boxes[0].name
+        for record in source.splits['all']
+    } == {f'{top}/0': 'a\\cat', f'{top}/1_x': 'a\\cat', 'dog/b_0': 'dog'}
+
+
+@pytest.mark.parametrize('target', ['class-lists', 'voc', 'coco', 'yolo'])
+@pytest.mark.parametrize('broken', ['train.txt', 'cat/8.png'])
+def test_skip_broken_writes_only_parts_that_are_read(tmp_path, broken, target):
+    lines = {'train': '', 'val': '', 'test': ''}
+    for number, part in enumerate([*['train'] * 4, *['val', 'test'] * 2]):
+        for label in ('cat', 'dog'):
+            draw(tmp_path / f'in/{label}/{number}.png')
+            lines[part] += f'{label}/{number}.png\t{label}\n'
+    for part, text in lines.items():
+        write(tmp_path / f'in/{part}.txt', text)
+    (tmp_path / 'in' / broken).write_bytes('cat'.encode('utf-16'))
+    out = str(tmp_path / 'out')
+    convert(str(tmp_path / 'in'), out, to=target, skip_broken=True)
+    source = read_source(out)
+    first = 'train' if broken == 'cat/8.png' else 'unlisted'
+    assert {part: len(records) for part, records in source.splits.items()} == {
+        first: 8,
+        'val': 4,
+        'test': 4,
+    }
+    assert source.classes == ('cat', 'dog')
+    empty = [
+        path for path in (tmp_path / 'out').rglob('*.*') if not path.stat().st_size
+    ]
+    assert not empty
