@@ -111,6 +111,21 @@ ROWS = {
     'labels of no image': Row(
         {'labels/c.txt': GOOD}, ['labels/c.txt: there is no image'], EVERYTHING
     ),
+    'labels in another case': Row(
+        {'labels/a.txt': None, 'labels/A.txt': GOOD},
+        ['labels/A.txt: there is no image A.*'],
+        ONLY_B,
+    ),
+    'labels with an accent in another spelling': Row(
+        {'images/\u00fc.png': (64, 48), 'labels/u\u0308.txt': GOOD},
+        ['labels/u\u0308.txt: there is no image u\u0308.*'],
+        EVERYTHING,
+    ),
+    'labels of another part': Row(
+        {'images/train/c.png': (64, 48), 'labels/val/c.txt': GOOD},
+        ['labels/val/c.txt: there is no image c.*'],
+        EVERYTHING,
+    ),
     'two images of one name': Row(
         {'images/a.jpg': (64, 48)},
         ['labels/a.txt: it may belong to images/a.jpg and images/a.png'],
