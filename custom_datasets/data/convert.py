@@ -51,10 +51,12 @@ def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list
             key = (folder, record.image, record.label, boxes)
             if key not in given:
                 suffix = os.path.splitext(str(record.image))[1]
-                wanted = f'{folder}{record.name}'
-                stem = free_name(clean_name(wanted), taken)
+                # Class lists are read only where a class is called like its folder.
+                label = f'{record.label}/' if target == 'class-lists' else ''
+                inner = record.name.removeprefix(label)
+                stem = free_name(f'{folder}{label}{clean_name(inner)}', taken)
                 given[key] = f'{stem}{suffix}'
-                if stem != wanted:
+                if stem != f'{folder}{label}{inner}':
                     renamed.append(f'{record.name}{suffix} -> {stem}{suffix}')
             names[split].append(given[key])
     return names, renamed
@@ -123,7 +125,8 @@ def read_source(
             raise AnnotationError(where, reading.problems)
         raise UserError(where)
     notes = (*reading.notes, *source.notes, *left_out)
-    return replace(source, notes=notes)
+    splits = {split: records for split, records in source.splits.items() if records}
+    return replace(source, splits=splits, notes=notes)
 
 
 def _inside(source: Source, reading: Reading) -> Source:

@@ -10,6 +10,7 @@ from custom_datasets.data.names import EmptyListError, read_lines, spell_path
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     CLASS_LIST,
+    UNLISTED,
     Reading,
     Source,
     group_by_split,
@@ -72,7 +73,8 @@ class Layout:
     """The folders at the top that have images.
 
     Attributes:
-        parts: The part that each folder is; empty where they are classes.
+        parts: The part that each folder is, :data:`UNLISTED` too; empty where they are
+            classes.
         classes: The folders that are a class; empty where they are parts.
         notes: What was left out or may surprise, with the number of images.
     """
@@ -106,7 +108,10 @@ def find_layout(where: str, images: Iterable[str]) -> Layout:
     nested = {folders[0] for folders in depths if len(folders) > 1}
     named = {top: split for top in sorted(counts) if (split := split_of(top))}
     parts = {top: split for top, split in named.items() if top in nested}
-    others = [top for top in sorted(counts) if top not in named]
+    if parts and UNLISTED in nested:
+        # A conversion has written it.
+        parts[UNLISTED] = UNLISTED
+    others = [top for top in sorted(counts) if top not in {**named, **parts}]
     with_more = 'train' in parts.values() and len(set(named.values())) > 1
     if others and parts and not with_more:
         holds = 'holds' if len(parts) == 1 else 'hold'

@@ -51,9 +51,12 @@ def without_suffix(name: str) -> str:
 
 
 def clean_name(name: str) -> str:
-    """Make a path safe for lists: one name per line, and no second suffix."""
+    """Make a path safe for lists: one name per line, and no second suffix.
+
+    A backslash is another system's slash, which readers take it for.
+    """
     name = '/'.join(
-        re.sub(r'[\x00-\x1f\ufeff\ud800-\udfff]', '_', part).strip() or '_'
+        re.sub(r'[\\\x00-\x1f\ufeff\ud800-\udfff]', '_', part).strip() or '_'
         for part in name.split('/')
     )
     while without_suffix(name) != name:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from custom_datasets.data.folders import read_labels
+from custom_datasets.data.folders import find_classes, read_labels
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import (
     UnknownClasses,
@@ -179,7 +179,9 @@ def split_voc_folder(
 
 def split_class_folders(root: str) -> SplitSource:
     """Return images in one folder per class, or in such folders for each part."""
-    tree, reading = Tree(root, descend=False), Reading()
+    tree, reading = Tree(root), Reading()
+    if tree.root != os.path.normpath(root) and not find_classes(tree):
+        tree = Tree(root, descend=False)
     layout, classes = read_labels(tree, reading)
     names = sorted(set(classes.values()))
     if len(names) < 2:
@@ -189,6 +191,7 @@ def split_class_folders(root: str) -> SplitSource:
             'JPEGImages) nor a COCO JSON; give the folder that holds the class '
             'folders; tools/dataset_converters/convert.py makes them of other layouts'
         )
+    root = tree.root
     lines = {path: f'{path}\t{name}' for path, name in classes.items()}
     if problems := class_problems(names) or _unlistable(lines):
         raise AnnotationError(root, problems)
