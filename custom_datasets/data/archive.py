@@ -1,5 +1,6 @@
 """Unpacking a zip that may be hostile."""
 
+import lzma
 import os
 import re
 import shutil
@@ -23,6 +24,12 @@ _SPARE = 100 * 2**20
 _CHUNK = 2**20
 _SAYS_UTF8 = 0x800
 
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(RuntimeError, ValueError),  # Of a version or method that Python lacks, too.
+)
+"""What zipfile raises on a damaged zip; for bzip2 also an OSError without a number."""
+
 
 def unpack(path: str, folder: str) -> None:
     """Unpack the regular files of a zip, and only those.
@@ -32,7 +39,7 @@ def unpack(path: str, folder: str) -> None:
     more than its size or the disk allows. Nothing was written then, unless it is
     damaged.
     """
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         raise UserError(
             f'{path}: neither a folder nor a complete zip; give the folder that holds '
             'images and annotations'
@@ -47,8 +54,18 @@ def unpack(path: str, folder: str) -> None:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 with archive.open(member) as packed, open(target, 'wb') as file:
                     shutil.copyfileobj(packed, file, _CHUNK)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise UserError(f'{path}: the zip is damaged ({error})') from error
+
+
+def is_zip(path: str) -> bool:
+    """Say whether a file ends as a zip does."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # It is, on several disks.
+        return True
 
 
 def member_name(info: zipfile.ZipInfo) -> str:

@@ -129,9 +129,11 @@ def walk(root: str) -> Iterator[str]:
             file = f'{folder}/{entry.name}' if folder else entry.name
             if _is_file(entry):
                 yield file
+            elif not is_folder(entry):
+                continue
             elif entry.is_symlink():
                 links.append(file)
-            elif entry.is_dir():
+            else:
                 folders += _unseen(root, [file], seen)
 
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import struct
@@ -206,6 +207,42 @@ def test_a_damaged_file(pack, tmp_path):
     path.write_bytes(data)
     with pytest.raises(UserError, match='the zip is damaged'):
         unpack(str(path), str(tmp_path / 'out'))
+
+
+@pytest.mark.parametrize('method', [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_file_by_a_rare_method(pack, tmp_path, method):
+    path = pack(('a.txt', os.urandom(1000)), compression=method)
+    data = bytearray(path.read_bytes())
+    data[40:120] = b'\xa5' * 80
+    path.write_bytes(data)
+    with pytest.raises(UserError, match='the zip is damaged'):
+        unpack(str(path), str(tmp_path / 'out'))
+
+
+@pytest.mark.parametrize('kind', ['version', 'name', 'disks'])
+def test_what_python_cannot_list(pack, tmp_path, kind):
+    path = pack(('größe.txt', b'x'))
+    data = bytearray(path.read_bytes())
+    directory = data.index(b'PK\1\2')
+    if kind == 'version':
+        data[directory + 6] = 255
+    elif kind == 'name':
+        at = data.index(b'\xc3\xb6', directory)
+        data[at : at + 2] = b'\xff\xff'
+    else:
+        end = data.index(b'PK\5\6')
+        data[end:end] = b'PK\6\7' + struct.pack('<IQI', 0, 0, 2)
+    path.write_bytes(data)
+    refused(path, tmp_path, 'the zip is damaged')
+
+
+def test_a_disk_that_fills_up_is_no_damage(pack, tmp_path, monkeypatch):
+    def copy(*_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(archive.shutil, 'copyfileobj', copy)
+    with pytest.raises(OSError, match='No space left'):
+        unpack(str(pack(('a.txt', b'x'))), str(tmp_path / 'out'))
 
 
 def test_names_in_utf_8_that_are_not_said_to_be(pack, tmp_path):
