@@ -18,6 +18,8 @@ from custom_datasets.predicting.clips import silence_opencv
 from custom_datasets.predicting.images import Pixels
 
 _CODECS = ('avc1', 'mp4v')
+_LONGEST = 8190  # The longest even side that MPEG-4 has a number for.
+_LEAST_FPS = 0.002  # OpenCV refuses less.
 
 
 class VideoWriter:
@@ -29,21 +31,37 @@ class VideoWriter:
     It is H.264 where this OpenCV can encode that, which the wheels for Linux can't,
     else MPEG-4 part 2 (``mp4v``): players show it, browsers do not;
     ``ffmpeg -i painted.mp4 -c:a copy for_browsers.mp4`` makes one that they do. Both
-    need even sides: an odd one gets one more row or column, a copy of the last.
+    need even sides: an odd one gets one more row or column, a copy of the last. Frames
+    with a side of more than 8190 pixels are scaled down.
+
+    Attributes:
+        note: A sentence where frames are scaled down, else empty.
     """
 
     def __init__(self, path: str, fps: float, size: tuple[int, int]) -> None:
         """Take a path that ends in ``.mp4``, and width and height in pixels."""
         self.path = path
         # MPEG-4 has it as a fraction with numbers up to 65535.
-        self.fps = max(round(fps, 3 if fps < 65 else 2), 0.001)
-        self.size = size
+        self.fps = max(round(fps, 3 if fps < 65 else 2), _LEAST_FPS)
+        self.size = _fitting(size)
+        self.note = ''
+        if self.size != size:
+            (width, height), (old_width, old_height) = self.size, size
+            self.note = (
+                f'{path}: scaled from {old_width} x {old_height} to {width} x {height} '
+                'pixels, since MPEG-4 has no larger ones'
+            )
         self._work = ''
         self._count = 0
         self._last: Pixels | None = None
 
     def __enter__(self) -> 'VideoWriter':
-        """Open a file beside the path; raises a UserError."""
+        """Open a file beside the path.
+
+        Raises:
+            ImageError: OpenCV cannot write a video of that size and rate.
+            UserError: Nothing can be written there.
+        """
         silence_opencv()
         self._work = _work_file(self.path)
         width, height = (side + side % 2 for side in self.size)
@@ -53,9 +71,10 @@ class VideoWriter:
             if self._video.isOpened():
                 return self
         _remove(self._work)
-        raise UserError(
-            f'{self.path}: OpenCV cannot write a video of {width} x {height} pixels '
-            f'and {self.fps:g} frames a second'
+        raise ImageError(
+            self.path,
+            f'OpenCV cannot write a video of {width} x {height} pixels and '
+            f'{self.fps:g} frames a second',
         )
 
     def write(self, pixels: Pixels, place: int | None = None) -> None:
@@ -142,6 +161,15 @@ def copy_sound(video: str, painted: str) -> str:
         lines = done.stderr.decode(errors='replace').strip().splitlines()
         problem = lines[-1] if lines else f'exit status {done.returncode}'
     return f'{painted}: without sound, since ffmpeg failed ({problem})'
+
+
+def _fitting(size: tuple[int, int]) -> tuple[int, int]:
+    width, height = size
+    longest = max(size)
+    if longest <= _LONGEST:
+        return size
+    scale = _LONGEST / longest
+    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def _as_file(path: str) -> str:

@@ -64,6 +64,28 @@ def test_a_frame_of_another_size_is_scaled(tmp_path):
     assert read_video(path) == (SIZE, 10, [1, 2])
 
 
+@pytest.mark.parametrize(
+    ('size', 'fitting'), [((9000, 100), (8190, 91)), ((2, 20000), (1, 8190))]
+)
+def test_a_video_larger_than_mpeg_4_has_is_scaled_and_said(tmp_path, size, fitting):
+    path = tmp_path / 'a.mp4'
+
+    with VideoWriter(str(path), 10, size) as writer:
+        writer.write(frame(3, size))
+
+    even = tuple(side + side % 2 for side in fitting)
+    assert read_video(path) == (even, 10, [3])
+    said = f'{path}: scaled from {size[0]} x {size[1]} to {fitting[0]} x {fitting[1]} '
+    assert writer.note.startswith(said)
+    assert VideoWriter(str(path), 10, (8190, 8190)).note == ''
+
+
+def test_one_frame_a_day_is_written(tmp_path):
+    write(tmp_path / 'a.mp4', [1, 2], fps=1 / 86400)
+
+    assert read_video(tmp_path / 'a.mp4')[2] == [1, 2]
+
+
 def test_dropped_frames_are_filled_with_those_before(tmp_path):
     path = tmp_path / 'a.mp4'
 
@@ -159,10 +181,14 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, capfd, kind
         path.parent.mkdir()
         size = (0, 0)
 
-    with pytest.raises(UserError, match=r'a\.mp4: .*(cannot be written|cannot write)'):
+    with pytest.raises(
+        UserError, match=r'a\.mp4: .*(cannot be written|cannot write)'
+    ) as caught:
         with VideoWriter(str(path), 10, size):
             pytest.fail('not said before there are frames')
 
+    # A job goes on with the next video.
+    assert isinstance(caught.value, ImageError) == (kind == 'size')
     assert capfd.readouterr() == ('', '')
     assert list(path.parent.glob('.*')) == []
 
