@@ -19,6 +19,7 @@ STALL_SECONDS = 10.0
 ASSUMED_FPS = 25.0
 """Frames a second of a video that does not say them."""
 
+_AHEAD_SECONDS = 0.5  # Of its clock: frames come in bursts.
 _MOST_FPS = 240.0  # A phone's slow motion; above it is the unit of the time stamps.
 _TIMED_FRAMES = 100
 _MISSING = 0.05  # Of the frames that a header claims, which is often an estimate.
@@ -58,8 +59,9 @@ class Clip:
         """Yield frames with their numbers in the original, which start at 0.
 
         A live source has the newest frame at each step, and its numbers follow the
-        clock: number N is due N frames of the original after the first. In both cases
-        ``number // every`` is the place of the frame in a video of ``fps``.
+        clock: number N is due N frames of the original after the first; frames far
+        ahead of it, of a source that sends more than it says, are dropped. In both
+        cases ``number // every`` is the place of the frame in a video of ``fps``.
 
         Raises:
             ImageError: Nothing can be read, the file ends early, the camera is gone,
@@ -97,8 +99,12 @@ class Clip:
                 now = time.monotonic()
                 start = start or now
                 due = int((now - start) * self.fps) * self.every
-                number = max(number + self.every, due)
-                yield number, pixels
+                following = max(number + self.every, due)
+                # Of a high rate ``every`` may leave less than one.
+                ahead = max(_AHEAD_SECONDS * self.fps, 1) * self.every
+                if following - due <= ahead:
+                    number = following
+                    yield number, pixels
         finally:
             newest.stop()
         if number < 0:

@@ -259,6 +259,29 @@ def test_the_numbers_of_live_frames_follow_the_clock(plug_in, monkeypatch):
     assert [number_of(pixels) for _, pixels in taken] == [0, 2, 4, 6, 8]
 
 
+def test_a_stream_that_sends_more_frames_than_it_says_lasts_no_longer(
+    plug_in, monkeypatch
+):
+    # 50 frames a second, of which it says 10.
+    taken = [threading.Event() for _ in range(200)]
+    turn = iter(range(200))
+
+    def monotonic():  # Is asked once for each frame that was taken.
+        count = next(turn)
+        taken[count].set()
+        return 100 + count / 50
+
+    monkeypatch.setattr(clips, 'time', SimpleNamespace(monotonic=monotonic))
+    camera = Camera(200, before=lambda k: k == 0 or taken[k - 1].wait(10), fps=10)
+    plug_in(Camera(), camera)
+
+    numbers = [number for number, _ in open_clip('a', 'http://host/live').read()]
+
+    assert numbers == sorted(set(numbers))
+    assert 35 <= len(numbers) <= 45
+    assert 39 <= numbers[-1] <= 45  # Four seconds, and half a one ahead.
+
+
 def test_a_camera_is_closed_by_who_stops_reading(plug_in):
     camera = Camera(frames=1 << 60)
     plug_in(Camera(), camera)
