@@ -10,7 +10,6 @@ import unicodedata
 import urllib.parse
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +17,16 @@ from typing import Literal
 
 from PIL import Image
 
-from custom_datasets.data.archive import MAX_FILES, is_bomb, member_name
+from custom_datasets.data.archive import DAMAGE, MAX_FILES, is_bomb, is_zip, member_name
 from custom_datasets.data.decode import HEIC_BRANDS
 from custom_datasets.data.images import IMAGE_SUFFIXES, STARTS
 from custom_datasets.data.tree import is_junk, printable, walk
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.predicting.clips import STALL_SECONDS, Clip, open_clip
 from custom_datasets.predicting.images import MAX_BYTES, Picture
+from custom_datasets.text import counted
 
-__all__ = ['VIDEO_SUFFIXES', 'Clip', 'Still', 'open_sources']
+__all__ = ['VIDEO_SUFFIXES', 'Clip', 'Still', 'open_sources', 'public_text']
 
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.wmv', '.flv', '.3gp'),
@@ -47,10 +47,13 @@ class Still:
 
     Attributes:
         name: What results are called; unique, relative, with ``/``.
+        place: What messages call it: its path, that of its zip and its own there, or
+            its address.
         read: Returns its path or its content; raises an ImageError.
     """
 
     name: str
+    place: str
     read: Callable[[], Picture]
 
 
@@ -100,7 +103,23 @@ def open_sources(texts: Sequence[str], every: int = 1) -> list[Still | Clip]:
     ]
 
 
+def public_text(text: str) -> str:
+    """Return an address without user, password and query, any other text unchanged."""
+    scheme = _ADDRESS.match(text)
+    if not scheme:
+        return text
+    try:
+        parts = _parse(text)
+        place = f'{_host(parts)}{parts.path}'
+    except ValueError:
+        # Probably for a password with a slash or the like: it ends at the last @.
+        place = re.split('[?#]', text[scheme.end() :].rpartition('@')[2])[0]
+    return f'{scheme[0]}{place}'
+
+
 def _find(text: str, every: int) -> Iterator[_Entry]:
+    if '\0' in text:  # No path has it, and some functions raise a ValueError.
+        raise UserError(f'{text!r}: no such file or folder')
     if os.path.isdir(text):
         return _in_folder(text, every)
     camera = _CAMERA.fullmatch(text)
@@ -117,8 +136,8 @@ def _find(text: str, every: int) -> Iterator[_Entry]:
 
 def _in_file(path: str, every: int, root: str | None = None) -> Iterator[_Entry]:
     if not path.lower().endswith((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)):
-        if os.path.isfile(path) and zipfile.is_zipfile(path):
-            yield from _in_zip(os.path.abspath(path), root)
+        if os.path.isfile(path) and is_zip(path):
+            yield from _in_zip(path, root)
             return
         if path.lower().endswith('.zip'):
             raise UserError(f'{path}: the zip is damaged or incomplete')
@@ -170,39 +189,44 @@ def _usable(
             count += 1
             yield _file(path, root, kind, every)
     if not count:
-        raise UserError(f'{text or folder}: holds neither an image nor a video')
+        zips = sum(file.lower().endswith('.zip') for file in files)
+        hint = f'; to read its {counted(zips, "zips")}, name them' * bool(zips)
+        raise UserError(f'{text or folder}: holds neither an image nor a video{hint}')
 
 
 def _file(path: str, root: str, kind: Literal['image', 'video'], every: int) -> _Entry:
     path = os.path.abspath(path)
-    if kind == 'image' and not _is_animated(path):
+    # Whoever opens a pipe or a device waits for ever; as an image it is refused.
+    special = os.path.exists(path) and not os.path.isfile(path)
+    if special or (kind == 'image' and not _is_animated(path)):
         return _Entry(root, path, path, partial(_still, path=path))
     return _Entry(root, path, path, partial(_clip, path=path, every=every))
 
 
 def _still(name: str, path: str) -> Still:
-    return Still(name, lambda: path)
+    return Still(name, printable(path), lambda: path)
 
 
 def _clip(name: str, path: str, every: int) -> Still | Clip:
     try:
         return open_clip(name, path, every)
     except ImageError as error:
-        return Still(name, partial(_fail, error))
+        return Still(name, printable(path), partial(_fail, error))
 
 
 def _fail(error: ImageError) -> bytes:
     raise error
 
 
-def _in_zip(path: str, root: str | None = None) -> Iterator[_Entry]:
+def _in_zip(text: str, root: str | None = None) -> Iterator[_Entry]:
+    path = os.path.abspath(text)
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f'{path}: the zip cannot be read ({error})') from error
+    except (*DAMAGE, OSError) as error:
+        raise UserError(f'{text}: the zip cannot be read ({error})') from error
     members = archive.infolist()
     if len(members) > MAX_FILES:
-        raise UserError(f'{path}: has {len(members)} files; at most {MAX_FILES} do')
+        raise UserError(f'{text}: has {len(members)} files; at most {MAX_FILES} do')
     named = sorted(
         ((member_name(member), member) for member in members),
         key=lambda pair: _natural(pair[0]),
@@ -223,42 +247,37 @@ def _in_zip(path: str, root: str | None = None) -> Iterator[_Entry]:
             root or path,
             place,
             (path, member.header_offset),
-            partial(_zipped, archive=archive, member=member, read=read),
+            partial(
+                Still,
+                place=(shown := printable(f'{text}/{"/".join(parts)}')),
+                read=partial(read, shown, archive, member),
+            ),
         )
     if not count:
-        raise UserError(f'{path}: holds no image')
+        raise UserError(f'{text}: holds no image')
 
 
-_Member = Callable[[str, zipfile.ZipFile, zipfile.ZipInfo], bytes]
-
-
-def _zipped(
-    name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, read: _Member
-) -> Still:
-    return Still(name, partial(read, name, archive, member))
-
-
-def _member(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _member(place: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if member.flag_bits & 1:
-        raise ImageError(name, 'is encrypted; unpack the zip yourself')
+        raise ImageError(place, 'is encrypted; unpack the zip yourself')
     size = member.file_size
     if size > MAX_BYTES or is_bomb(size, member.compress_size):
         raise ImageError(
-            name, f'unpacks from {member.compress_size:,} to {size:,} bytes; too large'
+            place, f'unpacks from {member.compress_size:,} to {size:,} bytes; too large'
         )
     try:
         # No more than the size in the header, whatever is packed.
         return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ImageError(name, f'is damaged in the zip ({error})') from error
+    except DAMAGE as error:
+        raise ImageError(place, f'is damaged in the zip ({error})') from error
     except OSError as error:
-        raise ImageError(name, f'cannot be read ({error})') from error
+        raise ImageError(place, f'cannot be read ({error})') from error
 
 
 def _video_member(
-    name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo
+    place: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo
 ) -> bytes:
-    raise ImageError(name, 'is a video in a zip; unpack the zip yourself')
+    raise ImageError(place, 'is a video in a zip; unpack the zip yourself')
 
 
 def _camera(number: int, every: int) -> _Entry:
@@ -274,14 +293,19 @@ def _camera(number: int, every: int) -> _Entry:
 
 
 def _address(address: str, every: int) -> _Entry:
-    parts = urllib.parse.urlsplit(address)
-    host = parts.netloc.rpartition('@')[2]  # Neither user nor password.
-    name = re.sub(r'[^\w.]+', '-', f'{host}{parts.path}').strip('-.') or 'stream'
-    shown = f'{parts.scheme}://{host}{parts.path}'
-    if parts.scheme.lower().startswith('http') and name.lower().endswith(
-        IMAGE_SUFFIXES
-    ):
-        return _Entry('', name, address, lambda n: Still(n, partial(_get, n, address)))
+    shown = public_text(address)
+    try:
+        parts = _parse(address)
+    except ValueError as error:
+        hint = '; in a password, write / ? # [ ] as %2F %3F %23 %5B %5D'
+        raise UserError(
+            f'{shown}: is not a valid address{hint if "@" in address else ""}'
+        ) from error
+    place = f'{_host(parts)}{parts.path}'
+    name = re.sub(r'[^\w.]+', '-', place).strip('-.') or 'stream'
+    if parts.scheme.startswith('http') and name.lower().endswith(IMAGE_SUFFIXES):
+        read = partial(_get, shown, address)
+        return _Entry('', name, address, partial(Still, place=shown, read=read))
 
     def open_stream(name: str) -> Clip:
         try:
@@ -292,25 +316,44 @@ def _address(address: str, every: int) -> _Entry:
     return _Entry('', name, address, open_stream)
 
 
-def _get(name: str, address: str) -> bytes:
-    """Return the content of an image at an address."""
+def _parse(address: str) -> urllib.parse.SplitResult:
+    """Take an address apart; raises a ValueError, also for a port that is none."""
     parts = urllib.parse.urlsplit(address)
+    _ = parts.port
+    return parts
+
+
+def _host(parts: urllib.parse.SplitResult) -> str:
+    return parts.netloc.rpartition('@')[2]  # Neither user nor password.
+
+
+def _get(place: str, address: str) -> bytes:
+    """Return the content of an image at an address, which messages call ``place``."""
+    parts = _parse(address)
     login, _, host = parts.netloc.rpartition('@')
-    request = urllib.request.Request(parts._replace(netloc=host).geturl())
-    if login:
-        packed = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
-        request.add_unredirected_header('Authorization', f'Basic {packed}')
     try:
+        # Escaped as it must be; else the error, which is stored, has the query in it.
+        path, query = (
+            urllib.parse.quote(part, safe="%/:=&?~+!$,;'@()*[]")
+            for part in (parts.path, parts.query)
+        )
+        bare = parts._replace(netloc=host, path=path, query=query)
+        request = urllib.request.Request(bare.geturl())
+        if login:
+            packed = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
+            request.add_unredirected_header('Authorization', f'Basic {packed}')
         with urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer:
             kind = answer.headers.get_content_type()
             if kind.startswith(('text/', 'multipart/')):
-                raise ImageError(name, f'is {kind} and not an image')
+                raise ImageError(place, f'is {kind} and not an image')
             data: bytes = answer.read(MAX_BYTES + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, 'reason', None) or error
-        raise ImageError(name, f'cannot be fetched ({reason})') from error
+        raise ImageError(place, f'cannot be fetched ({reason})') from error
     if len(data) > MAX_BYTES:
-        raise ImageError(name, f'has more than {MAX_BYTES:,} bytes, which is too large')
+        raise ImageError(
+            place, f'has more than {MAX_BYTES:,} bytes, which is too large'
+        )
     return data
 
 
@@ -368,7 +411,7 @@ def _read_member_head(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> byte
     try:
         with archive.open(member) as file:
             return file.read(_HEAD)
-    except (RuntimeError, zipfile.BadZipFile, zlib.error, EOFError, OSError):
+    except (*DAMAGE, OSError):
         return b''
 
 

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import urllib.parse
 import zipfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.predicting import clips, sources
 from custom_datasets.predicting.images import read_pixels
-from custom_datasets.predicting.sources import Clip, Still, open_sources
+from custom_datasets.predicting.sources import Clip, Still, open_sources, public_text
 from tests.predicting.videos import (
     Camera,
     draw_image,
@@ -116,6 +117,31 @@ def test_a_pipe_in_a_folder_is_passed_over(tmp_path):
         read_pixels(source.read(), source.name)
 
 
+def test_a_link_to_a_device_in_a_folder_is_passed_over(tmp_path):
+    draw_image(tmp_path / 'a.png')
+    for name in ('zero.png', 'zero.mp4', 'zero.gif', 'zero'):
+        (tmp_path / name).symlink_to('/dev/zero')
+
+    assert names(tmp_path) == ['a.png']
+    assert names(f'{tmp_path}/**') == ['a.png']
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.mp4', '.gif', ''])
+@pytest.mark.parametrize('kind', ['pipe', 'device'])
+def test_a_pipe_or_a_device_that_is_named_is_refused_at_once(tmp_path, kind, suffix):
+    path = tmp_path / f'f{suffix}'
+    if kind == 'pipe':
+        os.mkfifo(path)
+    else:
+        path.symlink_to('/dev/zero')
+
+    for text in [str(path), *([f'{tmp_path}/?{suffix}'] if suffix else [])]:
+        (source,) = open_sources([text])
+        assert isinstance(source, Still)
+        with pytest.raises(ImageError, match=f'f{suffix}: is not a file'):
+            read_pixels(source.read(), source.name)
+
+
 def test_a_gif_is_a_video_if_it_moves(tmp_path):
     still = Image.new('RGB', (64, 48))
     others = [Image.new('RGB', (64, 48), (k, k, k)) for k in (60, 120)]
@@ -204,7 +230,16 @@ def test_a_file_of_the_very_name_comes_before_a_glob_and_a_camera(
     [
         ('nope', 'nope: no such file or folder'),
         ('', "'': no such file or folder"),
-        ('a\0b', 'no such file or folder'),
+        ('a\0b', r"'a\\x00b': no such file or folder"),
+        ('a\0/*.png', 'no such file or folder'),
+        ('http://host/a\0.png', 'no such file or folder'),
+        ('http://[::1/x.png', r'^http://\[::1/x.png: is not a valid address$'),
+        ('rtsp://host:99999/', '^rtsp://host:99999/: is not a valid address$'),
+        (
+            'rtsp://me:se/cret@host/a?key=b',
+            '^rtsp://host/a: is not a valid address; in a password, write / ',
+        ),
+        ('zips', 'zips: holds neither .* video; to read its 1 zip, name them'),
         ('x*.jpg', r'x\*.jpg: no file matches'),
         ('nope/**/*.jpg', r'nope/\*\*/\*.jpg: no file matches'),
         ('*.txt', r'\*.txt: holds neither an image nor a video'),
@@ -218,6 +253,8 @@ def test_a_text_that_means_nothing_is_one_sentence(
     tmp_path, monkeypatch, text, sentence
 ):
     (tmp_path / 'empty').mkdir()
+    (tmp_path / 'zips').mkdir()
+    zipped(tmp_path / 'zips/a.zip', ('a.png', image_bytes()))
     (tmp_path / 'notes.txt').write_text('text')
     (tmp_path / 'broken.zip').write_bytes(b'PK\3\4')
     zipped(tmp_path / 'texts.zip', ('a.txt', 'text'))
@@ -388,8 +425,68 @@ def test_a_bad_member_of_a_zip_is_an_error_of_its_own(tmp_path):
     }
     assert problems.keys() == expected.keys()
     for name, problem in expected.items():
-        assert problems[name].startswith(f'{name}: ')
+        assert problems[name].startswith(f'{path}/{name}: ')
         assert problem in problems[name]
+
+
+@pytest.mark.parametrize('method', ['STORED', 'DEFLATED', 'BZIP2', 'LZMA'])
+def test_a_damaged_member_is_an_error_of_its_own_by_any_method(tmp_path, method):
+    path, inside = tmp_path / 'a.zip', image_bytes() * 50
+    with zipfile.ZipFile(path, 'w', getattr(zipfile, f'ZIP_{method}')) as archive:
+        archive.writestr('a.png', inside)
+        archive.writestr('odd', inside)
+    data = bytearray(path.read_bytes())
+    for info in archive.infolist():
+        start = info.header_offset + 30 + len(info.filename)
+        data[start : start + 80] = b'\xa5' * 80
+    path.write_bytes(data)
+
+    found = open_sources([str(path)])
+
+    assert [source.name for source in found] == ['a.png']
+    with pytest.raises(ImageError, match=r'a\.zip/a\.png: (is damaged|cannot be read)'):
+        found[0].read()
+
+
+@pytest.mark.parametrize('name', ['größe.png', 'größe'])
+@pytest.mark.parametrize('kind', ['local name', 'version', 'name', 'disks'])
+def test_a_zip_that_python_cannot_list_is_one_sentence(tmp_path, kind, name):
+    path = Path(zipped(tmp_path / 'a.zip', (name, b''), ('a.png', image_bytes(3))))
+    data = bytearray(path.read_bytes())
+    directory = data.index(b'PK\1\2')
+    if kind == 'version':
+        data[directory + 6] = 255
+    elif kind == 'disks':
+        end = data.index(b'PK\5\6')
+        data[end:end] = b'PK\6\7' + struct.pack('<IQI', 0, 0, 2)
+    else:
+        at = data.index(b'\xc3\xb6', directory if kind == 'name' else 0)
+        data[at : at + 2] = b'\xff\xff'
+    path.write_bytes(data)
+
+    if kind == 'local name':
+        found = {source.name: source for source in open_sources([str(path)])}
+        assert shown(found.pop('a.png')) == 3
+        assert list(found) == ['größe.png'] * name.endswith('.png')
+        for source in found.values():
+            with pytest.raises(ImageError, match=r'größe\.png: is damaged in the zip'):
+                source.read()
+    else:
+        with pytest.raises(UserError, match=r'^\S+/a\.zip: the zip cannot be read \('):
+            open_sources([str(path)])
+
+
+def test_an_image_of_a_zip_is_placed_in_it(tmp_path, monkeypatch):
+    zipped(tmp_path / 'a.zip', ('../b/empty.jpg', b''))
+    draw_image(tmp_path / 'c.png')
+    monkeypatch.chdir(tmp_path)
+
+    inside, beside = open_sources(['a.zip', 'c.png'])
+
+    assert (inside.name, inside.place) == ('a.zip/b/empty.jpg', 'a.zip/b/empty.jpg')
+    assert beside.place == str(tmp_path / 'c.png')
+    (alone,) = open_sources(['a.zip'])
+    assert (alone.name, alone.place) == ('b/empty.jpg', 'a.zip/b/empty.jpg')
 
 
 def test_a_zip_that_goes_away_is_an_error_of_its_images(tmp_path, monkeypatch):
@@ -446,10 +543,49 @@ def test_an_image_at_an_address(monkeypatch):
         assert asked == ['Basic bWU6c2VjcmV0']
         with pytest.raises(ImageError, match='is text/html and not an image'):
             page.read()
-        with pytest.raises(ImageError, match='cannot be fetched'):
+        with pytest.raises(ImageError, match=f'^{address}/gone.png: cannot be fetched'):
             gone.read()
+        assert (photo.place, gone.place) == (
+            f'{address}/in/photo.png',
+            f'{address}/gone.png',
+        )
     with pytest.raises(ImageError, match='cannot be fetched'):
         photo.read()
+
+
+def test_an_address_with_a_space_or_hangul_is_fetched():
+    asked = []
+
+    def answer(handler):
+        asked.append(handler.path)
+        send(handler, 'image/png', image_bytes(2))
+
+    with serve(answer) as address:
+        (source,) = open_sources([f'{address}/a b%20/{HANGUL}.png?of=a b&c=%41'])
+        assert shown(source) == 2
+
+    quoted = urllib.parse.quote(HANGUL)
+    assert asked == [f'/a%20b%20/{quoted}.png?of=a%20b&c=%41']
+
+
+@pytest.mark.parametrize(
+    ('text', 'public'),
+    [
+        ('http://admin:S3CRET@host/cam.png', 'http://host/cam.png'),
+        ('RTSP://me:p@ss@[::1]:554/live?key=S3CRET#top', 'RTSP://[::1]:554/live'),
+        ('http://host/@me/a.png', 'http://host/@me/a.png'),
+        ('http://me:S3/CRET@host/cam.png?key=1', 'http://host/cam.png'),
+        ('http://me:S3?CRET@host/cam.png', 'http://host/cam.png'),
+        ('http://me:S3#CRET@host:80/cam.png', 'http://host:80/cam.png'),
+        ('http://me:[S3CRET@host/cam.png', 'http://host/cam.png'),
+        ('http://[::1/x.png?key=S3CRET', 'http://[::1/x.png'),
+        ('in/me:a@b?.png', 'in/me:a@b?.png'),
+        ('0', '0'),
+        ('', ''),
+    ],
+)
+def test_what_may_be_stored_has_neither_user_password_nor_query(text, public):
+    assert public_text(text) == public
 
 
 def test_an_image_at_an_address_may_not_fill_the_memory(monkeypatch):
