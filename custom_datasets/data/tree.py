@@ -304,15 +304,12 @@ class Tree:
         path are another machine's and count for little. ``near`` is the folder of the
         file that makes the claim. The more folders agree, the higher the score; an
         image in other folders than the claim's, or of another part of the data than
-        ``split``, is not listed.
+        ``split``, is not listed. A backslash is a slash, unless a file is called so.
         """
-        claim = tidy(claim)
+        if '\\' not in claim or not self._called(claim.rpartition('/')[2]):
+            claim = tidy(claim)
         *folders, name = [p for p in claim.split('/') if p not in ('', '.')] or ['']
-        pool = (
-            self._by_name.get(name)
-            or self._by_stem.get(name)
-            or self._by_stem.get(without_suffix(name), [])
-        )
+        pool = self._called(name)
         foreign = claim.startswith(('/', '..')) or ':' in claim
         folders = [folder for folder in folders if folder != '..']
         explicit = [] if foreign else plain(folders)
@@ -333,6 +330,14 @@ class Tree:
             score = (common(have, wanted), part == split, have == wanted)
             found.append((score, image))
         return sorted(found, key=lambda pair: pair[0], reverse=True)
+
+    def _called(self, name: str) -> list[str]:
+        """Return the images of a name, with or without its suffix."""
+        return (
+            self._by_name.get(name)
+            or self._by_stem.get(name)
+            or self._by_stem.get(without_suffix(name), [])
+        )
 
     def find_image(self, claim: str, near: str = '', split: str | None = None) -> str:
         """Return the most likely candidate; raises a UserError for none or a tie."""

@@ -159,6 +159,10 @@ class VOCFolder:
         A path to the image, an absolute one too, and the 1, 0 or -1 behind a name in
         the devkit's lists of one class lead to the same name.
         """
+        stem = without_suffix(line)
+        for name in (stem, stem.rpartition('/')[2]) if '\\' in stem else ():
+            if self.images.find(name):
+                return name  # It has a backslash and is no path of another system.
         usual = without_suffix(spell_path(line, self.images.root))
         if self.images.find(usual):
             return usual

@@ -551,6 +551,16 @@ ROWS = {
         {},
         {},
     ),
+    'a backslash in a name': (
+        both(
+            move('JPEGImages/a.png', r'JPEGImages/a\b.png'),
+            move(A, r'Annotations/a\b.xml'),
+            edit('dog', 'cat', r'Annotations/a\b.xml'),
+            edit('a\n', 'JPEGImages/a\\b\n', LIST),
+        ),
+        {},
+        {'convert': '1 image renamed'},
+    ),
     'paths that lead out of the folder': (
         both(
             copy('JPEGImages/b.png', '../a.png'),

@@ -326,6 +326,15 @@ def test_what_converts_loads_checks_and_splits(plant, tmp_path, name):
         assert {k: sorted(n.elements()) for k, n in counted.items()} == row.kept
 
 
+def test_a_backslash_in_a_name_is_none_in_a_path(plant):
+    root = plant(Row({}))
+    for folder, suffix in (('images', 'png'), ('labels', 'txt')):
+        (root / f'{folder}/a.{suffix}').rename(root / rf'{folder}/q\b.{suffix}')
+    (root / r'labels/q\b.txt').write_text('0 .5 .5 .5 .5')
+    (root / 'train.txt').write_text('images/q\\b.png\nimages\\b.png\n')
+    assert read(root)[0] == {r'q\b': ['cat'], **ONLY_B}
+
+
 def check(kind, settings):
     cfg = {
         'train_dataloader': {'dataset': {'type': kind.__name__, **settings}},
