@@ -1,14 +1,10 @@
 """What to predict on: files, folders, globs, zips, videos, cameras and streams."""
 
-import base64
 import fnmatch
 import glob
-import http.client
 import os
 import re
 import unicodedata
-import urllib.parse
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +18,13 @@ from custom_datasets.data.decode import HEIC_BRANDS
 from custom_datasets.data.images import IMAGE_SUFFIXES, STARTS
 from custom_datasets.data.tree import is_junk, printable, walk
 from custom_datasets.errors import ImageError, UserError
-from custom_datasets.predicting.clips import STALL_SECONDS, Clip, open_clip
+from custom_datasets.predicting.addresses import (
+    fetch_image,
+    is_address,
+    name_address,
+    public_text,
+)
+from custom_datasets.predicting.clips import Clip, open_clip
 from custom_datasets.predicting.images import MAX_BYTES, Picture
 from custom_datasets.text import counted
 
@@ -38,7 +40,6 @@ VIDEO_SUFFIXES = (
 _RARE_SUFFIXES = ('.jfif', '.avif', '.jp2', '.heic', '.heif')
 _HEAD = 16
 _CAMERA = re.compile(r'(?:/dev/video)?([0-9]{1,3})')
-_ADDRESS = re.compile(r'(?:https?|rtsps?|rtmps?|udp|tcp|srt)://', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -103,20 +104,6 @@ def open_sources(texts: Sequence[str], every: int = 1) -> list[Still | Clip]:
     ]
 
 
-def public_text(text: str) -> str:
-    """Return an address without user, password and query, any other text unchanged."""
-    scheme = _ADDRESS.match(text)
-    if not scheme:
-        return text
-    try:
-        parts = _parse(text)
-        place = f'{_host(parts)}{parts.path}'
-    except ValueError:
-        # Probably for a password with a slash or the like: it ends at the last @.
-        place = re.split('[?#]', text[scheme.end() :].rpartition('@')[2])[0]
-    return f'{scheme[0]}{place}'
-
-
 def _find(text: str, every: int) -> Iterator[_Entry]:
     if '\0' in text:  # No path has it, and some functions raise a ValueError.
         raise UserError(f'{text!r}: no such file or folder')
@@ -127,7 +114,7 @@ def _find(text: str, every: int) -> Iterator[_Entry]:
         return _in_file(text, every)
     if camera:
         return iter([_camera(int(camera[1]), every)])
-    if _ADDRESS.match(text):
+    if is_address(text):
         return iter([_address(text, every)])
     if glob.has_magic(text):
         return _in_glob(text, every)
@@ -293,18 +280,9 @@ def _camera(number: int, every: int) -> _Entry:
 
 
 def _address(address: str, every: int) -> _Entry:
-    shown = public_text(address)
-    try:
-        parts = _parse(address)
-    except ValueError as error:
-        hint = '; in a password, write / ? # [ ] as %2F %3F %23 %5B %5D'
-        raise UserError(
-            f'{shown}: is not a valid address{hint if "@" in address else ""}'
-        ) from error
-    place = f'{_host(parts)}{parts.path}'
-    name = re.sub(r'[^\w.]+', '-', place).strip('-.') or 'stream'
-    if parts.scheme.startswith('http') and name.lower().endswith(IMAGE_SUFFIXES):
-        read = partial(_get, shown, address)
+    name, shown = name_address(address), public_text(address)
+    if address.lower().startswith('http') and name.lower().endswith(IMAGE_SUFFIXES):
+        read = partial(fetch_image, address)
         return _Entry('', name, address, partial(Still, place=shown, read=read))
 
     def open_stream(name: str) -> Clip:
@@ -314,47 +292,6 @@ def _address(address: str, every: int) -> _Entry:
             raise ImageError(shown, error.problem) from error
 
     return _Entry('', name, address, open_stream)
-
-
-def _parse(address: str) -> urllib.parse.SplitResult:
-    """Take an address apart; raises a ValueError, also for a port that is none."""
-    parts = urllib.parse.urlsplit(address)
-    _ = parts.port
-    return parts
-
-
-def _host(parts: urllib.parse.SplitResult) -> str:
-    return parts.netloc.rpartition('@')[2]  # Neither user nor password.
-
-
-def _get(place: str, address: str) -> bytes:
-    """Return the content of an image at an address, which messages call ``place``."""
-    parts = _parse(address)
-    login, _, host = parts.netloc.rpartition('@')
-    try:
-        # Escaped as it must be; else the error, which is stored, has the query in it.
-        path, query = (
-            urllib.parse.quote(part, safe="%/:=&?~+!$,;'@()*[]")
-            for part in (parts.path, parts.query)
-        )
-        bare = parts._replace(netloc=host, path=path, query=query)
-        request = urllib.request.Request(bare.geturl())
-        if login:
-            packed = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
-            request.add_unredirected_header('Authorization', f'Basic {packed}')
-        with urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer:
-            kind = answer.headers.get_content_type()
-            if kind.startswith(('text/', 'multipart/')):
-                raise ImageError(place, f'is {kind} and not an image')
-            data: bytes = answer.read(MAX_BYTES + 1)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, 'reason', None) or error
-        raise ImageError(place, f'cannot be fetched ({reason})') from error
-    if len(data) > MAX_BYTES:
-        raise ImageError(
-            place, f'has more than {MAX_BYTES:,} bytes, which is too large'
-        )
-    return data
 
 
 def _kind(
