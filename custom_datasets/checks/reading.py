@@ -50,7 +50,7 @@ def _pack(xml: VOCFile) -> list[Any]:
 
 
 def _unpack(values: Any) -> VOCFile:
-    boxes, size, filename, broken, stray = values
+    boxes, size, filename, broken, stray, from_zero = values
     records = (BoxRecord(i, name, tuple(box), hard) for i, name, box, hard in boxes)
     return VOCFile(
         tuple(records),
@@ -58,10 +58,11 @@ def _unpack(values: Any) -> VOCFile:
         filename,
         tuple((text, index) for text, index in broken),
         tuple(stray),
+        from_zero,
     )
 
 
-XML_FILES = Reader('voc-xml', '3', answer_xml, _unpack, worth_processes=2000)
+XML_FILES = Reader('voc-xml', '4', answer_xml, _unpack, worth_processes=2000)
 
 
 def read_sources(

@@ -37,6 +37,9 @@ from custom_datasets.errors import UserError
 
 IMAGES = 'JPEGImages'
 
+COUNTS_FROM = 'counts_from'
+"""The element by which a conversion says that pixels are counted from 0."""
+
 _TRUE = ('1', 'true', 'yes')
 _ROOT = re.compile(r'<(\w+:)?annotation[\s>/]')
 _HEAD = 4096
@@ -51,6 +54,8 @@ class VOCFile(NamedTuple):
         broken: What can't be read, with the object's index, or None for the whole file;
             the other fields are incomplete then.
         stray: Text between the elements, where none belongs.
+        from_zero: Whether the file says that it counts pixels from 0, as a conversion
+            does.
     """
 
     boxes: tuple[BoxRecord, ...] = ()
@@ -58,6 +63,7 @@ class VOCFile(NamedTuple):
     filename: str | None = None
     broken: tuple[tuple[str, int | None], ...] = ()
     stray: tuple[str, ...] = ()
+    from_zero: bool = False
 
     def problems(self, file: str) -> list[Problem]:
         """Return what is wrong with the file, which messages call ``file``."""
@@ -100,6 +106,7 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
         root.findtext('filename', '').strip() or None,
         tuple(broken),
         _stray_texts(root) if strays else (),
+        root.findtext(COUNTS_FROM) == '0',
     )
 
 

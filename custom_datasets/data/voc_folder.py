@@ -26,6 +26,7 @@ from custom_datasets.data.reading import (
 from custom_datasets.data.records import Box, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of
 from custom_datasets.data.voc import (
+    COUNTS_FROM,
     VOCFile,
     looks_like_voc,
     read_voc_file,
@@ -60,6 +61,8 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
     pairs = pair(tree, parsed, claims, reading, lists.file_names(tree))
     images = {image: file for file, image in pairs.items()}
     boxes = [(file, box.box) for file, xml in parsed.items() for box in xml.boxes]
+    if counts_from is None and any(xml.from_zero for xml in parsed.values()):
+        counts_from = 0
     base = first_pixel(boxes, counts_from, reading)
 
     def record(image: str) -> ImageRecord:
@@ -165,6 +168,8 @@ def _to_xml(record: ImageRecord, name: str, counts_from: int, origin: str) -> st
         f'  <size><width>{width}</width><height>{height}</height></size>',
         '  <segmented>0</segmented>',
     ]
+    if not counts_from:
+        lines.append(f'  <{COUNTS_FROM}>0</{COUNTS_FROM}>')
     for box in record.boxes:
         x1, y1, x2, y2 = map(as_number, _in_file(box.box, counts_from))
         lines += [

@@ -115,6 +115,20 @@ def test_one_box_that_begins_outside_moves_no_other(tmp_path, x):
     assert objects(source)['all']['b'] == [('bee', (3, 4, 8, 10))]
 
 
+@pytest.mark.parametrize('middle', ['coco', 'voc'])
+def test_zero_based_voc_and_back_where_no_box_begins_at_0(tmp_path, middle):
+    draw(tmp_path / 'voc/JPEGImages/a.jpg')
+    text = voc_xml([('ant', (3, 4, 5, 6))], 'a.jpg')
+    write(tmp_path / 'voc/Annotations/a.xml', text)
+    path = str(tmp_path / 'voc')
+    convert(path, str(tmp_path / 'middle'), to=middle, counts_from=0)
+    convert(str(tmp_path / 'middle'), str(tmp_path / 'back'))
+    assert annotations(tmp_path / 'back') == annotations(tmp_path / 'voc')
+    assert objects(read_source(str(tmp_path / 'back'))) == {
+        'all': {'a': [('ant', (3, 4, 5, 6))]}
+    }
+
+
 @pytest.mark.parametrize('digits', [4, 5, 6, 16])
 @pytest.mark.parametrize('size', [(64, 48), (640, 480), (1999, 1333), (3, 7)])
 def test_yolo_printed_with_few_digits_is_on_whole_pixels(tmp_path, digits, size):
