@@ -79,9 +79,10 @@ def create_dataset(
         report = [converted, *_divide(data, detection, group_by, seed)]
         read = read_source(data, 'voc' if detection else 'class-folders')
         new = _describe(name, source, data, detection)
+        _require_trained(source, read)
+        new, unused = _without_unused(new, read)
+        report += unused
         if detection:
-            new, unused = _without_unused(new, read)
-            report += unused
             files = detection_files(new, read)
         else:
             files = classification_files(new, read)
@@ -184,13 +185,30 @@ def _describe(name: str, source: str, data: str, detection: bool) -> NewDataset:
     )
 
 
+def _used(source: Source, part: str) -> set[str]:
+    records = source.splits.get(part, ())
+    names = {box.name for record in records for box in record.boxes}
+    return names | {record.label for record in records if record.label is not None}
+
+
+def _require_trained(source: str, read: Source) -> None:
+    """Raise a UserError for classes that only other parts than train have."""
+    held = _used(read, 'val') | _used(read, 'test')
+    if untrained := sorted(held - _used(read, 'train')):
+        raise UserError(
+            f'{source}: training needs each class, but the train part lacks '
+            f'{", ".join(untrained)}, which val or test has; move some images over'
+        )
+
+
 def _without_unused(new: NewDataset, source: Source) -> tuple[NewDataset, list[str]]:
-    """Leave out classes without an object, which training refuses; also say so."""
-    used = {b.name for part in source.splits.values() for r in part for b in r.boxes}
+    """Leave out classes that no part has, which training refuses; also say so."""
+    used = set().union(*(_used(source, part) for part in _RATIOS))
     unused = [name for name in new.classes if name not in used]
     if not unused or not used:
         return new, []
-    note = f'not among the classes, for lack of an object: {", ".join(unused)}'
+    what = 'object' if source.format == 'voc' else 'image'
+    note = f'not among the classes, for lack of an {what}: {", ".join(unused)}'
     classes = tuple(name for name in new.classes if name in used)
     return replace(new, classes=classes), [note]
 

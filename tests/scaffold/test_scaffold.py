@@ -323,6 +323,30 @@ def test_a_category_without_an_object_is_no_class(tmp_path):
     assert 'Plastic' in module and 'Never seen' not in module
 
 
+def test_a_listed_class_without_an_image_is_no_class(tmp_path):
+    draw_class_folders(str(tmp_path / 'raw'), ['cat', 'dog'], 6)
+    (tmp_path / 'raw/classes.txt').write_text('Cat\ncow\ncat\ndog\n')
+    report, *_ = create_dataset('pets', str(tmp_path / 'raw'), str(tmp_path))
+    assert report.endswith('\nnot among the classes, for lack of an image: Cat, cow')
+    module = (tmp_path / 'custom_datasets/datasets/pets.py').read_text()
+    assert "'classes': ('cat', 'dog')" in module
+
+
+@pytest.mark.parametrize('draw', [draw_class_folders, draw_bccd])
+def test_a_class_that_train_lacks_is_refused(draw, tmp_path):
+    if draw is draw_bccd:
+        draw(str(tmp_path / 'raw'), {'train': 4, 'val': 2, 'test': 2}, (64, 48))
+        path = next((tmp_path / 'raw/Annotations').glob('val_*.xml'))
+        text = path.read_text()
+        path.write_text(re.sub('<name>.*?<', '<name>cow<', text, count=1))
+    else:
+        for part, names in {'train': 'ab', 'val': ['a', 'b', 'cow']}.items():
+            draw(str(tmp_path / 'raw' / part), names, 3, seed=len(names))
+    with pytest.raises(UserError, match='train part lacks cow, which val or test has'):
+        create_dataset('pets', str(tmp_path / 'raw'), str(tmp_path))
+    assert not list(tmp_path.glob('data/*')) and not files_under(tmp_path)
+
+
 def test_a_source_without_a_test_part_says_so(tmp_path):
     for seed, part in enumerate(('train', 'valid')):
         draw_class_folders(str(tmp_path / 'in' / part), 'ab', 3, seed=seed)
