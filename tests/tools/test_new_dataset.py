@@ -199,7 +199,7 @@ def test_named_folders_of_few_mixed_images_become_a_training_run(repository, tmp
 
     made = run(repository, 'tools/new_dataset.py', 'pocket', export)
     assert made.returncode == 0, made.stderr
-    assert 'are not readable images: 007/logo.svg' in made.stdout
+    assert 'is not a readable image: 007/logo.svg' in made.stdout
     assert 'without an image left out: Nothing' in made.stdout
     assert 'in train only: One (1), Two of it (2)' in made.stdout
     light = repository / 'configs/_base_/datasets/pocket_light.py'
