@@ -14,6 +14,7 @@ from custom_datasets.ops import install as _install_operators
 if _TYPE_CHECKING:
     from custom_datasets.predicting.predictor import Predictor as Predictor
 
+__all__ = ['Predictor']
 __version__ = '0.1.0'
 
 # mmdet and mmpretrain import Albumentations, which would ask the package index for a

@@ -24,6 +24,8 @@ class CheckpointFacts(NamedTuple):
     iteration: int | None = None
     classes: tuple[str, ...] | None = None
     palette: Any = None
+    saved: str | None = None
+    """When it was saved, as ``20261130_133136`` by the clock of that machine."""
 
 
 class UnavailableError(UserError):
@@ -108,6 +110,7 @@ def facts_of(checkpoint: Mapping[str, Any]) -> CheckpointFacts:
         meta.get('iter'),
         classes_of(checkpoint),
         dataset.get('palette'),
+        meta.get('time'),
     )
 
 

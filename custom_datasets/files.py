@@ -1,6 +1,5 @@
 """Writing results: a file or a folder appears whole, or not at all."""
 
-import fcntl
 import json
 import os
 import re
@@ -274,6 +273,30 @@ def require_free(path: str, overwrite: bool = False) -> None:
             )
 
 
+@contextmanager
+def held_folder(folder: str) -> Iterator[None]:
+    """Make a folder if need be, and keep other processes that hold it out.
+
+    Raises a UserError where another one holds it, or it can't be made.
+    """
+    path = os.path.join(folder, _RUNNING)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        running = open(path, 'a', encoding='utf-8')
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    with running:
+        if not _lock(running) and os.name == 'posix':
+            raise UserError(
+                f'{folder}: another process is writing there; wait for it, or choose '
+                'another folder'
+            )
+        try:
+            yield
+        finally:
+            os.remove(path)
+
+
 def require_apart(out: str, sources: Iterable[str]) -> None:
     """Raise a UserError if a folder to make is, or holds, one that is read."""
     made = os.path.realpath(out)
@@ -318,7 +341,9 @@ def _is_abandoned(folder: str) -> bool:
 def _lock(file: IO[str]) -> bool:
     """Lock a file until it is closed or the process ends; False where it is locked."""
     try:
+        import fcntl
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # Or this file system has no locks.
+    except (ImportError, OSError):  # Windows, or a file system, has no such locks.
         return False
     return True

@@ -4,7 +4,7 @@
 Give a run's work directory, or a config and a checkpoint; then what to predict on.
 Painted images and videos, predictions.jsonl and what else is asked for go to a new
 folder beside the checkpoint. After Ctrl-C the same command goes on. Exit status: 0; 1
-if something could not be used; 130 after Ctrl-C.
+if something could not be used; 130 after Ctrl-C, which is how a camera ends: 0.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from custom_datasets.cli import (
     add_cfg_options,
     add_device,
     add_trust,
+    find_config,
     number,
     progress_bar,
     run_command,
 )
-from custom_datasets.predicting.config import quiet
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,14 +31,19 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     sources = list(args.source)
     checkpoint = None
-    if not Path(args.model).is_dir():
+    if find_config([args.model]):
         checkpoint = sources.pop(0)
     if not sources:
         parser.error('nothing to predict on: name images, a folder, a video, ...')
+    written = (args.csv, args.coco, args.crops, args.save_labels, args.out)
+    if args.tags and any(written):
+        parser.error('--tags prints, and writes no files: leave out one or the other')
     status = 0
 
     def action() -> str:
         nonlocal status
+        from custom_datasets.predicting.config import quiet
+
         # Some packages greet on stdout, which may be for JSON.
         with quiet():
             from custom_datasets.predicting import job
@@ -70,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         with progress_bar('predicting', 'images') as progress:
             if args.tags:
                 text, problems = job.tag_sources(
-                    predictor, request, args.tags, progress
+                    predictor, request, args.tags, progress, not _prints_all()
                 )
             else:
                 outcome = job.predict_sources(predictor, request, progress)
@@ -168,6 +173,10 @@ def _parser() -> argparse.ArgumentParser:
     add_trust(parser)
     add_cfg_options(parser)
     return parser
+
+
+def _prints_all() -> bool:
+    return (sys.stdout.encoding or '').lower().replace('-', '') == 'utf8'
 
 
 def _threshold(text: str) -> float | str:

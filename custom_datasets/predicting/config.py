@@ -3,6 +3,7 @@
 import inspect
 import io
 import logging
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -21,6 +22,7 @@ from custom_datasets.versions import INSTALL
 SPLITS = {'test': 'test', 'validation': 'val'}
 """How a config abbreviates the parts of the data that a report is about."""
 
+_QUIET = threading.RLock()
 _NEEDED = ('img_id', 'img_path', 'ori_shape', 'instances')
 
 
@@ -104,14 +106,16 @@ def describe_dataset(dataset: Any) -> DataSet:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep logs, prints and warnings from the terminal."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        logging.disable(before)
+    # What is changed is the process's, so threads take turns.
+    with _QUIET:
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        try:
+            with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+                warnings.simplefilter('ignore')
+                yield
+        finally:
+            logging.disable(before)
 
 
 def _keep_truth(loader: Any) -> None:

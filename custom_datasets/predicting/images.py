@@ -22,7 +22,9 @@ MAX_BYTES = 1 << 30
 
 
 def read_pixels(image: Picture, name: str | None = None) -> Pixels:
-    """Return an image's pixels, turned as EXIF says; ``name`` is for messages.
+    """Return an image's pixels, turned as EXIF says where OpenCV does that.
+
+    ``name`` is for messages.
 
     Raises:
         ImageError: There is no such image, it is empty, damaged or too large (judged
@@ -34,11 +36,16 @@ def read_pixels(image: Picture, name: str | None = None) -> Pixels:
     if isinstance(image, Image.Image):
         _require_size(*image.size, name)
         try:
-            upright = ImageOps.exif_transpose(image).convert('RGB')
+            upright = _eight_bits(ImageOps.exif_transpose(image), name).convert('RGB')
         except (OSError, SyntaxError, ValueError) as error:
             raise ImageError(name, f'cannot be decoded ({error})') from error
         return np.ascontiguousarray(np.asarray(upright)[:, :, ::-1])
-    data = image if isinstance(image, bytes) else _read_file(os.fspath(image))
+    if isinstance(image, (str, os.PathLike)):
+        data = _read_file(os.fspath(image))
+    elif isinstance(image, (bytes, bytearray, memoryview)):
+        data = bytes(image)
+    else:
+        raise ImageError(name, f'is not an image, but {type(image).__name__}')
     decoded, pixels = decode(data)
     if decoded.stored:
         _require_size(*decoded.stored, name)
@@ -54,6 +61,15 @@ def picture_name(image: Picture) -> str:
     if isinstance(image, Image.Image):
         return str(getattr(image, 'filename', '') or 'image')
     return 'image'
+
+
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
+    """Return 16 bits of gray as OpenCV reads them: the upper eight."""
+    if image.mode.startswith('I;16'):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ('I', 'F'):
+        raise ImageError(name, f'has mode {image.mode}; convert it to 8 bits')
+    return image
 
 
 def _from_array(pixels: Pixels, name: str) -> Pixels:

@@ -4,21 +4,29 @@ The folder of a job holds what :mod:`.writers` writes, painted videos, and ``job
 the command, what predicted, and whether it is finished.
 """
 
+import hashlib
 import json
 import os
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import count, tee
 from pathlib import Path
 from typing import Any, Literal
 
+from custom_datasets.data.images import free_name
+from custom_datasets.data.tree import shown
 from custom_datasets.errors import ImageError, UserError
-from custom_datasets.files import write_json
+from custom_datasets.files import (
+    held_folder,
+    require_apart,
+    unwritable,
+    write_json,
+)
 from custom_datasets.predicting.clips import Clip
 from custom_datasets.predicting.images import Picture, Pixels
 from custom_datasets.predicting.predictions_log import (
@@ -27,12 +35,22 @@ from custom_datasets.predicting.predictions_log import (
     tags_json,
 )
 from custom_datasets.predicting.predictor import Predictor
-from custom_datasets.predicting.sources import Still, open_sources
+from custom_datasets.predicting.saved_labels import corrected_labels
+from custom_datasets.predicting.sources import (
+    VIDEO_SUFFIXES,
+    Still,
+    open_sources,
+)
 from custom_datasets.predicting.video import VideoWriter, copy_sound
-from custom_datasets.predicting.writers import PAINTED, Outputs, Writers
+from custom_datasets.predicting.writers import (
+    NOTE,
+    PAINTED,
+    Outputs,
+    Writers,
+    written_names,
+)
 from custom_datasets.text import counted
 
-NOTE = 'job.json'
 FOLDER = 'predictions'
 """Beside the checkpoint: where jobs go that name no folder."""
 
@@ -96,12 +114,16 @@ def predict_sources(
             cannot be written.
     """
     items = open_sources(request.sources, request.every)
-    job = _Job(predictor, request, items, progress)
-    try:
-        job.run()
-    except KeyboardInterrupt:
-        job.outcome.interrupted = True
-    job.finish()
+    command = _command(predictor, request)
+    folder, note = _choose_folder(command, request, predictor.checkpoint)
+    with held_folder(folder):
+        job = _Job(predictor, request, items, progress, folder, note)
+        job.note |= {'command': command, 'model': str(predictor)}
+        try:
+            job.run()
+        except KeyboardInterrupt:
+            job.outcome.interrupted = True
+        job.finish()
     return job.outcome
 
 
@@ -110,6 +132,7 @@ def tag_sources(
     request: Request,
     form: Literal['list', 'dict'],
     progress: Progress = lambda done, total: None,
+    ascii_only: bool = True,
 ) -> tuple[str, list[str]]:
     """Return a JSON of the classes on each image, and a sentence per unusable one.
 
@@ -136,7 +159,9 @@ def tag_sources(
                 yield item.name, partial(read, item)
                 continue
             if item.live:
-                raise UserError(f'{item.name}: has no end, and tags are printed there')
+                raise UserError(
+                    f'{item.name}: tags are printed at the end, and it has none'
+                )
             try:
                 for number, pixels in item.read():
                     yield f'{item.name}/{number:06d}', pixels
@@ -159,7 +184,7 @@ def tag_sources(
         else:
             predictions.append(prediction_of(name, answer))
         progress(done, None if done > len(items) else len(items))
-    return tags_json(predictions, form), problems
+    return tags_json(predictions, form, ascii_only), problems
 
 
 class _Job:
@@ -169,18 +194,14 @@ class _Job:
         request: Request,
         items: Sequence[Still | Clip],
         progress: Progress,
+        folder: str,
+        note: Mapping[str, Any],
     ) -> None:
         self.predictor, self.request, self.progress = predictor, request, progress
-        command = _command(predictor, request)
-        folder, note = _choose_folder(command, request, predictor.checkpoint)
         self.writers = Writers(
             folder, predictor.task, predictor.classes, request.outputs
         )
-        self.note = {
-            'command': command,
-            'model': str(predictor),
-            'clips': note.get('clips', []),
-        }
+        self.note = {'clips': note.get('clips', [])}
         self.outcome = Outcome(folder, before=len(self.writers.done))
         self.stills = [
             item
@@ -192,15 +213,15 @@ class _Job:
             for item in items
             if isinstance(item, Clip) and item.name not in self.note['clips']
         ]
-        self.names = [item.name for item in items if isinstance(item, Clip)]
+        self.videos = _name_videos([c.name for c in items if isinstance(c, Clip)])
         frames = [clip.frames for clip in self.clips]
         self.total = sum(n for n in frames if n is not None) + len(self.stills)
         self.endless = None in frames
         self.count = 0
-        self._save_note(finished=False)
 
     def run(self) -> None:
         """Predict on the images first, then on each clip."""
+        self._save_note(finished=False)
         self._run_stills()
         for clip in self.clips:
             self._run_clip(clip)
@@ -256,7 +277,7 @@ class _Job:
             except ImageError as error:
                 problems.append(str(error))
 
-        path = os.path.join(self.outcome.folder, PAINTED, self._video_of(clip))
+        path = os.path.join(self.outcome.folder, PAINTED, self.videos[clip.name])
         paints = self.request.outputs.painted
         done = 0
         try:
@@ -281,26 +302,24 @@ class _Job:
         except KeyboardInterrupt:
             if not clip.live:  # A camera has no other end.
                 raise
+        except ImageError as error:  # Its size or its rate cannot be written.
+            problems.append(str(error))
         if paints and done:
             notes.append(f'{path}: the painted video')
             if not clip.live and (problem := copy_sound(str(clip.address), path)):
                 notes.append(problem)
-
-    def _video_of(self, clip: Clip) -> str:
-        """Return the name of a painted video: the clip's, unless another has it."""
-        stem = os.path.splitext(clip.name)[0]
-        alone = sum(os.path.splitext(name)[0] == stem for name in self.names) == 1
-        return f'{stem if alone else clip.name}.mp4'
 
     def _tell(self) -> None:
         self.count += 1
         self.progress(self.count, None if self.endless else self.total)
 
     def _summary(self) -> list[str]:
-        """Say what was found, most frequent first."""
+        """Say what was found, most frequent first, and what was not looked at."""
         predictions = self.writers.predictions
+        problems = len(self.outcome.problems)
+        missed = [f'{counted(problems, "images")} could not be used'] * bool(problems)
         if not predictions:
-            return []
+            return missed
         names: Counter[str] = Counter()
         for prediction in predictions:
             if prediction.boxes is None:
@@ -313,7 +332,9 @@ class _Job:
         nothing = sum(not prediction.names for prediction in predictions)
         images = counted(len(predictions), 'images')
         empty = f'; nothing on {nothing} of them' * bool(nothing)
-        return [f'{images}: {text or "nothing"}{empty if text else ""}']
+        before = self.outcome.before
+        earlier = f' ({before} of them were done before)' * bool(before)
+        return [f'{images}{earlier}: {text or "nothing"}{empty * bool(text)}', *missed]
 
     def _save_note(self, finished: bool) -> None:
         note = {**self.note, 'finished': finished, 'problems': self.outcome.problems}
@@ -323,16 +344,40 @@ class _Job:
 _MOST_NAMES = 10
 
 
+def _name_videos(clips: Sequence[str]) -> dict[str, str]:
+    """Return the file of each clip's painted video: its name, with another suffix."""
+    stems = Counter(map(_without_suffix, clips))
+    taken: set[str] = set()
+    names = {}
+    for clip in clips:
+        stem = _without_suffix(clip)
+        names[clip] = free_name(stem if stems[stem] == 1 else clip, taken) + '.mp4'
+    return names
+
+
+def _without_suffix(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in (*VIDEO_SUFFIXES, '.gif') else name
+
+
 def _command(predictor: Predictor, request: Request) -> dict[str, Any]:
     """Return what makes two jobs the same."""
+    checkpoint, decision = predictor.checkpoint, predictor.decision
+    if is_file := os.path.isfile(checkpoint):
+        checkpoint = os.path.abspath(checkpoint)
     return {
         'sources': [
             os.path.abspath(text) if os.path.exists(text) else text
             for text in request.sources
         ],
-        'checkpoint': os.path.abspath(predictor.checkpoint),
-        'decision': str(predictor.decision),
-        'outputs': asdict(request.outputs),
+        'checkpoint': checkpoint,
+        'written': os.stat(checkpoint).st_mtime_ns if is_file else None,
+        'config': hashlib.sha256(
+            predictor.network.cfg.pretty_text.encode()
+        ).hexdigest(),
+        'threshold': decision.threshold,
+        'temperature': decision.temperature,
+        'outputs': asdict(replace(request.outputs, model='')),
         'every': request.every,
     }
 
@@ -341,34 +386,85 @@ def _choose_folder(
     command: dict[str, Any], request: Request, checkpoint: str
 ) -> tuple[str, dict[str, Any]]:
     """Return the folder of a job and the note there, if the job was begun before."""
+    # As JSON has it, where a tuple is a list.
+    command = json.loads(json.dumps(command))
     if request.out is None:
-        root = Path(os.path.dirname(checkpoint), FOLDER)
+        beside = os.path.dirname(checkpoint) if '://' not in checkpoint else ''
+        root = Path(beside, FOLDER)
         for path in sorted(root.glob(f'*/{NOTE}'), reverse=True):
             note = _read_note(path)
             if not note.get('finished', True) and note.get('command') == command:
                 return str(path.parent), note
-        name = f'{datetime.now():%Y%m%d_%H%M%S}'
-        return next(
-            (str(folder), {})
-            for number in count()
-            if not (folder := root / (f'{name}_{number}' if number else name)).exists()
-        )
+        return _new_folder(root), {}
+    if not request.out.strip():
+        raise UserError('--out: needs the name of a folder')
+    require_apart(request.out, filter(os.path.exists, request.sources))
+    for source in filter(os.path.isdir, request.sources):
+        if (
+            Path(os.path.realpath(source))
+            in Path(os.path.realpath(request.out)).parents
+        ):
+            raise UserError(
+                f'{request.out}: lies in {source}, and the next run would predict on '
+                'what this one writes; choose another folder'
+            )
     if not os.path.isdir(request.out) or not os.listdir(request.out):
         return request.out, {}
     note = _read_note(Path(request.out, NOTE))
-    if not note:
+    if not _OWN <= note.keys():
         raise UserError(
             f'{request.out}: is not empty, and holds no predictions; name another --out'
         )
-    if not note.get('finished', True) and note.get('command') == command:
+    same = note['command'] == command
+    if same and not note['finished']:
         return request.out, note
     if not request.overwrite:
+        what = 'is finished' if same else 'holds the predictions of another command'
         raise UserError(
-            f'{request.out}: holds the predictions of another command; name another '
-            '--out, or --overwrite replaces them'
+            f'{request.out}: {what}; name another --out, or --overwrite replaces it'
         )
-    shutil.rmtree(request.out)
+    _clear(request.out)
     return request.out, {}
+
+
+_OWN = {'command', 'model', 'clips', 'finished', 'problems'}
+"""What a note of ours has, whoever else writes a ``job.json``."""
+
+
+def _new_folder(root: Path) -> str:
+    """Make a folder of its own for a job, named by the time."""
+    name = f'{datetime.now():%Y%m%d_%H%M%S}'
+    for number in count():
+        folder = root / (f'{name}_{number}' if number else name)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise unwritable(str(root), error) from error
+        return str(folder)
+    raise AssertionError
+
+
+def _clear(folder: str) -> None:
+    """Remove what a job wrote, and nothing else.
+
+    Raises a UserError where labels were corrected, or something can't be removed.
+    """
+    if corrected := corrected_labels(folder):
+        raise UserError(
+            f'{folder}: was not replaced, since labels in it were corrected: '
+            f'{shown(corrected)}; move them away first'
+        )
+    try:
+        for name in written_names(folder):
+            path = os.path.join(folder, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            elif os.path.lexists(path):
+                os.remove(path)
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def _read_note(path: Path) -> dict[str, Any]:

@@ -112,8 +112,13 @@ class Pipeline:
                 'LoadImageFromFile in color can be replaced by an image of your own'
             )
         self.as_float = bool(first.get('to_float32'))
-        with network.scope():
-            self.steps = Compose([dict(step) for step in steps[1:]])
+        try:
+            with network.scope():
+                self.steps = Compose([dict(step) for step in steps[1:]])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f'{network.cfg.filename}: its test pipeline cannot be built ({error})'
+            ) from error
 
     def __call__(self, pixels: Pixels, name: str) -> dict[str, Any]:
         """Return inputs and data sample of an image.
@@ -197,7 +202,12 @@ def load_network(
         apply_settings(ready)
         if ready.get('data_preprocessor'):
             ready.model.setdefault('data_preprocessor', ready.data_preprocessor)
-        model: nn.Module = MODELS.build(ready.model)
+        try:
+            model: nn.Module = MODELS.build(ready.model)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(
+                f'{cfg.filename}: its model cannot be built ({error})'
+            ) from error
         checkpoint = load_checkpoint(path, trust=trust)
         meta = _metainfo(ready)
     facts = facts_of(checkpoint)

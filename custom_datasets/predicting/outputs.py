@@ -40,7 +40,7 @@ class Box(TypedDict):
     box: list[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class _Answer:
     """What both tasks' results have.
 
@@ -66,6 +66,10 @@ class _Answer:
         """
         write_image(path, self.paint())
 
+    def __repr__(self) -> str:
+        """Show at a prompt what was found."""
+        return f'<{type(self).__name__} of {self.image}: {self}>'
+
     def _repr_png_(self) -> bytes:
         """Show the painted image where a notebook shows a result."""
         return cv2.imencode('.png', self.paint())[1].tobytes()
@@ -81,7 +85,7 @@ class _Answer:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Detections(_Answer):
     """The boxes on an image that reach the threshold, the best scores first.
 
@@ -141,7 +145,7 @@ class Detections(_Answer):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Classification(_Answer):
     """The classes of an image.
 
@@ -177,9 +181,13 @@ class Classification(_Answer):
         sure = self.probability >= self.decision.threshold_of(self.label)
         return (self.name,) if sure else ()
 
+    def tags(self) -> dict[str, Tag]:
+        """Return the class with its probability, as of a detector, without boxes."""
+        return {name: Tag(self.probability, np.zeros((0, 4))) for name in self.names}
+
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """List the most probable classes with their probabilities."""
-        order = np.argsort(-self.probabilities, kind='stable')[:count]
+        order = np.argsort(-self.probabilities, kind='stable')[: max(count, 0)]
         return [(self.classes[k], float(self.probabilities[k])) for k in order]
 
     def to_dict(self) -> dict[str, float]:

@@ -152,16 +152,19 @@ def as_results(
 
 
 def tags_json(
-    predictions: Iterable[Prediction], form: Literal['list', 'dict'] = 'dict'
+    predictions: Iterable[Prediction],
+    form: Literal['list', 'dict'] = 'dict',
+    ascii_only: bool = True,
 ) -> str:
-    """Return the classes on each image as JSON, in ASCII.
+    """Return the classes on each image as JSON.
 
     A list has names only, the surest first; a dictionary also has their best scores
     and, of a detector, their boxes: zero-based ``xyxy`` in pixels.
     """
-    if form == 'list':
-        return json.dumps({p.name: p.names for p in predictions}, indent=1)
-    return json.dumps({p.name: _tags(p) for p in predictions}, indent=1)
+    tags: dict[str, Any] = {
+        p.name: p.names if form == 'list' else _tags(p) for p in predictions
+    }
+    return json.dumps(tags, indent=1, ensure_ascii=ascii_only)
 
 
 def _tags(prediction: Prediction) -> dict[str, dict[str, Any]]:

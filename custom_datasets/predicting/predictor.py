@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice, repeat
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypeGuard, cast, overload
 
 import numpy as np
 from PIL import Image
@@ -126,6 +126,10 @@ class Predictor:
         predictor.kind = kind
         return predictor
 
+    def __repr__(self) -> str:
+        """Show what predicts at a prompt."""
+        return f'<Predictor: {self}>'
+
     def __str__(self) -> str:
         """Say what predicts, and which answers it believes."""
         kind = '' if self.kind == 'given' else f' ({self.kind})'
@@ -149,8 +153,8 @@ class Predictor:
         Args:
             images: Paths, contents of files, pixels in BGR or images of Pillow; one
                 or a sequence. A four-dimensional array is a sequence.
-            batch_size: Images per run of the network. Smaller ones of a batch are
-                padded, which moves scores a little where sizes differ.
+            batch_size: Images per run of the network, at most: only those that have
+                one size there share a run, since a padded image has other answers.
 
         Returns:
             The answer; of several, a list of one for each, in which an image that
@@ -159,14 +163,13 @@ class Predictor:
         Raises:
             ImageError: The single image cannot be used.
         """
-        if isinstance(images, (str, bytes, os.PathLike, Image.Image)) or (
-            isinstance(images, np.ndarray) and images.ndim < 4
-        ):
+        if _is_one(images):
             (answer,) = self.stream([images])
             if isinstance(answer, ImageError):
                 raise answer
             return answer
-        return list(self.stream(images, batch_size=batch_size))
+        several = cast(Sequence[Picture], images)
+        return list(self.stream(several, batch_size=batch_size))
 
     def stream(
         self,
@@ -190,14 +193,23 @@ class Predictor:
         names: Iterable[str] | None = None,
     ) -> Iterator[tuple[Answer | ImageError, Pixels | None]]:
         """Predict as :meth:`stream`, and hand on the pixels, BGR, for who paints."""
+        if _is_one(images):
+            images = [images]
+        if batch_size < 1:
+            raise ValueError(f'batch_size={batch_size}: must be at least 1')
         called: Iterable[str | None] = repeat(None) if names is None else names
         pending = map(self._prepare, images, called)
         while batch := list(islice(pending, batch_size)):
-            ready = [row for row in batch if isinstance(row, _Prepared)]
-            answers = iter(self._predict(ready))
+            groups: dict[Any, list[_Prepared]] = {}
             for row in batch:
                 if isinstance(row, _Prepared):
-                    yield next(answers), row.pixels
+                    groups.setdefault(row.shape, []).append(row)
+            answers = {
+                shape: iter(self._predict(rows)) for shape, rows in groups.items()
+            }
+            for row in batch:
+                if isinstance(row, _Prepared):
+                    yield next(answers[row.shape]), row.pixels
                 else:
                     yield row, None
 
@@ -215,8 +227,6 @@ class Predictor:
         return _Prepared(name, pixels, partial(read_pixels, image, name), packed)
 
     def _predict(self, batch: Sequence['_Prepared']) -> list[Answer]:
-        if not batch:
-            return []
         samples = self.network.forward([row.packed for row in batch])
         return [self._answer(*pair) for pair in zip(batch, samples, strict=True)]
 
@@ -246,6 +256,20 @@ class Predictor:
         return Detections(*about, boxes[order], scores[order], labels[order])
 
 
+def _is_one(images: Any) -> TypeGuard[Picture]:
+    """Tell a single image from several; raise a TypeError for neither."""
+    if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
+        return True
+    if isinstance(images, np.ndarray):
+        return images.ndim < 4
+    if not isinstance(images, Iterable):
+        raise TypeError(
+            'an image is a path, bytes, an array or an image of Pillow, not '
+            f'{type(images).__name__}'
+        )
+    return False
+
+
 class _Prepared(NamedTuple):
     """An image for the network; ``packed`` is what the test pipeline made of it."""
 
@@ -253,3 +277,8 @@ class _Prepared(NamedTuple):
     pixels: Pixels
     read: Callable[[], Pixels]
     packed: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the network's input."""
+        return tuple(self.packed['inputs'].shape)

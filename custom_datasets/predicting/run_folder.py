@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ class Decision:
         """The threshold, short enough to stand below an image; empty for 0."""
         if isinstance(self.threshold, tuple):
             return 'threshold per class'
-        return f'threshold {self.threshold:.3g}' if self.threshold else ''
+        return f'threshold {self.threshold:g}' if self.threshold else ''
 
     def __str__(self) -> str:
         """Say what is decided and why."""
@@ -57,7 +58,7 @@ class Decision:
                 *(f'{end(self.threshold):.3g}' for end in (min, max))
             )
         else:
-            text = f'threshold {self.threshold:.3g}'
+            text = f'threshold {self.threshold:g}'
         text += f', {self.why}'
         if self.temperature is not None:
             text += f'; temperature {self.temperature:.3g}'
@@ -81,7 +82,10 @@ def find_config(folder: str) -> str:
     if len(configs) == 1:
         return configs[0]
     if not os.path.isdir(folder):
-        raise UserError(f'{folder}: no such folder')
+        raise UserError(
+            f'{folder}: no such folder; name the work directory of a run, or a config '
+            'and a checkpoint'
+        )
     fault = f'{len(configs)} configs' if configs else 'no config'
     raise UserError(
         f'{folder}: has {fault}; name the work directory of a run that tools/train.py '
@@ -125,8 +129,24 @@ def decide(
     Raises:
         UserError: The report is damaged, or has no threshold that was asked for.
     """
+    if threshold is not None:
+        _require_threshold(threshold)
     path = os.path.join(folder, _REPORT)
     report, fault = _read_report(path, checkpoint, facts, classes)
+    try:
+        return _decide(report, fault, path, task, threshold, len(classes))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _decide(
+    report: Mapping[str, Any],
+    fault: str,
+    path: str,
+    task: str,
+    threshold: Threshold | None,
+    classes: int,
+) -> Decision:
     temperature = _temperature(report) if task == 'classification' else None
     if isinstance(threshold, (int, float)):
         return Decision(float(threshold), 'as given', temperature)
@@ -145,9 +165,22 @@ def decide(
     why = f'chosen on the {on} set ({path})'
     if threshold == 'per-class':
         values = [row['threshold'] for row in chosen['per_class']]
+        if len(values) != classes:
+            raise ValueError(f'{len(values)} thresholds for {classes} classes')
         # A class for which there was nothing to choose on is never believed.
         return Decision(tuple(2.0 if v is None else float(v) for v in values), why)
     return Decision(float(chosen['overall']['threshold']), why)
+
+
+def _require_threshold(threshold: Any) -> None:
+    if threshold in ('overall', 'per-class'):
+        return
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not (number and 0 <= threshold <= 1):
+        raise UserError(
+            f"threshold {threshold!r}: must be a number from 0 to 1, 'overall' or "
+            "'per-class'"
+        )
 
 
 def _read_report(
@@ -161,23 +194,44 @@ def _read_report(
     except FileNotFoundError:
         return {}, f'there is no {path}; tools/analysis_tools/report.py writes it'
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(
-            f'{path}: incomplete or damaged ({error}); write it again with '
-            'tools/analysis_tools/report.py'
-        ) from error
+        raise _damaged(path, error) from error
+    if not isinstance(run, dict):
+        raise _damaged(path, TypeError('run is not a dictionary'))
     steps = (run.get('epoch'), run.get('iteration'))
     if None in steps or None in (facts.epoch, facts.iteration):
         name = os.path.basename(run.get('checkpoint') or checkpoint)
         same = same and name == os.path.basename(checkpoint)
     else:
         same = same and steps == (facts.epoch, facts.iteration)
-    if same:
+    if same and not _is_older(run.get('date'), facts.saved):
         return content, ''
+    if same:
+        return {}, (
+            f'{path} was written before {os.path.basename(checkpoint)}; '
+            'tools/analysis_tools/report.py writes one on this'
+        )
     about = os.path.basename(run.get('checkpoint') or 'another checkpoint')
     return {}, (
         f'{path} is about {about}, not {os.path.basename(checkpoint)}; '
         'tools/analysis_tools/report.py writes one on this'
     )
+
+
+def _damaged(path: str, error: Exception) -> UserError:
+    return UserError(
+        f'{path}: incomplete or damaged ({type(error).__name__}: {error}); write it '
+        'again with tools/analysis_tools/report.py'
+    )
+
+
+def _is_older(report: Any, checkpoint: str | None) -> bool:
+    """Tell whether a report was written before its checkpoint, by another training."""
+    try:
+        written = datetime.fromisoformat(report).replace(tzinfo=None)
+        saved = datetime.strptime(checkpoint or '', '%Y%m%d_%H%M%S')
+    except (TypeError, ValueError):
+        return False  # One of them does not say.
+    return written < saved
 
 
 def _temperature(report: Mapping[str, Any]) -> float | None:

@@ -21,6 +21,7 @@ from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
 from custom_datasets.files import json_bytes, unwritable, write_files
 from custom_datasets.predicting.predictions_log import Prediction
+from custom_datasets.text import counted
 
 LabelFormat = Literal['voc', 'yolo', 'coco']
 
@@ -73,12 +74,16 @@ class SavedLabels:
                 changed.append(name)
         for name in changed:
             del files[name]
+        # What a person has changed stays known as changed.
+        digests |= {name: written[name] for name in changed if name in written}
         write_files(root, {**files, _DIGESTS: json_bytes(digests)})
-        said = [f'{root}: {len(predictions)} images with predicted labels, to correct']
+        images = counted(len(predictions), 'images')
+        said = [f'{root}: {images} with predicted labels, to correct']
         if changed:
             said.append(
-                f'{root}: kept, because it was changed since it was written: '
-                f'{shown(changed)}; move the folder away to have all written anew'
+                f'{root}: kept, because it was changed since it was written, and not '
+                f'what is predicted now: {shown(changed)}; move the folder away to '
+                'have all written anew'
             )
         return said
 
@@ -114,6 +119,16 @@ class SavedLabels:
                 }
         except OSError as error:
             raise unwritable(os.path.join(self._folder, self.name), error) from error
+
+
+def corrected_labels(folder: str) -> list[str]:
+    """List the files of saved labels in a folder that were changed since."""
+    return [
+        str(path)
+        for note in sorted(Path(folder).glob(f'labels_*/{_DIGESTS}'))
+        for name, digest in _read_digests(str(note.parent)).items()
+        if _digest_of(str(path := note.parent / name)) not in (None, digest)
+    ]
 
 
 def _read_digests(root: str) -> Mapping[str, str]:

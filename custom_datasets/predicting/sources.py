@@ -95,9 +95,15 @@ def open_sources(texts: Sequence[str], every: int = 1) -> list[Still | Clip]:
             file is no such error: it is a Still that raises its own.
     """
     entries: dict[object, _Entry] = {}
+    problems = []
     for text in texts:
-        for entry in _find(text, every):
-            entries.setdefault(entry.key, entry)
+        try:
+            for entry in _find(text, every):
+                entries.setdefault(entry.key, entry)
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError('\n'.join(problems))
     names = _name_all(list(entries.values()))
     return [
         entry.open(name) for entry, name in zip(entries.values(), names, strict=True)

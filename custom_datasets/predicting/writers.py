@@ -12,6 +12,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -31,12 +32,19 @@ from custom_datasets.predicting.predictions_log import (
 )
 from custom_datasets.predicting.saved_labels import LabelFormat, SavedLabels
 from custom_datasets.predicting.tables import boxes_inside, coco_results
+from custom_datasets.text import counted
 
-PAINTED, CROPS = 'painted', 'crops'
+NOTE, PAINTED, CROPS = 'job.json', 'painted', 'crops'
 CSV, COCO, COCO_IMAGES = 'predictions.csv', 'coco_results.json', 'coco_images.json'
 
 _LONGEST = 200
 """Bytes that a part of a path may have: disks hold 255, with what is added to it."""
+
+
+def written_names(folder: str) -> list[str]:
+    """List all that a job may have written at the top of a folder."""
+    labels = [path.name for path in Path(folder).glob('labels_*')]
+    return [FILE, NOTE, PAINTED, CROPS, CSV, COCO, COCO_IMAGES, *labels]
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,8 @@ class Writers:
         if not count:
             return [f'{where}: nothing is written, since no image was predicted']
         files: dict[str, bytes] = {}
-        said = [f'{os.path.join(where, FILE)}: a line for each of {count} images']
+        images = counted(count, 'images')
+        said = [f'{os.path.join(where, FILE)}: a line for each of {images}']
         if request.painted and not all(p.frame for p in self.predictions):
             said.append(f'{os.path.join(where, PAINTED)}: the images with their names')
         if self.task == 'classification':
@@ -161,7 +170,9 @@ class Writers:
             files[CSV] = _csv(_BOX_COLUMNS, self._box_rows(boxes))
             said.append(f'{os.path.join(where, CSV)}: a row per box')
             if empty := count - len(np.unique(boxes.image)):
-                said[-1] += f', and one without a name for each of {empty} empty images'
+                said[-1] += (
+                    f', and one without a name for each image without a box ({empty})'
+                )
         if request.coco:
             files |= self._coco(boxes)
             said.append(

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -105,6 +106,7 @@ def run_campaign(
             started. Or a task failed.
         KeyboardInterrupt: All processes have ended; the message says how to go on.
     """
+    say = _one_at_a_time(say)
     devices = visible_devices(gpus)
     with locked(work_dir) as lock:
         by_name = {task.name: task for task in tasks}
@@ -290,6 +292,17 @@ class _Note:
             'done': self._done,
         }
         write_json(self._path, content)
+
+
+def _one_at_a_time(say: Say) -> Say:
+    """Let threads take turns, so that no line breaks into another."""
+    turn = threading.Lock()
+
+    def told(line: str) -> None:
+        with turn:
+            say(line)
+
+    return told
 
 
 class _Follower:

@@ -2,9 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,9 +17,11 @@ import pytest
 
 from custom_datasets import Predictor
 from custom_datasets.errors import UserError
+from custom_datasets.files import held_folder
 from custom_datasets.predicting import clips, job
 from custom_datasets.predicting.job import Request, predict_sources, tag_sources
 from custom_datasets.predicting.writers import Outputs
+from tests.leaves import ROOT
 from tests.predicting.conftest import LEAF, WASTE
 from tests.predicting.videos import Camera
 
@@ -165,22 +170,101 @@ def test_another_command_needs_leave_to_replace(detecting, images, tmp_path):
     request = Request([str(images / 'a.png')], Outputs(), str(out))
     predict_sources(detecting, request)
     before = tree(out)
-    with pytest.raises(UserError, match=f'^{out}: holds the predictions of another'):
+    with pytest.raises(UserError, match=f'^{out}: is finished; name another --out'):
         predict_sources(detecting, request)
     assert tree(out) == before
-    other = Request([str(images / 'b.png')], Outputs(), str(out), overwrite=True)
+    other = Request([str(images / 'b.png')], Outputs(), str(out))
+    with pytest.raises(UserError, match=f'^{out}: holds the predictions of another'):
+        predict_sources(detecting, other)
+    (out / 'mine.txt').write_text('precious')
+    other = replace(other, overwrite=True)
     predict_sources(detecting, other)
     assert [row['name'] for row in lines(out)] == ['b.png']
+    assert (out / 'mine.txt').read_text() == 'precious'
+
+
+def test_corrected_labels_are_never_replaced(detecting, images, tmp_path):
+    out = tmp_path / 'out'
+    request = Request([str(images / 'a.png')], everything(detecting), str(out))
+    predict_sources(detecting, request)
+    (label,) = (out / 'labels_voc/Annotations').iterdir()
+    label.write_text(label.read_text().replace('coffee', 'tea'))
+    again = replace(request, overwrite=True)
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=f'labels in it were corrected: {label}; mo'
+        ):
+            predict_sources(detecting, again)
+    assert 'tea' in label.read_text() and len(lines(out)) == 1
+
+
+def test_a_note_of_another_program_is_no_leave_to_replace(detecting, images, tmp_path):
+    out = tmp_path / 'thesis'
+    out.mkdir()
+    (out / 'job.json').write_text('{"name": "nightly"}')
+    request = Request([str(images / 'a.png')], Outputs(), str(out), overwrite=True)
+    with pytest.raises(UserError, match='is not empty, and holds no predictions'):
+        predict_sources(detecting, request)
+
+
+def test_nothing_is_written_among_the_sources(detecting, images, tmp_path):
+    for out, message in ((images / 'out', 'lies in '), (tmp_path, 'holds the raw')):
+        request = Request([str(images)], Outputs(), str(out))
+        with pytest.raises(UserError, match=f'^{out}: {message}'):
+            predict_sources(detecting, request)
+    assert not (images / 'out').exists()
+
+
+def test_two_processes_do_not_share_a_folder(detecting, images, tmp_path):
+    out = tmp_path / 'out'
+    request = Request([str(images / 'a.png')], Outputs(), str(out))
+    with held_folder(str(out)):
+        code = (
+            'import sys; from custom_datasets.files import held_folder\n'
+            f'with held_folder({str(out)!r}): pass'
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True
+        )
+    assert 'another process is writing there' in done.stderr
+    predict_sources(detecting, request)
+    assert len(lines(out)) == 1 and not (out / '.running').exists()
+
+
+def test_another_model_does_not_go_on(detecting, detector, images, tmp_path):
+    """Nor another threshold, or weights that were replaced."""
+    out = str(tmp_path / 'out')
+    request = Request([str(images)], Outputs(), out)
+    predict_sources(detecting, request, interrupt_after(1))
+    for options in (
+        {'options': {'model.test_cfg.rcnn.max_per_img': 2}},
+        {'options': {'model.test_cfg.rcnn.max_per_img': 3}, 'threshold': 0.3001},
+    ):
+        with pytest.raises(UserError, match='holds the predictions of another'):
+            predict_sources(Predictor(LEAF, detector, **options), request)
+    os.utime(detector, ns=(1, 1))
+    with pytest.raises(UserError, match='holds the predictions of another'):
+        predict_sources(detecting, request)
+
+
+def test_painted_videos_have_names_of_their_own():
+    names = ['a.mp4', 'a.avi', 'a.mp4.mov', 'b.mov', 'host-8080-live', '10.0.0.1']
+    videos = job._name_videos(names)
+    assert len(set(videos.values())) == len(names)
+    assert videos['b.mov'] == 'b.mp4' and videos['10.0.0.1'] == '10.0.0.1.mp4'
 
 
 def test_a_folder_of_something_else_stays(detecting, images, tmp_path):
+    out = tmp_path / 'mine'
+    out.mkdir()
+    (out / 'mine.txt').write_text('precious')
     for overwrite in (False, True):
         request = Request(
-            [str(images / 'a.png')], Outputs(), str(images), overwrite=overwrite
+            [str(images / 'a.png')], Outputs(), str(out), overwrite=overwrite
         )
         with pytest.raises(UserError, match='is not empty, and holds no predictions'):
             predict_sources(detecting, request)
-    assert sorted(os.listdir(images)) == ['a.png', 'b.png', 'bad.png', 'below']
+    assert os.listdir(out) == ['mine.txt']
 
 
 def test_a_video_keeps_its_size_and_time(predictor, video, tmp_path):

@@ -1,6 +1,7 @@
 """From an image to an answer, with a network whose scores are known."""
 
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -160,6 +161,48 @@ def test_a_picture_that_is_read_later(predictor, photo):
     assert (str(pairs[1][0]), pairs[1][1]) == ('zip/a.jpg: is encrypted', None)
 
 
+def test_images_of_several_sizes_have_the_answers_they_have_alone(predictor, photo):
+    """A smaller one would be padded in a batch, and so get other boxes."""
+    pixels = cv2.imread(photo)
+    images = [pixels, pixels[:40, :80], pixels[::-1], pixels[5:45, :80]]
+    for image, answer in zip(images, predictor(images, batch_size=4), strict=True):
+        expected = predictor(image)
+        np.testing.assert_allclose(answer.boxes, expected.boxes, atol=1e-3)
+        np.testing.assert_allclose(answer.scores, expected.scores, atol=1e-4)
+
+
+def test_what_is_no_image_is_an_error_of_its_own(predictor, photo):
+    none, answer, data = predictor([None, photo, bytearray(Path(photo).read_bytes())])
+    assert str(none) == 'image: is not an image, but NoneType'
+    np.testing.assert_array_equal(answer.boxes, data.boxes)
+    for nothing in (None, 5):
+        with pytest.raises(TypeError, match='an image is a path, bytes, an array or'):
+            predictor(nothing)
+    (single,) = predictor.stream(photo)
+    np.testing.assert_array_equal(single.boxes, answer.boxes)
+    with pytest.raises(ValueError, match='batch_size=0: must be at least 1'):
+        predictor([photo], batch_size=0)
+
+
+def test_sixteen_bits_of_gray_are_those_of_the_file(predictor, tmp_path):
+    path = str(tmp_path / 'deep.png')
+    noise = np.random.default_rng(0).integers(0, 1 << 16, (60, 90), np.uint16)
+    cv2.imwrite(path, noise)
+    boxes = predictor(path).boxes
+    np.testing.assert_array_equal(predictor(Image.open(path)).boxes, boxes)
+    with pytest.raises(ImageError, match='has mode F; convert it to 8 bits'):
+        predictor(Image.fromarray(noise.astype(np.float32)))
+
+
+def test_threads_may_load_too(detector):
+    """Nothing of the process stays silenced."""
+    stdout, level = sys.stdout, logging.root.manager.disable
+    with ThreadPoolExecutor(3) as pool:
+        for _ in pool.map(lambda _: Predictor(LEAF, detector), range(3)):
+            pass
+    assert sys.stdout is stdout and logging.root.manager.disable == level
+
+
 def test_threads_take_turns(predictor, photo, monkeypatch):
     """On one image for each thread, and never two in the network."""
     running, most = [], []
@@ -276,8 +319,34 @@ def test_a_report_on_something_else_chooses_nothing(run, changes, why):
         Predictor.from_run(run, threshold='per-class')
 
 
-def test_a_damaged_report_is_named(run):
-    (run / 'report.json').write_text('{"classes": []')
+def test_a_report_on_an_earlier_training_chooses_nothing(run, detector):
+    checkpoint = torch.load(detector, weights_only=False)
+    best = run / 'best_pascal_voc_mAP_epoch_3.pth'
+    for saved, chosen in (('20300101_120001', 0.3), ('20300101_115959', 0.25)):
+        checkpoint['meta']['time'] = saved
+        torch.save(checkpoint, best)
+        when = {'epoch': 3, 'iteration': 30, 'date': '2030-01-01T12:00:00+09:00'}
+        report(run, run=when)
+        predictor = Predictor.from_run(run)
+        assert predictor.decision.threshold == chosen
+    assert 'was written before' not in str(predictor)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        None,
+        {'run': []},
+        {'thresholds': {'chosen_on': 'test'}},
+        {'thresholds': {'chosen_on': 'test', 'overall': {'threshold': 'x'}}},
+        {'thresholds': ['x']},
+    ],
+)
+def test_a_damaged_report_is_named(run, changes):
+    if changes is None:
+        (run / 'report.json').write_text('{"classes": []')
+    else:
+        report(run, **changes)
     with pytest.raises(UserError, match=r'report\.json: incomplete or damaged'):
         Predictor.from_run(run)
 
@@ -345,6 +414,25 @@ def test_a_wrong_file_gets_a_sentence(detector, leaf, checkpoint, message):
 def test_a_device_that_is_not_there(name, message):
     with pytest.raises(UserError, match=message):
         choose_device(name)
+
+
+@pytest.mark.parametrize('threshold', ['best', 2, -0.1, True, float('nan')])
+def test_a_threshold_is_a_share_or_a_name(detector, threshold):
+    with pytest.raises(UserError, match='must be a number from 0 to 1'):
+        Predictor(LEAF, detector, threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'model.type': 'Nope'},
+        {'model.backbone.depht': 18},
+        {'test_dataloader.dataset.pipeline.1.type': 'Nope'},
+    ],
+)
+def test_a_config_that_builds_nothing_gets_a_sentence(detector, options):
+    with pytest.raises(ConfigError, match='cannot be built'):
+        Predictor(LEAF, detector, options=options)
 
 
 def test_another_loader_is_refused(detector):

@@ -251,8 +251,8 @@ def test_a_table_of_boxes(tmp_path):
     data = (tmp_path / 'predictions.csv').read_bytes()
     assert data.startswith('\ufeffimage,'.encode()) and data.endswith(b'48\r\n')
     assert said[1].endswith(
-        'predictions.csv: a row per box, and one without a name for each of 1 empty '
-        'images'
+        'predictions.csv: a row per box, and one without a name for each image '
+        'without a box (1)'
     )
     assert 'boxes without area inside their image, left out: 2' in said
 
@@ -449,7 +449,8 @@ def test_corrected_labels_are_kept(tmp_path, format):
         said = write(tmp_path, 'detection', request)
         assert path.read_text() == 'mine'
         assert said[-1].startswith(
-            f'{folder}: kept, because it was changed since it was written: '
+            f'{folder}: kept, because it was changed since it was written, and not '
+            'what is predicted now: '
             f'{path.relative_to(folder)}; move'
         )
     shutil.rmtree(folder)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +157,21 @@ def test_an_epoch_is_said_once_with_its_metric_and_the_time_left(task, tmp_path)
         'a: epoch 2/3',
         'a: epoch 3/3, voc/mAP 0.25',
     ]
+
+
+def test_lines_of_several_processes_do_not_run_into_each_other(task, tmp_path):
+    """What begins is said by another thread than what is done."""
+    inside, most, said = [], [], []
+
+    def say(line):
+        inside.append(line)
+        most.append(len(inside))
+        time.sleep(0.05)
+        said.append(inside.pop())
+
+    tasks = [task(name) for name in 'abc']
+    run_campaign(tasks, str(tmp_path), lambda done, failures: '', say=say)
+    assert max(most) == 1 and len(said) == 6
 
 
 def test_a_new_step_is_done_alone_and_again_for_another_list(run, task, tmp_path):
