@@ -12,11 +12,11 @@ import importlib
 import io
 import pickle
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from custom_datasets.errors import UserError
@@ -75,12 +75,15 @@ def read_torch(path: str, map_location: Any = 'cpu') -> Any:
 
 
 def load(file: BinaryIO, **options: Any) -> Any:
-    """Do what ``pickle.load`` does, for ``torch.load``, which asks for a module."""
+    """Do what ``pickle.load`` does."""
     return Unpickler(file, **options).load()
 
 
 class Unpickler(pickle.Unpickler):
     """Hands out what is listed here, and never an original that could be changed."""
+
+    records: Any = None
+    """PyTorch's reader of the zip that the pickle is in, where it is in one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what ``pickle.Unpickler`` takes."""
@@ -88,13 +91,9 @@ class Unpickler(pickle.Unpickler):
         self._histories: list[Any] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Limit the references that PyTorch resolves to tensors' memory.
-
-        Its reader of old files also takes classes with their source, and may be made to
-        write that to a file.
-        """
+        """Check the references that PyTorch resolves to tensors' memory."""
         if name == 'persistent_load':
-            value = _storages_only(value)
+            value = _storages_only(value, self.records)
         super().__setattr__(name, value)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -156,6 +155,28 @@ def _history_class(histories: list[Any]) -> type:
     return History
 
 
+class _Fixed:
+    """Stands in a pickle for something that it may use, but neither see nor change."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __setstate__(self, state: Any) -> None:
+        raise RefusedError('a change of what it gets')
+
+
+class _Annealing(_Fixed):
+    """A function of mmengine's one-cycle scheduler, and saved again as that."""
+
+    def __call__(self, *args: float, **kwargs: float) -> Any:
+        return self.content(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+
+        return getattr, (OneCycleParamScheduler, self.content.__name__)
+
+
 def _method(owner: Any, name: Any) -> Any:
     """Do ``getattr`` for the two classes whose functions mmengine saves.
 
@@ -166,7 +187,7 @@ def _method(owner: Any, name: Any) -> Any:
     if owner is _ONE_CYCLE and name in ('_annealing_cos', '_annealing_linear'):
         from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
-        return getattr(OneCycleParamScheduler, name)
+        return _Annealing(getattr(OneCycleParamScheduler, name))
     of_history = isinstance(owner, type) and issubclass(owner, HistoryBuffer)
     if not of_history or name not in _STATISTICS:
         raise RefusedError('builtins.getattr')
@@ -183,42 +204,98 @@ def _load_tensor(content: bytes) -> Any:
     return _load_torch(io.BytesIO(content), 'cpu')
 
 
-def _storages_only(load: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _storages_only(load: Callable[[Any], Any], records: Any) -> Callable[[Any], Any]:
+    """Return PyTorch's function for references, for what tensors need.
+
+    Its reader of old files also takes classes with their source, and may be made to
+    write that to a file; and parts of a storage, which lose their memory where a tensor
+    makes the whole larger. PyTorch 2.1 believes what a reference into a zip says of a
+    size.
+    """
+    sizes: dict[str, int] = {}
+
     def persistent_load(reference: Any) -> Any:
         if not isinstance(reference, tuple) or reference[:1] != ('storage',):
             raise RefusedError('a class with its source')
-        return load(reference)
+        _, kind, key, _, count, *part = reference
+        if part not in ([], [None]):
+            raise RefusedError('a part of a storage')
+        if records is not None:
+            if type(key) is not str or type(count) is not int:
+                raise pickle.UnpicklingError('a storage without a name or a size')
+            if key not in sizes:
+                sizes[key] = len(records.get_record(f'data/{key}'))
+            if sizes[key] != count * _bytes_each(kind.dtype):
+                raise pickle.UnpicklingError(f'storage {key} is not of {count} numbers')
+        return _Fixed(load(reference))
 
     return persistent_load
+
+
+def _bytes_each(dtype: Any) -> int:
+    import torch
+
+    return torch.empty(0, dtype=dtype).element_size()
+
+
+def _rebuild_tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, *more: Any
+) -> Any:
+    """Do PyTorch's own two of this name, which make a short storage larger."""
+    if any(type(n) is not int or n < 0 for n in (offset, *size, *stride)):
+        raise pickle.UnpicklingError('a tensor whose shape is no numbers')
+    if type(storage) is not _Fixed:
+        raise pickle.UnpicklingError('a tensor without a storage')
+    typed = storage.content
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    needed = (last + 1) * _bytes_each(typed.dtype)
+    if all(size) and needed > typed._untyped_storage.nbytes():
+        raise pickle.UnpicklingError('a tensor outside of its storage')
+    own = importlib.import_module('torch._utils')
+    rebuild = own._rebuild_tensor_v2 if more else own._rebuild_tensor
+    return rebuild(typed, offset, size, stride, *more)
 
 
 def _load_torch(file: BinaryIO, map_location: Any) -> Any:
     import torch
 
-    _require_weights(file)
+    class Bound(Unpickler):
+        records = _records(file)
+
+    file.seek(0)
     return torch.load(
         file,
         map_location=map_location,
-        pickle_module=sys.modules[__name__],
+        pickle_module=SimpleNamespace(__name__='', Unpickler=Bound, load=load),
         weights_only=False,
     )
 
 
-def _require_weights(file: BinaryIO) -> None:
-    """Refuse the two formats whose readers take no unpickler, or unpack archives."""
+def _records(file: BinaryIO) -> Any:
+    """Return PyTorch's reader of a zip, None for a pickle with the bytes behind it.
+
+    Refuses the two formats whose readers take no unpickler, or unpack archives.
+    """
     import tarfile
 
     import torch
 
-    start = file.read(tarfile.BLOCKSIZE)
-    file.seek(0)
-    if start.startswith(b'PK'):
-        # PyTorch's own reader: another might see other names in the same file.
-        if 'constants.pkl' in torch._C.PyTorchFileReader(file).get_all_records():
-            raise RefusedError('TorchScript')
+    if file.read(4) == b'PK\x03\x04':
         file.seek(0)
-    elif start[257:262] == b'ustar':
-        raise RefusedError('an archive of PyTorch before 0.2')
+        # PyTorch's own reader: another might see other names in the same file.
+        records = torch._C.PyTorchFileReader(file)
+        if 'constants.pkl' in records.get_all_records():
+            raise RefusedError('TorchScript')
+        return records
+    file.seek(0)
+    try:
+        # As PyTorch tries it: old archives are no different from other files at a look.
+        with tarfile.open(fileobj=file, mode='r:') as archive:
+            if archive.next():
+                raise RefusedError('an archive of PyTorch before 0.2')
+    except tarfile.TarError:
+        pass
+    return None
 
 
 def _dtype(code: str, *_: Any) -> Any:
@@ -266,14 +343,14 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     'numpy._core.multiarray._reconstruct': _array,
     'numpy._core.multiarray.scalar': _scalar,
     'torch.storage._load_from_bytes': _load_tensor,
+    'torch._utils._rebuild_tensor': _rebuild_tensor,
+    'torch._utils._rebuild_tensor_v2': _rebuild_tensor,
 }
 
 _IMPORTED = {
     'torch.Size',
     'torch.device',
     'torch._utils._rebuild_parameter',
-    'torch._utils._rebuild_tensor',
-    'torch._utils._rebuild_tensor_v2',
 }
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import tarfile
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -77,6 +78,9 @@ def test_what_checkpoints_hold_comes_back(kept):
     history = HistoryBuffer([1.5, 2.5], [1, 1])
     content = {
         'float': torch.arange(6.0).reshape(2, 3)[:, 1:],
+        'empty': torch.empty(0, 3),
+        'one': torch.tensor(2.0),
+        'wide': torch.ones(1).expand(3),
         'bfloat': torch.tensor([1.5]).bfloat16(),
         'bool': torch.tensor([True]),
         'parameter': torch.nn.Parameter(torch.ones(1)),
@@ -112,8 +116,10 @@ def test_a_scheduler_that_keeps_a_function_goes_on(kept, strategy):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1)
     settings = {'eta_max': 1.0, 'total_steps': 9, 'anneal_strategy': strategy}
     state = OneCycleLR(optimizer, **settings).state_dict()
-    read = kept(state)
-    assert read['anneal_func'] is state['anneal_func']
+    own = state['anneal_func']
+    anneal = kept(state)['anneal_func']
+    assert anneal(1.0, 3.0, 0.25) == own(1.0, 3.0, 0.25)
+    assert pickle.loads(pickle.dumps(anneal, protocol=2)) is own
 
 
 ARBITRARY = {
@@ -156,6 +162,116 @@ def test_what_a_file_gets_cannot_be_changed(named, tmp_path, monkeypatch):
     assert (collections.Counter.update, HistoryBuffer.update) == before
 
 
+@pytest.mark.parametrize('state', [{'__doc__': ''}, (None, {'__defaults__': (1,)})])
+def test_no_function_of_a_scheduler_is_changed(state, kept, monkeypatch):
+    own = OneCycleParamScheduler._annealing_cos
+    monkeypatch.setattr(own, '__defaults__', None)
+    evil = Asks(getattr, OneCycleParamScheduler, '_annealing_cos', state=state)
+    with pytest.raises(UserError, match='asks for a change of what it gets'):
+        kept(evil)
+    assert own.__defaults__ is None
+
+
+class Claim:
+    """A reference to a storage, pickled as it is given."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+
+class Claiming(pickle.Pickler):
+    def persistent_id(self, thing):
+        return thing.parts if isinstance(thing, Claim) else None
+
+
+def tensor_of(storage, offset=0, size=(4,), stride=(1,), state=None):
+    hooks = collections.OrderedDict()
+    parts = (storage, offset, size, stride, False, hooks)
+    return Asks(torch._utils._rebuild_tensor_v2, *parts, state=state)
+
+
+@pytest.fixture
+def claim(tmp_path):
+    """Read a zip with a storage of 16 bytes, of which a reference claims something."""
+
+    def through(kind, key, count, size=1):
+        stream = io.BytesIO()
+        tensor = tensor_of(Claim('storage', kind, key, 'cpu', count), size=(size,))
+        Claiming(stream, 2).dump({'w': tensor})
+        with zipfile.ZipFile(tmp_path / 'file', 'w') as archive:
+            archive.writestr('a/data.pkl', stream.getvalue())
+            archive.writestr('a/version', '3\n')
+            archive.writestr('a/data/0', bytes(16))
+        return read_torch(str(tmp_path / 'file'))
+
+    return through
+
+
+@pytest.mark.parametrize(
+    ('kind', 'key', 'count'),
+    [
+        (torch.FloatStorage, '0', 1024),
+        (torch.FloatStorage, '0', 3),
+        (torch.FloatStorage, '0', -4),
+        (torch.DoubleStorage, '0', 4),
+        (torch.FloatStorage, '0', 4.0),
+        (torch.FloatStorage, 0, 4),
+        (torch.FloatStorage, '1', 4),
+    ],
+)
+def test_no_memory_is_taken_beyond_what_a_zip_holds(kind, key, count, claim):
+    assert claim(torch.FloatStorage, '0', 4, 4)['w'].tolist() == [0] * 4
+    with pytest.raises((pickle.UnpicklingError, RuntimeError), match=r'storage|locat'):
+        claim(kind, key, count)
+
+
+@pytest.mark.parametrize(
+    'shape',
+    [
+        {'size': (5,)},
+        {'offset': 1},
+        {'stride': (2,)},
+        {'size': (3, 2), 'stride': (1, 2)},
+        {'offset': 4, 'size': (), 'stride': ()},
+        {'offset': -1, 'size': (1,)},
+        {'stride': (-1,), 'offset': 3},
+        {'size': (True,)},
+        {'stride': ()},
+    ],
+)
+def test_no_tensor_is_larger_than_its_storage(shape, kept):
+    own = torch.ones(4)._typed_storage()
+    assert kept(tensor_of(own, 1, (3,))).tolist() == [1] * 3
+    with pytest.raises((pickle.UnpicklingError, ValueError), match=r'tensor|zip'):
+        kept(tensor_of(own, **shape))
+
+
+def test_a_tensor_needs_a_storage_and_gets_no_other(kept):
+    own = torch.ones(4)._typed_storage()
+    for storage in ([1.0], torch.ones(4)):
+        with pytest.raises(pickle.UnpicklingError, match='a tensor without a storage'):
+            kept(tensor_of(storage))
+    with pytest.raises(TypeError):
+        kept(tensor_of(own, state=(own, 0, (99,), (1,))))
+
+
+def old_file(path, content):
+    """Write PyTorch's format before 1.6 up to where the storages follow."""
+    stream = io.BytesIO()
+    for header in (0x1950A86A20F9469CFC6C, 1001, {}):
+        pickle.dump(header, stream, 2)
+    Claiming(stream, 2).dump(content)
+    pickle.dump([], stream, 2)
+    path.write_bytes(stream.getvalue())
+
+
+def test_no_part_of_a_storage_outlives_it(tmp_path):
+    part = Claim('storage', torch.FloatStorage, '0', 'cpu', 4, ('1', 0, 2))
+    old_file(tmp_path / 'file', [tensor_of(part, size=(2,))])
+    with pytest.raises(UserError, match='asks for a part of a storage'):
+        read_torch(str(tmp_path / 'file'))
+
+
 @pytest.mark.parametrize('code', np.typecodes['AllInteger'] + np.typecodes['AllFloat'])
 def test_numbers_are_not_turned_into_addresses(code, tmp_path):
     """They crash whoever reads the field, or worse."""
@@ -186,18 +302,8 @@ def test_a_history_brings_no_functions_for_others(tmp_path, monkeypatch):
 def test_no_source_of_a_class_is_compared_and_written(tmp_path, monkeypatch):
     """PyTorch before 1.6 kept it, and its reader still writes a patch."""
     monkeypatch.chdir(tmp_path)
-    named = ('module', collections.OrderedDict, 'a.py', 'evil')
-
-    class Sourced(pickle.Pickler):
-        def persistent_id(self, thing):
-            return named if thing == 'here' else None
-
-    stream = io.BytesIO()
-    for header in (0x1950A86A20F9469CFC6C, 1001, {}):
-        pickle.dump(header, stream, 2)
-    Sourced(stream, 2).dump(['here'])
-    pickle.dump([], stream, 2)
-    (tmp_path / 'file').write_bytes(stream.getvalue())
+    named = Claim('module', collections.OrderedDict, 'a.py', 'evil')
+    old_file(tmp_path / 'file', [named])
     with pytest.raises(UserError, match='asks for a class with its source'):
         read_torch(str(tmp_path / 'file'))
 
@@ -207,8 +313,19 @@ def test_what_has_a_reader_of_its_own_is_refused(tmp_path):
     torch.jit.save(script, str(tmp_path / 'script'))
     with pytest.raises(UserError, match='script: asks for TorchScript'):
         read_torch(str(tmp_path / 'script'))
-    with tarfile.open(tmp_path / 'tar', 'w') as archive:
-        archive.add(tmp_path / 'script', 'storages')
+
+
+@pytest.mark.parametrize('magic', [b'ustar\x0000', bytes(8)])
+def test_no_archive_is_unpacked(magic, tmp_path):
+    """Its links would be followed; of the first archives, none says that it is one."""
+    link = tarfile.TarInfo('storages')
+    link.type, link.linkname = tarfile.SYMTYPE, '/etc/hostname'
+    header = bytearray(link.tobuf(tarfile.USTAR_FORMAT))
+    header[257:265] = magic
+    header[148:156] = b' ' * 8
+    header[148:156] = b'%06o\0 ' % sum(header)
+    (tmp_path / 'tar').write_bytes(header + bytes(1024))
+    assert tarfile.is_tarfile(tmp_path / 'tar')
     with pytest.raises(UserError, match=r'tar: asks for an archive of PyTorch before'):
         read_torch(str(tmp_path / 'tar'))
 
