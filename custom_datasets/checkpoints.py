@@ -2,6 +2,7 @@
 
 import collections
 import io
+import math
 import os
 import pickle
 import zipfile
@@ -57,6 +58,9 @@ def load_checkpoint(
         raise UserError(f'{path}: incomplete or damaged ({reason})') from error
     if not isinstance(content, dict):
         raise UserError(f'{path}: not a checkpoint, but a {type(content).__name__}')
+    named = content.get('state_dict', {})
+    if not isinstance(named, Mapping) or not all(isinstance(n, str) for n in named):
+        raise UserError(f'{path}: not a checkpoint: state_dict has no weights by name')
     if path.startswith('mmcls://'):
         weights = weights_of(content).items()
         part = {n[9:]: tensor for n, tensor in weights if n.startswith('backbone.')}
@@ -103,28 +107,32 @@ def best_checkpoint(folder: str) -> str | None:
 
 def facts_of(checkpoint: Mapping[str, Any]) -> CheckpointFacts:
     """Return what a checkpoint says about itself."""
-    meta = checkpoint.get('meta') or {}
-    dataset = meta.get('dataset_meta') or {}
+    epoch, iteration, saved = (
+        _inside(checkpoint, 'meta', name) for name in ('epoch', 'iter', 'time')
+    )
     return CheckpointFacts(
-        meta.get('epoch'),
-        meta.get('iter'),
+        epoch if isinstance(epoch, int) else None,
+        iteration if isinstance(iteration, int) else None,
         classes_of(checkpoint),
-        dataset.get('palette'),
-        meta.get('time'),
+        _inside(checkpoint, 'meta', 'dataset_meta', 'palette'),
+        saved if isinstance(saved, str) else None,
     )
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, 'Tensor']:
     """Return a checkpoint's weights by their names in a single process."""
-    weights = checkpoint.get('state_dict', checkpoint)
-    return {name.removeprefix('module.'): tensor for name, tensor in weights.items()}
+    from torch import Tensor
+
+    return {
+        name.removeprefix('module.'): tensor
+        for name, tensor in checkpoint.get('state_dict', checkpoint).items()
+        if isinstance(tensor, Tensor) and isinstance(name, str)
+    }
 
 
 def classes_of(checkpoint: Any) -> tuple[str, ...] | None:
     """Return the classes that a checkpoint was trained on, if it names them."""
-    content = checkpoint
-    for key in ('meta', 'dataset_meta', 'classes'):
-        content = content.get(key) if isinstance(content, dict) else None
+    content = _inside(checkpoint, 'meta', 'dataset_meta', 'classes')
     if isinstance(content, str):
         return (content,)
     return tuple(map(str, content)) if isinstance(content, (list, tuple)) else None
@@ -133,13 +141,13 @@ def classes_of(checkpoint: Any) -> tuple[str, ...] | None:
 def checkpoint_classes(path: str) -> tuple[str, ...]:
     """Read a checkpoint's classes without torch, and without executing any of it.
 
-    Empty where the file is not a zip (PyTorch before 1.6), is damaged or names none.
+    Empty where it is no zip (PyTorch before 1.6), cannot be read or names none.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith('data.pkl')]
             content = _Reader(io.BytesIO(archive.read(names[0]))).load()
-    except _BROKEN:
+    except Exception:  # Unzipping and unpickling raise whatever is in the file.
         return ()
     return classes_of(content) or ()
 
@@ -182,6 +190,25 @@ def require_weights(
         f'{path}: is of another model: {what}{f", and {more} more" * (more > 0)}; give '
         'the config that it was trained with, and its --cfg-options'
     )
+
+
+def require_finite(path: str, weights: Mapping[str, 'Tensor']) -> None:
+    """Raise a UserError where weights are NaN or infinite: they predict nothing."""
+    import torch
+
+    # A sum costs a fifth of torch.isfinite on every number.
+    bad = [
+        name
+        for name, tensor in weights.items()
+        if tensor.is_floating_point()
+        and not math.isfinite(tensor.sum(dtype=torch.float64))
+    ]
+    if bad:
+        raise UserError(
+            f'{path}: its training has diverged: {bad[0]} is NaN or infinite'
+            f'{f", and {len(bad) - 1} more" * (len(bad) > 1)}; take an earlier '
+            'checkpoint'
+        )
 
 
 _SCHEMES = [
@@ -246,17 +273,11 @@ def _fetch(address: str) -> str:
     return path
 
 
-# What unpickling broken content may raise, according to its documentation.
-_BROKEN = (
-    zipfile.BadZipFile,
-    pickle.UnpicklingError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
+def _inside(content: Any, *keys: str) -> Any:
+    """Return what is under keys, one in another; None where a file has none."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
 
 
 class _Dummy(dict[Any, Any]):

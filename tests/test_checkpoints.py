@@ -13,10 +13,15 @@ import torch
 from mmengine.runner import checkpoint as stock
 
 from custom_datasets.checkpoints import (
+    CheckpointFacts,
     UnavailableError,
     checkpoint_classes,
     classes_of,
+    facts_of,
     load_checkpoint,
+    require_finite,
+    require_weights,
+    weights_of,
 )
 from custom_datasets.errors import UserError
 
@@ -59,6 +64,84 @@ def test_a_zip_cut_inside_says_nothing(tmp_path):
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('archive/data.pkl', pickle.dumps({'a': [1, 2]})[:-4])
     assert checkpoint_classes(str(path)) == ()
+
+
+def spoil(data, offset, *values):
+    """Change a member's header, and its copy at the end of the zip."""
+    for start in (data.index(b'PK\3\4') + 6, data.index(b'PK\1\2') + 8):
+        data[start + offset : start + offset + len(values)] = bytes(values)
+
+
+FRAME = b'\x80\x04\x95' + b'\xff' * 8 + b'N.'
+SPOILT = {
+    'deflate': (zipfile.ZIP_DEFLATED, lambda data: spoil(data, 0)),
+    'bz2': (zipfile.ZIP_BZIP2, lambda data: spoil(data, 0)),
+    'lzma': (zipfile.ZIP_LZMA, lambda data: spoil(data, 0)),
+    'encrypted': (zipfile.ZIP_STORED, lambda data: spoil(data, 0, 1)),
+    'method 99': (zipfile.ZIP_STORED, lambda data: spoil(data, 2, 99)),
+}
+
+
+@pytest.mark.parametrize('kind', SPOILT)
+def test_a_spoilt_zip_says_nothing_and_is_named(kind, tmp_path):
+    path = tmp_path / 'c.pth'
+    method, change = SPOILT[kind]
+    with zipfile.ZipFile(path, 'w', method) as archive:
+        archive.writestr('a/data.pkl', pickle.dumps({'meta': ['x'] * 99}))
+    data = bytearray(path.read_bytes())
+    change(data)
+    if method != zipfile.ZIP_STORED:
+        data[44:60] = b'\xff' * 16
+    path.write_bytes(data)
+    assert checkpoint_classes(str(path)) == ()
+    with pytest.raises(UserError, match=r'c\.pth: incomplete or damaged \(\w+'):
+        load_checkpoint(str(path))
+
+
+def test_a_pickle_of_impossible_size_says_nothing(tmp_path):
+    path = tmp_path / 'c.pth'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('a/data.pkl', FRAME)
+    assert checkpoint_classes(str(path)) == ()
+
+
+@pytest.mark.parametrize('weights', [None, [1], {1: torch.ones(1)}])
+def test_weights_without_names_are_no_checkpoint(weights, tmp_path):
+    path = tmp_path / 'c.pth'
+    torch.save({'state_dict': weights}, path)
+    with pytest.raises(UserError, match='not a checkpoint: state_dict has no weights'):
+        load_checkpoint(str(path))
+
+
+@pytest.mark.parametrize('content', [{'state_dict': {'w': 1}}, {'w': 'x', 1: 2}])
+def test_what_is_no_tensor_is_no_weight(content):
+    with pytest.raises(UserError, match=r'c\.pth: .* it has no weights for w; give'):
+        require_weights('c.pth', weights_of(content), {'w': torch.ones(1)})
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [[1], 'x', {'dataset_meta': 'x', 'epoch': {}, 'time': 1}, {'dataset_meta': [1]}],
+)
+def test_facts_of_another_form_are_none(meta):
+    assert facts_of({'meta': meta}) == CheckpointFacts()
+
+
+def test_facts_are_told():
+    said = {'dataset_meta': {'classes': ['a'], 'palette': [(1, 2, 3)]}}
+    facts = facts_of({'meta': {'epoch': 2, 'iter': 9, 'time': 't', **said}})
+    assert facts == CheckpointFacts(2, 9, ('a',), [(1, 2, 3)], 't')
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_diverged_weights_are_named(value):
+    large = torch.full((9,), 3e38)
+    whole = {'w': large, 'h': large.clamp(max=6e4).half(), 'count': torch.tensor(3)}
+    require_finite('c.pth', whole)
+    bad = {**whole, 'a': torch.tensor([1, value]), 'b': torch.tensor(value)}
+    message = r'^c\.pth: its training has diverged: a is NaN or infinite, and 1 more; '
+    with pytest.raises(UserError, match=message):
+        require_finite('c.pth', bad)
 
 
 @pytest.mark.parametrize(

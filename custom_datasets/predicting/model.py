@@ -24,6 +24,7 @@ from custom_datasets.checkpoints import (
     facts_of,
     load_checkpoint,
     require_classes,
+    require_finite,
     require_weights,
     weights_of,
 )
@@ -192,8 +193,8 @@ def load_network(
         trust: Whether to run whatever code the checkpoint brings.
 
     Raises:
-        UserError: The checkpoint is missing, damaged, or of another model or other
-            classes; or there is no such device.
+        UserError: The checkpoint is missing, damaged, diverged, or of another model or
+            other classes; or there is no such device.
     """
     require_checkpoint(path)
     where = choose_device(device)
@@ -214,6 +215,7 @@ def load_network(
     expected = classes or meta.get('classes') or facts.classes or ()
     require_classes(path, facts.classes, expected)
     require_weights(path, weights_of(checkpoint), model.state_dict())
+    require_finite(path, weights_of(checkpoint))
     model.load_state_dict(weights_of(checkpoint), strict=False)
     model.to(where)
     if where.type == 'cpu':

@@ -92,6 +92,14 @@ def test_several_gpus_leave_the_weights_of_one(detector, photo, tmp_path):
     assert answer.scores[0] == pytest.approx(COFFEE, abs=1e-5)
 
 
+def test_diverged_weights_predict_nothing_and_are_refused(detector, tmp_path):
+    checkpoint = torch.load(detector, weights_only=False)
+    checkpoint['state_dict']['roi_head.bbox_head.fc_cls.bias'][1] = torch.nan
+    torch.save(checkpoint, tmp_path / 'diverged.pth')
+    with pytest.raises(UserError, match=r'diverged\.pth: its training .*fc_cls\.bias'):
+        Predictor(LEAF, tmp_path / 'diverged.pth')
+
+
 def test_a_threshold_leaves_boxes_out(detector, photo):
     predictor = Predictor(LEAF, detector, threshold=0.99)
     assert not len(predictor(photo)) and str(predictor(photo)) == '0 boxes'
@@ -394,6 +402,7 @@ def test_a_folder_that_is_no_run_gets_a_sentence(run, prepare, message):
     [
         (LEAF, 'no.pth', r'no\.pth: no such checkpoint'),
         (LEAF, __file__, r'test_predictor\.py: incomplete or damaged'),
+        (LEAF, 'http://127.0.0.1:9/c.pth', r'c\.pth: cannot be fetched'),
         (SAMPLE, None, 'is of another model'),
         ('no.py', None, r'no\.py: no such config'),
     ],
