@@ -84,6 +84,7 @@ def read_coco(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
         'category only groups others and is left out',
     )
     wholes = _wholes(parts, files)
+    _require_apart(tree, parts, files, wholes)
     for file in files:
         if file in wholes:
             parts[file] = None
@@ -141,6 +142,28 @@ def _wholes(parts: Mapping[str, str | None], files: Mapping[str, CocoFile]) -> s
     }
 
 
+def _require_apart(
+    tree: Tree,
+    parts: Mapping[str, str | None],
+    files: Mapping[str, CocoFile],
+    wholes: Collection[str],
+) -> None:
+    """Raise a UserError if files that are no part by name share images."""
+    owners: dict[str, str] = {}
+    for file, coco in files.items():
+        if parts[file] or file in wholes:
+            continue
+        for record in coco.images:
+            owner = owners.setdefault(str(record.image), file)
+            if record.image and owner != file:
+                raise _several(tree.name, [owner, file])
+
+
+def _several(root: str, files: Sequence[str]) -> UserError:
+    text = f'several COCO JSONs, keep or name one: {", ".join(files)}'
+    return UserError(f'{root}: {text}')
+
+
 def _is_written(file: str) -> bool:
     """Say whether a file has a name and a folder as a split gives them."""
     folder, name = os.path.split(file)
@@ -152,11 +175,16 @@ def _read_part(tree: Tree, file: str, split: str | None, reading: Reading) -> Co
     content = tree.load_json(file)
     folder = _image_folder(tree.path(file), content, tree.root)
 
+    find = images_in(folder, tree.root) if folder else None
+
     def find_image(name: str) -> str:
-        path = image_at(folder, name, tree.root) if folder else None
-        if path:
-            return os.path.relpath(path, tree.root).replace(os.sep, '/')
-        return tree.find_image(name, near, split)
+        if find is None:
+            return tree.find_image(name, near, split)
+        try:
+            path = find(name)
+        except UserError as error:
+            raise UserError(str(error).replace(tree.root, tree.name)) from error
+        return os.path.relpath(path, tree.root).replace(os.sep, '/')
 
     coco, problems = parse_coco(file, content, find_image, needs_truth=False)
     reading.report(problems)
@@ -320,7 +348,7 @@ def find_coco_json(root: str) -> str | None:
     if all(os.path.basename(p) in _WRITTEN for p in paths):
         paths = [p for p in paths if os.path.dirname(p) == root] or paths
     if len(paths) > 1:
-        raise UserError(f'{root}: several COCO JSONs, name one: {", ".join(paths)}')
+        raise _several(root, paths)
     return paths[0] if paths else None
 
 

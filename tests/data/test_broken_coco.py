@@ -316,6 +316,12 @@ ROWS = {
         ['all.json: .\\a.png is listed again, as a.png'],
         ONLY_B,
     ),
+    'an image beside the folder of all others': Row(
+        first('file_name', 'out.png', 'images'),
+        ['all.json: out.png: no such image in '],
+        ONLY_B,
+        UNSEEN,
+    ),
     'an image that is lost': Row(
         first('file_name', 'lost.png', 'images'),
         ['all.json: lost.png: no such image in '],
@@ -431,6 +437,7 @@ def plant(tmp_path):
         draw(root / f'images/{name}.png', colour=(90, ord(name), 30))
     draw(root / 'images/n\xa0b.png')
     draw(root / 'images/.cache/h.png')
+    draw(root / 'out.png')
     draw(tmp_path / 'outside.png')
     (root / 'images/notes.txt').write_text('no image')
 

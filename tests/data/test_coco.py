@@ -7,6 +7,7 @@ import pytest
 from custom_datasets.data import coco_folder
 from custom_datasets.data.coco_folder import find_coco_json, require_sound_json
 from custom_datasets.data.convert import convert, read_source
+from custom_datasets.data.split import read_source as split_source
 from custom_datasets.data.split import split_dataset
 from custom_datasets.data.tree import load_json
 from custom_datasets.errors import AnnotationError, UserError
@@ -157,6 +158,19 @@ def test_polygons_crowds_and_dirt(tmp_path):
         '1 box clipped to the image',
         '1 box without area dropped',
     )
+
+
+def test_copies_of_a_json_are_refused_as_in_a_split(tmp_path):
+    draw(tmp_path / 'images/a.jpg')
+    draw(tmp_path / 'images/b.jpg')
+    write(tmp_path / 'all.json', coco_json({'a.jpg': ANT}))
+    write(tmp_path / 'other.json', coco_json({'b.jpg': ANT}))
+    source = read_source(str(tmp_path))
+    assert [record.name for record in source.splits['other']] == ['b']
+    write(tmp_path / 'other.json', coco_json({'b.jpg': ANT, 'a.jpg': ANT}))
+    for read in (read_source, split_source):
+        with pytest.raises(UserError, match='several COCO JSONs, keep or name one: '):
+            read(str(tmp_path))
 
 
 def test_an_image_in_two_files_of_a_part(tmp_path):

@@ -20,7 +20,18 @@ def test_voc_and_back(real_data_root, tmp_path, name, folder, images, boxes, mid
     root = real_data_root / name
     convert(str(root), str(tmp_path / 'middle'), to=middle)
     convert(str(tmp_path / 'middle'), str(tmp_path / 'back'))
-    before = {n: boxes for n, (*_, boxes) in annotations(root, folder).items()}
+    first = read_source(str(root)).counts_from
+    before = {
+        file: [
+            (
+                label,
+                (max(x1, first), max(y1, first), min(x2, w), min(y2, h)),
+                is_difficult,
+            )
+            for label, (x1, y1, x2, y2), is_difficult in found
+        ]
+        for file, ((w, h), _, found) in annotations(root, folder).items()
+    }
     after = {n: boxes for n, (*_, boxes) in annotations(tmp_path / 'back').items()}
     assert after == before
     assert (len(after), sum(map(len, after.values()))) == (images, boxes)

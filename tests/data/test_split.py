@@ -571,7 +571,9 @@ def test_unknown_layouts_are_refused(tmp_path):
     for name in ('a.json', 'b.json'):
         data = {'images': [], 'annotations': [], 'categories': []}
         write_json(tmp_path / name, data)
-    with pytest.raises(UserError, match=r'several COCO JSONs, name one: .*a\.json'):
+    with pytest.raises(
+        UserError, match=r'several COCO JSONs, keep or name one: .*a\.json'
+    ):
         split_dataset(str(tmp_path), RATIOS)
     with pytest.raises(UserError, match='its list of images is empty'):
         split_dataset(str(tmp_path / 'a.json'), RATIOS)
