@@ -16,6 +16,7 @@ from custom_datasets.data.folders import find_classes, find_layout, read_class_f
 from custom_datasets.data.images import clean_name, free_name
 from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import (
+    NO_BOX,
     WHOLE,
     Reading,
     Source,
@@ -119,14 +120,24 @@ def read_source(
     left_out = [f'left out: {problem}' for problem in reading.problems[:MAX_SHOWN]]
     if (more := len(reading.problems) - MAX_SHOWN) > 0:
         left_out.append(f'left out: {more} more')
-    if not any(source.splits.values()):
-        where = f'{tree.name}: no image can be used'
+    lack = _lack(source)
+    if lack:
+        where = f'{tree.name}: {lack}'
         if reading.problems:
             raise AnnotationError(where, reading.problems)
         raise UserError(where)
     notes = (*reading.notes, *source.notes, *left_out)
     splits = {split: records for split, records in source.splits.items() if records}
     return replace(source, splits=splits, notes=notes)
+
+
+def _lack(source: Source) -> str:
+    """Say what a set lacks that nobody can train on, if anything."""
+    records = [record for part in source.splits.values() for record in part]
+    if not records:
+        return 'no image can be used'
+    has_labels = any(record.boxes or record.label for record in records)
+    return '' if has_labels else NO_BOX
 
 
 def _inside(source: Source, reading: Reading) -> Source:

@@ -22,6 +22,10 @@ WHOLE, UNLISTED = 'all', 'unlisted'
 """The part that is all of a set without parts, and the one that is in none."""
 
 
+NO_BOX = 'no image has a box'
+"""What is wrong with a set of boxes without any."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A data set, however it is stored.

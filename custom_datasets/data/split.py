@@ -39,6 +39,7 @@ from custom_datasets.data.origins import (
     too_few,
 )
 from custom_datasets.data.problems import raise_refused
+from custom_datasets.data.reading import NO_BOX
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
 from custom_datasets.data.voc import find_voc_folders
@@ -136,6 +137,8 @@ def split_dataset(
         AnnotationError: With everything that is wrong in the data set.
     """
     data = read_source(source, images, classes)
+    if data.has_boxes and not any(data.labels.values()):
+        raise UserError(f'{source}: {NO_BOX}')
     _require_class_names(data)
     data = _without_classes(data, ignore_classes)
     if exclude:

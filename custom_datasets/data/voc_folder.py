@@ -28,6 +28,7 @@ from custom_datasets.data.tree import Tree, place_of
 from custom_datasets.data.voc import (
     COUNTS_FROM,
     VOCFile,
+    find_voc_folders,
     looks_like_voc,
     read_voc_file,
     unannotated,
@@ -49,7 +50,14 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
     Images without an XML file are left out, unless a list names them.
     """
     parsed: dict[str, VOCFile] = {}
-    for file in tree.ending('.xml'):
+    folders = find_voc_folders(tree.root)
+    files = tree.ending('.xml')
+    if folders:
+        images_folder, annotations = folders
+        beside = [file for file in files if file.startswith(f'{images_folder}/')]
+        reading.note(beside, f'XML files beside images left out: {annotations} has all')
+        files = [file for file in files if file not in beside]
+    for file in files:
         xml = read_voc_file(tree.path(file))
         if xml.broken and _is_foreign(tree, file):
             reading.notes.append(f'{file}: {xml.broken[0][0]}; left out')

@@ -278,6 +278,14 @@ ROWS = {
     'suffix in capitals': (move(A, 'Annotations/a.XML'), {}, {}),
     'XML in a sub-folder': (move(A, 'Annotations/deep/a.xml'), {}, {}),
     'XML two folders down': (move(A, 'Annotations/very/deep/a.xml'), {}, {}),
+    'XML beside its image': (
+        move(A, 'JPEGImages/a.xml'),
+        only(
+            ['train', 'check', 'convert'],
+            'JPEGImages/a.png: listed, but has no XML file',
+        ),
+        {'test': '1 image without XML', 'split': '1 image without XML left out'},
+    ),
     'image in a sub-folder': (move('JPEGImages/a.png', 'JPEGImages/x/a.png'), {}, {}),
     'both in folders of other names': (
         both(

@@ -7,7 +7,10 @@ import pytest
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.data.lists import split_voc_folder
 from custom_datasets.data.records import has_area
+from custom_datasets.data.split import split_dataset
 from custom_datasets.data.voc import read_voc_file
+from custom_datasets.errors import UserError
+from custom_datasets.scaffold.new_dataset import create_dataset
 from tests.data.drawing import coco_json, draw, objects, voc_xml, write
 
 
@@ -230,3 +233,33 @@ def test_skip_broken_writes_only_parts_that_are_read(tmp_path, broken, target):
         path for path in (tmp_path / 'out').rglob('*.*') if not path.stat().st_size
     ]
     assert not empty
+
+
+NO_BOXES = {
+    'voc': ('Annotations/a.xml', voc_xml([('ant', (3, 3, 3, 9))])),
+    'coco': ('a.json', coco_json({'a.png': [(1, [90, 90, 5, 5])]})),
+    'metal-surface': ('a.json', json.dumps({'a.png': {'anno': []}})),
+    'yolo': ('data.yaml', 'names: [ant]'),
+}
+
+
+@pytest.mark.parametrize('form', NO_BOXES)
+def test_a_set_without_a_box_has_one_answer(tmp_path, form):
+    draw(tmp_path / 'in/images/a.png')
+    file, text = NO_BOXES[form]
+    write(tmp_path / 'in' / file, text)
+    source = str(tmp_path / 'in')
+
+    def convert_it():
+        convert(source, str(tmp_path / 'out'), to='yolo', skip_broken=True)
+
+    def create():
+        create_dataset('ants', source, str(tmp_path / 'repository'))
+
+    def split():
+        split_dataset(source, {'train': 1, 'val': 1})
+
+    for ask in (convert_it, create, *([split] if form in ('voc', 'coco') else [])):
+        with pytest.raises(UserError) as error:
+            ask()
+        assert str(error.value) == f'{source}: no image has a box'

@@ -144,7 +144,7 @@ def test_base_is_guessed_or_given(tmp_path):
 
 @pytest.mark.parametrize('box', [(0, 0, 0, 0), (0, 5, 0, 9), (-1, 2, 3, 4)])
 def test_dirt_is_no_proof_of_zero_based_coordinates(tmp_path, box):
-    pair(tmp_path, 'a.jpg', 'a.xml', [('ant', box)])
+    pair(tmp_path, 'a.jpg', 'a.xml', [('ant', box), ('ant', (5, 5, 9, 9))])
     assert read_source(str(tmp_path)).counts_from == 1
 
 

@@ -48,6 +48,7 @@ def test_ultralytics_yolo(tmp_path, entries):
 
 def test_a_part_that_is_not_there_is_noted(tmp_path):
     draw(tmp_path / 'train/images/a.jpg')
+    write(tmp_path / 'train/labels/a.txt', LINE)
     text = 'train: train/images\ntest: ../test/images\nnames: [ant, bee]\n'
     write(tmp_path / 'data.yaml', text)
     source = read_source(str(tmp_path))
