@@ -185,6 +185,9 @@ class _Settings(argparse.Action):
         from mmengine.config import DictAction
 
         read = DictAction(self.option_strings, self.dest, nargs=self.nargs)
+        for value in values:
+            if '=' not in value:
+                parser.error(f'argument --cfg-options: {value}: needs KEY=VALUE')
         read(parser, namespace, values, option_string)
 
 

@@ -40,6 +40,7 @@ from custom_datasets.predicting.sources import (
     VIDEO_SUFFIXES,
     Still,
     open_sources,
+    public_text,
 )
 from custom_datasets.predicting.video import VideoWriter, copy_sound
 from custom_datasets.predicting.writers import (
@@ -144,19 +145,14 @@ def tag_sources(
     items = open_sources(request.sources, request.every)
     predictions: list[Prediction] = []
     problems: list[str] = []
-    paths: dict[str, str] = {}
     typed = {os.path.abspath(text): text for text in request.sources}
-
-    def read(still: Still) -> Picture:
-        picture = still.read()
-        if isinstance(picture, str):
-            paths[still.name] = typed.get(picture, picture)
-        return picture
+    places: dict[str, str] = {}
 
     def images() -> Iterator[tuple[str, Picture | Callable[[], Picture]]]:
         for item in items:
             if isinstance(item, Still):
-                yield item.name, partial(read, item)
+                places[item.name] = typed.get(item.place, item.place)
+                yield item.name, item.read
                 continue
             if item.live:
                 raise UserError(
@@ -177,8 +173,8 @@ def tag_sources(
         ),
         1,
     ):
-        # What was typed, or where it is, if it is a file.
-        name = paths.get(answer.image, answer.image)
+        # What was typed, or where it is.
+        name = places.get(answer.image, answer.image)
         if isinstance(answer, ImageError):
             problems.append(f'{name}: {answer.problem}')
         else:
@@ -256,9 +252,8 @@ class _Job:
             if not isinstance(original, (str, bytes)):
                 original = None  # What is no file cannot be copied.
             if isinstance(answer, ImageError):
-                # A user knows the path, and not always what we call it.
-                path = original if isinstance(original, str) else answer.image
-                self.outcome.problems.append(f'{path}: {answer.problem}')
+                # A user knows the place, and not always what we call it.
+                self.outcome.problems.append(f'{still.place}: {answer.problem}')
             elif pixels is not None:
                 self.writers.add(still.name, answer, pixels, original)
             self._tell()
@@ -306,6 +301,7 @@ class _Job:
             problems.append(str(error))
         if paints and done:
             notes.append(f'{path}: the painted video')
+            notes += [video.note] if video and video.note else []
             if not clip.live and (problem := copy_sound(str(clip.address), path)):
                 notes.append(problem)
 
@@ -367,9 +363,13 @@ def _command(predictor: Predictor, request: Request) -> dict[str, Any]:
         checkpoint = os.path.abspath(checkpoint)
     return {
         'sources': [
-            os.path.abspath(text) if os.path.exists(text) else text
+            os.path.abspath(text) if os.path.exists(text) else public_text(text)
             for text in request.sources
         ],
+        # Tells apart addresses that differ in what is not written down.
+        'digest': hashlib.sha256(
+            repr(request.sources).encode(errors='replace')
+        ).hexdigest(),
         'checkpoint': checkpoint,
         'written': os.stat(checkpoint).st_mtime_ns if is_file else None,
         'config': hashlib.sha256(

@@ -20,6 +20,7 @@ from custom_datasets.errors import UserError
 from custom_datasets.files import held_folder
 from custom_datasets.predicting import clips, job
 from custom_datasets.predicting.job import Request, predict_sources, tag_sources
+from custom_datasets.predicting.sources import Still
 from custom_datasets.predicting.writers import Outputs
 from tests.leaves import ROOT
 from tests.predicting.conftest import LEAF, WASTE
@@ -358,3 +359,19 @@ def test_tags_are_named_as_typed(detecting, images, video, monkeypatch):
     assert len(json.loads(text)) == 6 and not problems
     tags = json.loads(text)['clip.avi/000000']
     assert set(tags) == {'coffee'} and len(tags['coffee']['boxes']) == 3
+
+
+def test_a_password_is_written_nowhere(detecting, tmp_path, monkeypatch):
+    """Two cameras that differ in it alone are two commands all the same."""
+    address = 'http://admin:S3CRET@localhost/cam.png?token=T0KEN'
+    image = cv2.imencode('.png', draw(0))[1].tobytes()
+    still = Still('cam.png', 'http://localhost/cam.png', lambda: image)
+    monkeypatch.setattr(job, 'open_sources', lambda texts, every: [still])
+    out = tmp_path / 'out'
+    predict_sources(detecting, Request([address], Outputs(), str(out)))
+    text = (out / 'job.json').read_text()
+    assert 'localhost/cam.png' in text
+    assert 'S3CRET' not in text and 'T0KEN' not in text
+    other = Request([address.replace('T0', 'T1')], Outputs(), str(out))
+    with pytest.raises(UserError, match='holds the predictions of another'):
+        predict_sources(detecting, other)
