@@ -21,7 +21,7 @@ from custom_datasets.data.records import (
     iou,
 )
 from custom_datasets.data.tree import FileIndex
-from custom_datasets.data.voc import clip_box
+from custom_datasets.data.voc import boxes_inside, clip_box
 from custom_datasets.errors import UserError
 
 OVERLAP = 0.9
@@ -111,11 +111,16 @@ def check_names(split: SplitRecords) -> list[Finding]:
 def check_presence(split: SplitRecords) -> list[Finding]:
     """Find classes without a single object in a part that has images.
 
-    A test set without any, as competitions have it, is one note.
+    Boxes without an area, which a data set drops, are none. A test set without any, as
+    competitions have it, is one note.
     """
     if not split.images:
         return []
-    counts = Counter(name for _, name, _ in _named(split))
+    counts: Counter[str] = Counter()
+    for image in split.images:
+        counts.update(box.name for box in boxes_inside(image, split.one_based))
+        if image.label is not None:
+            counts[image.label] += 1
     if split.split == 'test' and not counts:
         text = 'nothing is annotated: nothing can be measured on this set'
         return [find('no-truth', text, split=split.split, file=split.source)]

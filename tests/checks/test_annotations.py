@@ -131,6 +131,18 @@ def test_a_class_without_a_box(part, level):
     assert finding.message == "no image of class 'without_mask'"
 
 
+def test_a_class_of_which_training_drops_all_boxes():
+    boxes = (
+        BoxRecord(0, 'with_mask', (5, 5, 5, 9)),
+        BoxRecord(1, 'without_mask', (200, 10, 230, 40)),
+    )
+    record = ImageRecord('i', 'i.png', 'i.xml', boxes, size=(100, 80))
+    assert [finding.message for finding in check_presence(split(record))] == [
+        "no box of class 'with_mask'",
+        "no box of class 'without_mask'",
+    ]
+
+
 def test_a_test_set_without_annotations_is_one_note():
     [finding] = check_presence(split(image('i'), image('j'), part='test'))
     assert (finding.code, finding.severity) == ('no-truth', 'note')

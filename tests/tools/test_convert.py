@@ -37,7 +37,7 @@ def test_options_reach_the_conversion(tmp_path, capsys):
     assert 'orphan.xml: there is no image' in said
     assert said.endswith('\ncorrect it, or leave it out with --skip-broken\n')
     assert convert.main([*arguments, '--one-based', '--skip-broken']) == 0
-    box = ('ant', (-1.0, 1.0, 3.0, 4.0))
+    box = ('ant', (0.0, 1.0, 3.0, 4.0))
     assert objects(read_source(str(tmp_path / 'out'))) == {'all': {'a': [box]}}
     assert convert.main([*arguments, '--skip-broken']) == 1
     assert convert.main([*arguments, '--skip-broken', '--overwrite']) == 0
