@@ -10,6 +10,7 @@ import os
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -214,11 +215,15 @@ class _Job:
         self.total = sum(n for n in frames if n is not None) + len(self.stills)
         self.endless = None in frames
         self.count = 0
+        self.writing = _Writing(self.writers)
 
     def run(self) -> None:
         """Predict on the images first, then on each clip."""
         self._save_note(finished=False)
-        self._run_stills()
+        try:
+            self._run_stills()
+        finally:
+            self.writing.wait()
         for clip in self.clips:
             self._run_clip(clip)
             self.note['clips'].append(clip.name)
@@ -255,7 +260,7 @@ class _Job:
                 # A user knows the place, and not always what we call it.
                 self.outcome.problems.append(f'{still.place}: {answer.problem}')
             elif pixels is not None:
-                self.writers.add(still.name, answer, pixels, original)
+                self.writing.submit(still.name, answer, pixels, original)
             self._tell()
 
     def _run_clip(self, clip: Clip) -> None:
@@ -337,6 +342,27 @@ class _Job:
         write_json(os.path.join(self.outcome.folder, NOTE), note)
 
 
+class _Writing:
+    """Writes beside the network, in order; few images wait for their turn."""
+
+    def __init__(self, writers: Writers) -> None:
+        self._add = writers.add
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: deque[Future[None]] = deque()
+
+    def submit(self, *image: Any) -> None:
+        """Write about an image soon; an error of an earlier one is raised here."""
+        self._pending.append(self._pool.submit(self._add, *image))
+        while len(self._pending) > _MOST_WAITING:
+            self._pending.popleft().result()
+
+    def wait(self) -> None:
+        """Let all be written; raise the first error."""
+        while self._pending:
+            self._pending.popleft().result()
+
+
+_MOST_WAITING = 4
 _MOST_NAMES = 10
 
 
@@ -367,19 +393,19 @@ def _command(predictor: Predictor, request: Request) -> dict[str, Any]:
             for text in request.sources
         ],
         # Tells apart addresses that differ in what is not written down.
-        'digest': hashlib.sha256(
-            repr(request.sources).encode(errors='replace')
-        ).hexdigest(),
+        'digest': _digest(request.sources),
         'checkpoint': checkpoint,
         'written': os.stat(checkpoint).st_mtime_ns if is_file else None,
-        'config': hashlib.sha256(
-            predictor.network.cfg.pretty_text.encode()
-        ).hexdigest(),
+        'config': _digest(predictor.network.cfg.to_dict()),
         'threshold': decision.threshold,
         'temperature': decision.temperature,
         'outputs': asdict(replace(request.outputs, model='')),
         'every': request.every,
     }
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode(errors='replace')).hexdigest()
 
 
 def _choose_folder(
