@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import utils as config_utils
+from mmengine.logging import MMLogger
 from mmengine.visualization import Visualizer
 
 from custom_datasets.data.defect_crops import convert
@@ -63,13 +64,14 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def fresh_visualizers():
-    """Forget visualizers after each test, as a process of its own would.
+def fresh_mmengine():
+    """Forget visualizers and loggers after each test, as a process of its own would.
 
-    mmengine keeps them by name, and takes the one that was made last.
+    mmengine keeps them by name, and takes the one that was made last. Loggers are named
+    by the second: a run that followed at once had no log file.
     """
     yield
-    kinds = [Visualizer]
+    kinds = [Visualizer, MMLogger]
     while kinds:
         kind = kinds.pop()
         kind._instance_dict.clear()
