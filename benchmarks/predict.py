@@ -30,7 +30,8 @@ def main(run: str, folder: str) -> None:
         import torch
         from mmengine.dataset import Compose, pseudo_collate
 
-        from custom_datasets.predicting.job import Request, predict_sources
+        from custom_datasets.predicting.job import predict_sources
+        from custom_datasets.predicting.job_folder import Request
         from custom_datasets.predicting.predictor import Predictor
         from custom_datasets.predicting.writers import Outputs
 

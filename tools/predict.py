@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         # Some packages greet on stdout, which may be for JSON.
         with quiet():
             from custom_datasets.predicting import job
+            from custom_datasets.predicting.job_folder import Request
             from custom_datasets.predicting.predictor import Predictor
             from custom_datasets.predicting.writers import Outputs
 
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
             labels=args.save_labels,
             model=predictor.checkpoint,
         )
-        request = job.Request(
+        request = Request(
             sources, outputs, args.out, args.overwrite, args.every, args.batch_size
         )
         with progress_bar('predicting', 'images') as progress:

@@ -19,7 +19,8 @@ from custom_datasets import Predictor
 from custom_datasets.errors import UserError
 from custom_datasets.files import held_folder
 from custom_datasets.predicting import clips, job
-from custom_datasets.predicting.job import Request, predict_sources, tag_sources
+from custom_datasets.predicting.job import predict_sources, tag_sources
+from custom_datasets.predicting.job_folder import Request
 from custom_datasets.predicting.sources import Still
 from custom_datasets.predicting.writers import Outputs
 from tests.leaves import ROOT
