@@ -35,6 +35,8 @@ from custom_datasets.predicting.images import Pixels
 from custom_datasets.settings import apply_settings
 from custom_datasets.text import counted
 
+_LOADING = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Network:
@@ -161,12 +163,14 @@ def read_network(
     See :func:`load_network` for the rest.
     """
     require_checkpoint(checkpoint)
-    cfg = read_settings(config, options)
-    classes = checkpoint_classes(checkpoint)
-    if classes and cfg.get('num_classes') not in (None, len(classes)):
-        cfg = read_settings(config, {**(options or {}), 'classes': classes})
-    network = load_network(cfg, checkpoint, device=device, trust=trust)
-    _ = network.pipeline  # What it refuses is refused here.
+    # Neither reading configs nor registering classes is for several threads.
+    with _LOADING:
+        cfg = read_settings(config, options)
+        classes = checkpoint_classes(checkpoint)
+        if classes and cfg.get('num_classes') not in (None, len(classes)):
+            cfg = read_settings(config, {**(options or {}), 'classes': classes})
+        network = load_network(cfg, checkpoint, device=device, trust=trust)
+        _ = network.pipeline  # What it refuses is refused here.
     return network
 
 
