@@ -286,7 +286,7 @@ def held_folder(folder: str) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from error
     with running:
-        if not _lock(running) and os.name == 'posix':
+        if _lock(running) is False:
             raise UserError(
                 f'{folder}: another process is writing there; wait for it, or choose '
                 'another folder'
@@ -333,17 +333,24 @@ def _is_abandoned(folder: str) -> bool:
     """Say whether the process that was filling a folder ran here, and has ended."""
     try:
         with open(os.path.join(folder, _RUNNING), 'r+', encoding='utf-8') as running:
-            return running.read().strip() == socket.gethostname() and _lock(running)
+            own = running.read().strip() == socket.gethostname()
+            return own and _lock(running) is True
     except (OSError, UnicodeError):
         return False
 
 
-def _lock(file: IO[str]) -> bool:
-    """Lock a file until it is closed or the process ends; False where it is locked."""
+def _lock(file: IO[str]) -> bool | None:
+    """Lock a file until it is closed or the process ends.
+
+    False where another process has it, None where there are no locks: on Windows, or on
+    some file systems.
+    """
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):  # Windows, or a file system, has no such locks.
+    except BlockingIOError:
         return False
+    except (ImportError, OSError):
+        return None
     return True
