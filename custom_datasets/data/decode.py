@@ -71,26 +71,30 @@ class Decoding:
     stored: tuple[int, int] | None = None
 
 
-def decode(data: bytes) -> tuple[Decoding, Pixels | None]:
+def decode(
+    data: bytes, max_pixels: int | None = None
+) -> tuple[Decoding, Pixels | None]:
     """Decode the content of an image file, and say what is wrong with it.
 
-    Pixels are as ``cv2.IMREAD_COLOR`` gives them, turned as EXIF says: BGR, shape
-    (height, width, 3). They are None where nothing decodes; a damaged image has what
+    Larger images than ``max_pixels``, by default :data:`MAX_PIXELS`, are not. Pixels
+    are as ``cv2.IMREAD_COLOR`` gives them, turned as EXIF says: BGR, shape (height,
+    width, 3). They are None where nothing decodes; a damaged image has what
     could be saved.
     """
     if not data:
         return Decoding(problem='is empty'), None
-    return _decode_jpeg(data) if data[:2] == b'\xff\xd8' else _decode_other(data)
+    decode_kind = _decode_jpeg if data[:2] == b'\xff\xd8' else _decode_other
+    return decode_kind(data, MAX_PIXELS if max_pixels is None else max_pixels)
 
 
-def _decode_jpeg(data: bytes) -> tuple[Decoding, Pixels | None]:
+def _decode_jpeg(data: bytes, max_pixels: int) -> tuple[Decoding, Pixels | None]:
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     except (ValueError, KeyError):  # Broken, or of a rare kind.
-        return _decode_other(data)
+        return _decode_other(data, max_pixels)
     header = _read_header(data) or Decoding(format='JPEG')
     header = replace(header, stored=(width, height))
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         return replace(header, decodes='unknown'), None
     decodes, problem = 'whole', ''
     try:
@@ -123,7 +127,7 @@ def _judge(warning: str, data: bytes) -> tuple[str, str]:
     return 'part', f'is damaged, and OpenCV fills the gap without a warning ({warning})'
 
 
-def _decode_other(data: bytes) -> tuple[Decoding, Pixels | None]:
+def _decode_other(data: bytes, max_pixels: int) -> tuple[Decoding, Pixels | None]:
     header = _read_header(data)
     if header is None:
         pixels = _load(data)
@@ -132,7 +136,7 @@ def _decode_other(data: bytes) -> tuple[Decoding, Pixels | None]:
         height, width = pixels.shape[:2]
         return Decoding('whole', stored=(width, height)), pixels
     width, height = header.stored or (0, 0)
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         return replace(header, decodes='unknown'), None
     header = _read_all(data, header)
     pixels = _load(data)

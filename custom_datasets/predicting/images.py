@@ -21,10 +21,12 @@ MAX_BYTES = 1 << 30
 """Larger files are not read."""
 
 
-def read_pixels(image: Picture, name: str | None = None) -> Pixels:
+def read_pixels(
+    image: Picture, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> Pixels:
     """Return an image's pixels, turned as EXIF says where OpenCV does that.
 
-    ``name`` is for messages.
+    ``name`` is for messages; larger images than ``max_pixels`` are refused.
 
     Raises:
         ImageError: There is no such image, it is empty, damaged or too large (judged
@@ -32,9 +34,9 @@ def read_pixels(image: Picture, name: str | None = None) -> Pixels:
     """
     name = name or picture_name(image)
     if isinstance(image, np.ndarray):
-        return _from_array(image, name)
+        return _from_array(image, name, max_pixels)
     if isinstance(image, Image.Image):
-        _require_size(*image.size, name)
+        _require_size(*image.size, name, max_pixels)
         try:
             upright = _eight_bits(ImageOps.exif_transpose(image), name).convert('RGB')
         except (OSError, SyntaxError, ValueError) as error:
@@ -46,9 +48,9 @@ def read_pixels(image: Picture, name: str | None = None) -> Pixels:
         data = bytes(image)
     else:
         raise ImageError(name, f'is not an image, but {type(image).__name__}')
-    decoded, pixels = decode(data)
+    decoded, pixels = decode(data, max_pixels)
     if decoded.stored:
-        _require_size(*decoded.stored, name)
+        _require_size(*decoded.stored, name, max_pixels)
     if pixels is None or decoded.decodes != 'whole':
         raise ImageError(name, decoded.problem or 'cannot be decoded')
     return pixels
@@ -72,7 +74,7 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     return image
 
 
-def _from_array(pixels: Pixels, name: str) -> Pixels:
+def _from_array(pixels: Pixels, name: str, max_pixels: int) -> Pixels:
     if pixels.dtype != np.uint8:
         raise ImageError(name, f'has pixels of {pixels.dtype}; they must be uint8')
     if pixels.ndim == 2:
@@ -81,7 +83,7 @@ def _from_array(pixels: Pixels, name: str) -> Pixels:
         raise ImageError(
             name, f'has pixels of shape {pixels.shape}; needs (height, width, 3)'
         )
-    _require_size(pixels.shape[1], pixels.shape[0], name)
+    _require_size(pixels.shape[1], pixels.shape[0], name, max_pixels)
     return np.ascontiguousarray(pixels[:, :, :3])
 
 
@@ -100,12 +102,12 @@ def _read_file(path: str) -> bytes:
         raise ImageError(repr(path), f'cannot be read ({error})') from error
 
 
-def _require_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
+def _require_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise ImageError(
             name,
             f'is too large: {width} x {height} pixels; at most '
-            f'{MAX_PIXELS / 1e6:.0f} megapixels are decoded',
+            f'{max_pixels / 1e6:.0f} megapixels are decoded',
         )
     if not width * height:
         raise ImageError(name, 'is empty')

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeGuard, cast, overload
 import numpy as np
 from PIL import Image
 
+from custom_datasets.data.decode import MAX_PIXELS
 from custom_datasets.errors import ImageError
 from custom_datasets.evaluation.calibration import log_probabilities, with_temperature
 from custom_datasets.predicting.images import (
@@ -26,6 +27,7 @@ from custom_datasets.predicting.images import (
 )
 from custom_datasets.predicting.outputs import Answer, Classification, Detections
 from custom_datasets.predicting.run_folder import (
+    Decision,
     Threshold,
     decide,
     find_checkpoint,
@@ -198,58 +200,82 @@ class Predictor:
         if batch_size < 1:
             raise ValueError(f'batch_size={batch_size}: must be at least 1')
         called: Iterable[str | None] = repeat(None) if names is None else names
-        pending = map(self._prepare, images, called)
+        pending = map(self._try_to_prepare, images, called)
         while batch := list(islice(pending, batch_size)):
-            groups: dict[Any, list[_Prepared]] = {}
+            groups: dict[Any, list[Prepared]] = {}
             for row in batch:
-                if isinstance(row, _Prepared):
+                if isinstance(row, Prepared):
                     groups.setdefault(row.shape, []).append(row)
             answers = {
-                shape: iter(self._predict(rows)) for shape, rows in groups.items()
+                shape: iter(self.predict(rows)) for shape, rows in groups.items()
             }
             for row in batch:
-                if isinstance(row, _Prepared):
+                if isinstance(row, Prepared):
                     yield next(answers[row.shape]), row.pixels
                 else:
                     yield row, None
 
-    def _prepare(
+    def prepare(
+        self,
+        image: Picture,
+        name: str | None = None,
+        *,
+        threshold: float | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> 'Prepared':
+        """Read an image and make the network's input of it, in any thread.
+
+        Args:
+            image: As in :meth:`__call__`.
+            name: For the answer and for messages.
+            threshold: Lowest score that counts on this image; None is the decided one.
+            max_pixels: Larger images are refused before they are decoded.
+
+        Raises:
+            ImageError: The image cannot be used.
+        """
+        name = name or picture_name(image)
+        pixels = read_pixels(image, name, max_pixels)
+        packed = self.network.pipeline(pixels, name)
+        decision = self.decision
+        if threshold is not None:
+            decision = replace(decision, threshold=threshold, why='as given')
+        read = partial(read_pixels, image, name)
+        return Prepared(name, pixels, read, packed, decision)
+
+    def predict(self, images: Sequence['Prepared']) -> list[Answer]:
+        """Predict on prepared images in one run; all must have one ``shape``."""
+        samples = self.network.forward([row.packed for row in images])
+        return [self._answer(*pair) for pair in zip(images, samples, strict=True)]
+
+    def _try_to_prepare(
         self, image: Picture | Callable[[], Picture], name: str | None
-    ) -> '_Prepared | ImageError':
+    ) -> 'Prepared | ImageError':
         try:
-            if callable(image):
-                image = image()
-            name = name or picture_name(image)
-            pixels = read_pixels(image, name)
-            packed = self.network.pipeline(pixels, name)
+            return self.prepare(image() if callable(image) else image, name)
         except ImageError as error:
             return error
-        return _Prepared(name, pixels, partial(read_pixels, image, name), packed)
 
-    def _predict(self, batch: Sequence['_Prepared']) -> list[Answer]:
-        samples = self.network.forward([row.packed for row in batch])
-        return [self._answer(*pair) for pair in zip(batch, samples, strict=True)]
-
-    def _answer(self, row: '_Prepared', sample: Any) -> Answer:
+    def _answer(self, row: 'Prepared', sample: Any) -> Answer:
         height, width = row.pixels.shape[:2]
         about = (
             row.name,
             (width, height),
             self.classes,
-            self.decision,
+            row.decision,
             row.read,
             self.network.palette,
         )
         if self.task == 'classification':
             scores = sample.pred_score.cpu().numpy().astype(np.float64)
-            if (temperature := self.decision.temperature) is not None:
+            if (temperature := row.decision.temperature) is not None:
                 logs = with_temperature(log_probabilities(scores[None]), temperature)
                 scores = np.exp(logs[0])
             return Classification(*about, scores)
         instances = sample.pred_instances.cpu()
         labels = instances.labels.numpy().astype(np.intp)
         scores = instances.scores.numpy().astype(np.float64)
-        thresholds = np.array([self.decision.threshold_of(k) for k in labels])
+        thresholds = np.array([row.decision.threshold_of(k) for k in labels])
         order = np.argsort(-scores, kind='stable')
         order = order[(scores >= thresholds)[order]]
         boxes = instances.bboxes.numpy().astype(np.float64).reshape(-1, 4)
@@ -270,13 +296,17 @@ def _is_one(images: Any) -> TypeGuard[Picture]:
     return False
 
 
-class _Prepared(NamedTuple):
-    """An image for the network; ``packed`` is what the test pipeline made of it."""
+class Prepared(NamedTuple):
+    """An image for the network, as :meth:`Predictor.prepare` returns it.
+
+    ``read`` gives its pixels again; ``packed`` is what the test pipeline made of it.
+    """
 
     name: str
     pixels: Pixels
     read: Callable[[], Pixels]
     packed: dict[str, Any]
+    decision: Decision
 
     @property
     def shape(self) -> tuple[int, ...]:

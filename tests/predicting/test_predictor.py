@@ -459,3 +459,20 @@ def test_the_name_costs_no_torch():
         [sys.executable, '-c', code], check=True, capture_output=True, text=True
     )
     assert done.stdout == 'Predictor False\n'
+
+
+def test_each_image_may_have_a_threshold_of_its_own(predictor, photo):
+    """Prepared apart, predicted in one run."""
+    sure = predictor.prepare(photo, threshold=0.99)
+    usual = predictor.prepare(photo, 'a name')
+    answers = predictor.predict([sure, usual])
+    assert len(answers[0]) == 0
+    assert answers[0].decision.caption == 'threshold 0.99'
+    assert len(answers[1]) == len(predictor(photo))
+    assert answers[1].image == 'a name'
+
+
+def test_an_image_is_refused_by_pixels_that_the_caller_allows(predictor, photo):
+    with pytest.raises(ImageError, match='90 x 60 pixels'):
+        predictor.prepare(photo, max_pixels=90 * 60 - 1)
+    predictor.prepare(photo, max_pixels=90 * 60)
