@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import yaml  # type: ignore[import-untyped, unused-ignore]
-
 from custom_datasets.data.images import folded, image_size, without_suffix
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import (
@@ -41,6 +39,7 @@ from custom_datasets.data.reading import (
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of, split_of
+from custom_datasets.data.yaml_text import parse_yaml
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
 
@@ -153,44 +152,17 @@ def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
         try:
             with open(tree.path(file), 'rb') as stream:
                 data = stream.read()
-            config = yaml.load(data.decode('utf-8-sig'), Loader=_Loader)
+            config = parse_yaml(data)
         except OSError as error:
             reading.problems.append(f'{file}: {error.strerror}')
-        except (UnicodeError, RecursionError, yaml.YAMLError) as error:
-            text = _reason(error)
+        except UserError as error:
             # In UTF-16 every other byte is 0.
             if b'names' in data.replace(b'\0', b''):
-                reading.report([Problem('broken-annotation', text, file)])
+                reading.report([Problem('broken-annotation', str(error), file)])
         else:
             if isinstance(config, dict) and 'names' in config:
                 configs[file] = config
     return configs
-
-
-class _Loader(yaml.BaseLoader):  # type: ignore[misc, unused-ignore]
-    """Reads text without types, so that the class "no" is a name, and no key twice."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """Raise an error at the second of two equal keys."""
-        keys = set()
-        for key, _ in node.value:
-            if not isinstance(key.value, str):
-                continue  # A list, which the rest of this refuses.
-            if key.value in keys:
-                text = f'{key.value} appears twice'
-                raise yaml.MarkedYAMLError(problem=text, problem_mark=key.start_mark)
-            keys.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeError):
-        return 'not text in UTF-8; save it as such'
-    if isinstance(error, RecursionError):
-        return 'broken YAML (lists in lists, too deep)'
-    mark = getattr(error, 'problem_mark', None)
-    place = f'line {mark.line + 1}: ' if mark else ''
-    return f'broken YAML ({place}{getattr(error, "problem", None) or error})'
 
 
 def _find_labels(tree: Tree) -> list[str]:
