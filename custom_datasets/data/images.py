@@ -1,5 +1,6 @@
 """Finding image files, and their size without decoding them."""
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -35,6 +36,9 @@ ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
 
 TAIL = 65_536
 """Bytes in which the end is looked for: cameras write more behind it."""
+
+_LONGEST_PART = 200
+"""Bytes that a part of a path may have: disks hold 255, with what is added to it."""
 
 _LONGEST = 2**31
 """Of an image's sides, in pixels: no format has more."""
@@ -77,6 +81,22 @@ def free_name(name: str, taken: set[str]) -> str:
         free = f'{name}-{number}'
     taken.add(folded(free))
     return free
+
+
+def short_name(name: str) -> str:
+    """Cut those parts of a path that disks cannot hold, and end them in a digest.
+
+    So it does not depend on other names, and those that begin alike stay apart.
+    """
+    return '/'.join(map(_short_part, name.split('/')))
+
+
+def _short_part(part: str) -> str:
+    data = part.encode(errors='surrogatepass')
+    if len(data) <= _LONGEST_PART:
+        return part
+    end = f'-{hashlib.sha256(data).hexdigest()[:8]}'
+    return data[: _LONGEST_PART - len(end)].decode(errors='ignore') + end
 
 
 def folded(name: str) -> str:

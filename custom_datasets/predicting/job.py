@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count, tee
 from typing import Any, Literal
 
-from custom_datasets.data.images import free_name
+from custom_datasets.data.images import free_name, short_name
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import (
     held_folder,
@@ -268,7 +268,7 @@ class _Job:
             if not clip.live:  # A camera has no other end.
                 raise
         except ImageError as error:  # Its size or its rate cannot be written.
-            problems.append(str(error))
+            problems.append(f'{error}; --no-painted predicts on it all the same')
         if paints and done:
             notes.append(f'{path}: the painted video')
             notes += [video.note] if video and video.note else []
@@ -338,7 +338,8 @@ def _name_videos(clips: Sequence[str]) -> dict[str, str]:
     names = {}
     for clip in clips:
         stem = _without_suffix(clip)
-        names[clip] = free_name(stem if stems[stem] == 1 else clip, taken) + '.mp4'
+        short = short_name(stem if stems[stem] == 1 else clip)
+        names[clip] = f'{free_name(short, taken)}.mp4'
     return names
 
 

@@ -32,6 +32,10 @@ _DARK, _LIGHT = (24, 24, 27), (250, 250, 250)
 _MOST_COVERED = 0.25
 """The share of an image that names may cover."""
 
+_MOST_CAPTION, _SMALLEST_TEXT = 0.15, 8
+"""The share of a frame that its caption may cover, and the size of letters in pixels
+that can still be read."""
+
 
 def class_palette(classes: Sequence[str], palette: Any = None) -> dict[str, Colour]:
     """Give each class its colour; see :func:`class_colours`."""
@@ -54,7 +58,8 @@ def paint_boxes(
     out, those of low scores first; a legend names their colours then. Line and text
     grow with the image. A small image is enlarged, and ``threshold_text`` stands on a
     strip below it; with ``keep_size``, for frames of a video, the result has the
-    image's shape, the text stands in a corner, and there is no legend.
+    image's shape, the text stands in a corner unless it would cover too much, and
+    there is no legend.
 
     Args:
         image: Shape (height, width, 3), BGR.
@@ -100,7 +105,8 @@ def paint_class(
 ) -> Pixels:
     """Write the first class and its runner-up below a copy of a BGR image.
 
-    With ``keep_size`` they stand in a corner of the image; see :func:`paint_boxes`.
+    With ``keep_size`` they stand in a corner of the image, a small one without the
+    runner-up; see :func:`paint_boxes`.
 
     Args:
         image: Shape (height, width, 3), BGR.
@@ -165,7 +171,7 @@ class _Canvas:
         # Slower than the side: a large picture is looked at from no further away.
         side = math.sqrt(self.width * self.height)
         smallest = 10 if keep_size else 12
-        self.size = max(smallest, round(14 * (side / 554) ** 0.8))
+        self.size: int = max(smallest, round(14 * (side / 554) ** 0.8))
         self.thickness = max(1, round(self.size / 7))
         self.taken: NDArray[np.float64] = np.empty((0, 4))
         self.boxes: NDArray[np.float64] = np.empty((0, 4))
@@ -224,31 +230,58 @@ class _Canvas:
     def caption(self, lines: Sequence[_Line]) -> None:
         """Write lines on a strip below the image, or in its lower left corner."""
         pad = max(2, self.size // 2)
-        sizes = [max(8, round(self.size * line.scale)) for line in lines]
-        heights = [
-            self.line_height(size) + (size // 3 if line.colour else 0)
-            for line, size in zip(lines, sizes, strict=True)
-        ]
-        height = sum(heights) + pad
-        width = self.width
         if self.keep_size:
-            longest = max(
-                self.length(line.text, size) + self.end_length(line.end, size)
-                for line, size in zip(lines, sizes, strict=True)
-            )
-            width = min(width, longest + 2 * pad)
+            lines = self.short_caption(lines)
+            if not lines:
+                return
+            width, height = self.caption_size(lines)
             top = self.height - height
             self.taken = np.vstack((self.taken, (0, top, width, self.height)))
         else:
+            width, height = self.width, self.caption_size(lines)[1]
             top = self.height
             self.grow(height)
         self.rectangle(np.array((0, top, width, top + height)), _DARK)
         y = top + pad // 2
-        for line, size, step in zip(lines, sizes, heights, strict=True):
-            self.caption_line(line, size, pad, y, width - 2 * pad)
-            y += step
+        for line in lines:
+            self.caption_line(line, pad, y, width - 2 * pad)
+            y += self.step(line)
 
-    def caption_line(self, line: _Line, size: int, x: int, y: int, room: int) -> None:
+    def short_caption(self, lines: Sequence[_Line]) -> Sequence[_Line]:
+        """Leave out lines, from the last, while they would cover too much of a frame.
+
+        A class that is the answer stays, in the smallest letters.
+        """
+        while lines:
+            width, height = self.caption_size(lines)
+            if width * height <= _MOST_CAPTION * self.width * self.height:
+                break
+            if len(lines) == 1 and lines[0].colour:
+                return [lines[0]._replace(scale=0)]
+            lines = lines[:-1]
+        return lines
+
+    def caption_size(self, lines: Sequence[_Line]) -> tuple[int, int]:
+        """Return width and height of as much as the lines need."""
+        pad = max(2, self.size // 2)
+        longest = max(
+            self.length(line.text, self.letters(line))
+            + self.end_length(line.end, self.letters(line))
+            for line in lines
+        )
+        width = min(self.width, longest + 2 * pad)
+        return width, sum(map(self.step, lines)) + pad
+
+    def letters(self, line: _Line) -> int:
+        return max(_SMALLEST_TEXT, round(self.size * line.scale))
+
+    def step(self, line: _Line) -> int:
+        """Return the height of a line with its bar."""
+        size = self.letters(line)
+        return self.line_height(size) + (size // 3 if line.colour else 0)
+
+    def caption_line(self, line: _Line, x: int, y: int, room: int) -> None:
+        size = self.letters(line)
         end = self.end_length(line.end, size)
         text = self.fitted(line.text, '', size, room - end)
         self.write(x, y, text, size, _LIGHT)

@@ -39,7 +39,7 @@ VIDEO_SUFFIXES = (
 # Images as well: one that cannot be decoded is better named than passed over.
 _RARE_SUFFIXES = ('.jfif', '.avif', '.jp2', '.heic', '.heif')
 _HEAD = 16
-_CAMERA = re.compile(r'(?:/dev/video)?([0-9]{1,3})')
+_CAMERA = re.compile(r'(/dev/video)?([0-9]{1,3})')
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,12 @@ def _find(text: str, every: int) -> Iterator[_Entry]:
         raise UserError(f'{text!r}: no such file or folder')
     if os.path.isdir(text):
         return _in_folder(text, every)
-    camera = _CAMERA.fullmatch(text)
-    if os.path.lexists(text) and not (camera and text.startswith('/dev')):
+    # /dev/v4l/by-id has links with names that stay, whatever is plugged in first.
+    camera = _CAMERA.fullmatch(os.path.realpath(text) if os.path.islink(text) else text)
+    if os.path.lexists(text) and not (camera and camera[1]):
         return _in_file(text, every)
     if camera:
-        return iter([_camera(int(camera[1]), every)])
+        return iter([_camera(text, int(camera[2]), every)])
     if is_address(text):
         return iter([_address(text, every)])
     if glob.has_magic(text):
@@ -273,14 +274,14 @@ def _video_member(
     raise ImageError(place, 'is a video in a zip; unpack the zip yourself')
 
 
-def _camera(number: int, every: int) -> _Entry:
+def _camera(text: str, number: int, every: int) -> _Entry:
     name = f'camera-{number}'
 
     def open_camera(name: str) -> Clip:
         try:
             return open_clip(name, number, every)
         except ImageError as error:
-            raise ImageError(str(number), error.problem) from error
+            raise ImageError(text, error.problem) from error
 
     return _Entry('', name, number, open_camera)
 

@@ -16,7 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from custom_datasets.data.images import IMAGE_SUFFIXES, clean_name, free_name
+from custom_datasets.data.images import (
+    IMAGE_SUFFIXES,
+    clean_name,
+    free_name,
+    short_name,
+)
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
 from custom_datasets.files import json_bytes, write_files, write_image
@@ -36,9 +41,6 @@ from custom_datasets.text import counted
 
 NOTE, PAINTED, CROPS = 'job.json', 'painted', 'crops'
 CSV, COCO, COCO_IMAGES = 'predictions.csv', 'coco_results.json', 'coco_images.json'
-
-_LONGEST = 200
-"""Bytes that a part of a path may have: disks hold 255, with what is added to it."""
 
 
 def written_names(folder: str) -> list[str]:
@@ -216,8 +218,7 @@ class Writers:
             suffix = '.jpg'
         # Neither out of the folder nor hidden, and a folder is not called like a file.
         parts = [re.sub(r'^\.+', '_', clean_name(part)) for part in stem.split('/')]
-        short = [part.encode()[:_LONGEST].decode(errors='ignore') for part in parts]
-        return free_name('/'.join(short), self._taken) + suffix
+        return free_name(short_name('/'.join(parts)), self._taken) + suffix
 
     def _files(self, prediction: Prediction) -> Iterator[str]:
         """Yield the paths of all files about an image, relative to the folder."""
@@ -257,7 +258,8 @@ class Writers:
         for image, label, box, score in zip(
             boxes.image, boxes.label, boxes.box.tolist(), boxes.score, strict=True
         ):
-            rows[image].append((self.classes[label], float(score), *box))
+            sides = (round(side, _SIDE_DECIMALS) for side in box)
+            rows[image].append((self.classes[label], _share(score), *sides))
         for prediction, own in zip(self.predictions, rows, strict=True):
             for row in own or [('',) * 6]:
                 yield prediction.name, *row, *prediction.size
@@ -296,6 +298,8 @@ _BOX_COLUMNS = (
     *('image_width', 'image_height'),
 )
 _CLASS_COLUMNS = ('image', 'name', 'probability', 'second', 'second_probability')
+_SHARE_DECIMALS, _SIDE_DECIMALS = 4, 2
+"""In tables, which people read: of scores and of pixels. The lines have them all."""
 
 
 def _require_possible(task: str, request: Outputs) -> None:
@@ -317,8 +321,7 @@ def _class_folders(classes: Iterable[str]) -> dict[str, str]:
     for name in classes:
         safe = re.sub(r'[\x00-\x1f<>:"/\\|?*\ud800-\udfff]', '_', name)
         safe = re.sub(r'^[.\s]+|[.\s]+$', '_', safe) or '_'
-        short = safe.encode()[:_LONGEST].decode(errors='ignore')
-        folders[name] = free_name(short, taken)
+        folders[name] = free_name(short_name(safe), taken)
     return folders
 
 
@@ -339,8 +342,16 @@ def _painted(prediction: Prediction) -> str:
 
 def _class_rows(predictions: Iterable[Prediction]) -> Iterator[Sequence[object]]:
     for prediction in predictions:
-        best = [*(prediction.probabilities or {}).items(), ('', '')][:2]
-        yield prediction.name, *(part for pair in best for part in pair)
+        shares = list((prediction.probabilities or {}).items())[:2]
+        best = [(name, _share(share)) for name, share in shares]
+        yield (
+            prediction.name,
+            *(part for pair in [*best, ('', '')][:2] for part in pair),
+        )
+
+
+def _share(value: float) -> float:
+    return round(float(value), _SHARE_DECIMALS)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

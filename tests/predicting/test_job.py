@@ -256,6 +256,28 @@ def test_painted_videos_have_names_of_their_own():
     assert videos['b.mov'] == 'b.mp4' and videos['10.0.0.1'] == '10.0.0.1.mp4'
 
 
+def test_painted_videos_have_names_that_disks_can_hold():
+    long = 'a' * 251
+    names = [f'{long}.avi', f'{long}.mov', f'{long[1:]}b.avi', f'in/{long}.avi']
+    videos = job._name_videos(names)
+    assert len(set(videos.values())) == len(names)
+    assert all(len(part) <= 255 for v in videos.values() for part in v.split('/'))
+    assert job._name_videos(names[::-1]) == videos
+
+
+def test_a_video_that_cannot_be_painted_can_be_predicted_on(
+    detecting, video, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cv2.VideoWriter, 'isOpened', lambda _: False)
+    out = tmp_path / 'out'
+    outcome = predict_sources(detecting, Request([video], Outputs(), str(out)))
+    (problem,) = outcome.problems
+    assert 'OpenCV cannot write a video of 64 x 48 pixels' in problem
+    assert problem.endswith('; --no-painted predicts on it all the same')
+    request = Request([video], Outputs(painted=False), str(tmp_path / 'bare'))
+    assert not predict_sources(detecting, request).problems
+
+
 def test_a_folder_of_something_else_stays(detecting, images, tmp_path):
     out = tmp_path / 'mine'
     out.mkdir()

@@ -41,6 +41,52 @@ def test_the_threshold_stands_below_or_in_a_frame(keep_size):
         assert (painted[430:480] == 128).all()
 
 
+def test_a_threshold_does_not_cover_a_tiny_frame():
+    for height, width, stands in ((48, 64, False), (240, 320, True)):
+        painted = paint_boxes(
+            gray(height, width),
+            np.zeros((0, 4)),
+            [],
+            [],
+            threshold_text='score at least 0.42',
+            keep_size=True,
+        )
+        assert (painted != 128).any() == stands
+
+
+def test_a_tiny_frame_still_has_a_name():
+    images = [
+        paint_boxes(
+            gray(48, 64),
+            BOX / 10,
+            ['cat'],
+            [0.9],
+            palette={'cat': (255, 0, 0)},
+            threshold_text=text,
+            keep_size=True,
+        )
+        for text in (None, 'score at least 0.42')
+    ]
+    assert (images[0] == images[1]).all()
+
+
+def test_a_class_leaves_more_of_a_tiny_frame_free_than_it_covers():
+    painted = {
+        threshold_text: paint_class(
+            gray(48, 64),
+            ['cat', 'dog'],
+            [0.9, 0.05],
+            threshold_text=threshold_text,
+            keep_size=True,
+        )
+        for threshold_text in (None, 'score at least 0.42')
+    }
+    assert (painted[None] == painted['score at least 0.42']).all()
+    rows = (painted[None] != 128).any((1, 2))
+    assert 8 < rows.sum() < 24
+    assert len(paint_class(gray(480, 640), ['cat'], [0.9], keep_size=True)) == 480
+
+
 def test_a_small_image_is_enlarged_for_names_to_be_read():
     painted = paint_boxes(gray(30, 40), BOX / 10, ['cat'], [0.9])
     assert painted.shape == (240, 320, 3)

@@ -512,6 +512,24 @@ def test_a_camera_s_number(monkeypatch):
     assert (opened, clip.name, clip.live, clip.every) == ([12], 'camera-12', True, 3)
 
 
+def test_a_link_to_a_camera(monkeypatch, tmp_path):
+    """As those in /dev/v4l, which may be named twice and lead to one camera."""
+    opened = []
+
+    def open_capture(address):
+        opened.append(address)
+        return Camera()
+
+    monkeypatch.setattr(clips, 'open_capture', open_capture)
+    link = tmp_path / 'usb-046d_HD_Pro_Webcam-video-index0'
+    link.symlink_to('/dev/video123')
+    (clip,) = open_sources([str(link), '123', '/dev/video123'])
+    assert (opened, clip.name) == ([123], 'camera-123')
+    number = tmp_path / '7'
+    number.symlink_to(draw_image(tmp_path / 'a.png'))
+    assert names(number) == ['7']
+
+
 def test_no_such_camera_is_one_sentence(capfd):
     with pytest.raises(UserError, match=r'^99: no such camera'):
         open_sources(['99'])

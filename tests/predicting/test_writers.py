@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 
 from custom_datasets.checks.check import check_config
 from custom_datasets.data.convert import convert, read_source
+from custom_datasets.data.images import short_name
 from custom_datasets.data.split import split_dataset
 from custom_datasets.errors import UserError
 from custom_datasets.predicting import writers as writers_module
@@ -224,13 +225,32 @@ def test_long_names_are_cut(tmp_path):
     name = f'{"가" * 83}.png'  # 253 bytes: nothing fits behind it.
     box = detections('x', [(1, 2, 30, 40)], [0.9], [0])
     write(tmp_path, 'detection', names=[name], answer=lambda name: box)
-    assert f'painted/{"가" * 66}.jpg' in tree(tmp_path)
-    assert f'crops/RBC/{"가" * 66}_1.jpg' in tree(tmp_path)
+    short = short_name('가' * 83)
+    assert f'painted/{short}.jpg' in tree(tmp_path)
+    assert f'crops/RBC/{short}_1.jpg' in tree(tmp_path)
     assert read_predictions(str(tmp_path))[0].name == name
 
 
+def test_long_names_that_begin_alike_are_cut_in_any_order(tmp_path):
+    """Also of folders in a zip, which may be longer than any disk has them."""
+    names = [f'{"a" * 300}{end}/{"b" * 240}{end}.png' for end in '123']
+    files = [
+        {p.name: p.file for p in read_predictions(str(tmp_path / folder))}
+        for folder, order in (('one', names), ('two', names[::-1]))
+        if write(
+            tmp_path / folder,
+            'detection',
+            names=order,
+            answer=lambda name: detections('none.png'),
+        )
+    ]
+    assert files[0] == files[1] and len(set(files[0].values())) == 3
+    folders = {file.partition('/')[0] for file in files[0].values()}
+    assert len(folders) == 3 and max(map(len, folders)) == 200
+
+
 def test_a_table_of_boxes(tmp_path):
-    boxes = [(1.23456, 2, 30, 40), (-5, -5, 700, 20), (70, 0, 80, 10)]
+    boxes = [(1.23801, 2, 30, 40), (-5, -5, 700, 20), (70, 0, 80, 10)]
     answer = detections('x', boxes, [0.9, 0.123456789, 0.1], [1, 0, 0])
     names = ['=x",\r\n.png', 'none.png', 'lost\udce9.png']
     said = write(
@@ -242,8 +262,8 @@ def test_a_table_of_boxes(tmp_path):
     )
     rows = [
         'image name score x1 y1 x2 y2 image_width image_height'.split(),
-        (names[0], '백혈구', '0.9', '1.235', '2.0', '30.0', '40.0', '64', '48'),
-        (names[0], 'RBC', '0.12345679', '0.0', '0.0', '64.0', '20.0', '64', '48'),
+        (names[0], '백혈구', '0.9', '1.24', '2.0', '30.0', '40.0', '64', '48'),
+        (names[0], 'RBC', '0.1235', '0.0', '0.0', '64.0', '20.0', '64', '48'),
         ('none.png', '', '', '', '', '', '', '64', '48'),
     ]
     rows += [('lost\\udce9.png', *row[1:]) for row in rows[1:3]]
@@ -258,7 +278,8 @@ def test_a_table_of_boxes(tmp_path):
 
 
 def test_a_table_of_classes(tmp_path):
-    answers = {'a.png': (0.25, 0.5, 0.25), 'a.jpg': (0.1, 0.125, 0.775)}
+    third = 1 / 3
+    answers = {'a.png': (third / 2, 0.5, third), 'a.jpg': (0.1, 0.125, 0.775)}
     write(
         tmp_path,
         'classification',
@@ -268,9 +289,11 @@ def test_a_table_of_classes(tmp_path):
     )
     assert table(tmp_path / 'predictions.csv') == [
         ['image', 'name', 'probability', 'second', 'second_probability'],
-        ['a.png', '백혈구', '0.5', 'RBC', '0.25'],
+        ['a.png', '백혈구', '0.5', 'a/b', '0.3333'],
         ['a.jpg', 'a/b', '0.775', '백혈구', '0.125'],
     ]
+    exact = read_predictions(str(tmp_path))[0].probabilities
+    assert exact == {'백혈구': 0.5, 'a/b': third, 'RBC': third / 2}
 
 
 def test_coco_results_load_with_their_images_and_with_the_saved_labels(tmp_path):
