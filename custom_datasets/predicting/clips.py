@@ -25,6 +25,16 @@ _TIMED_FRAMES = 100
 _MISSING = 0.05  # Of the frames that a header claims, which is often an estimate.
 
 
+class Moment(NamedTuple):
+    """When a frame is shown: its number in the original, from 0, and its time.
+
+    ``seconds`` are those since the first frame, by the time stamps of a file.
+    """
+
+    frame: int
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Clip:
     """A video file, a camera or a stream.
@@ -55,8 +65,8 @@ class Clip:
         """Return how many frames will be read, about; None where unknown."""
         return None if self.claimed is None else -(-self.claimed // self.every)
 
-    def read(self) -> Iterator[tuple[int, Pixels]]:
-        """Yield frames with their numbers in the original, which start at 0.
+    def read(self) -> Iterator[tuple[Moment, Pixels]]:
+        """Yield frames with their moments.
 
         A live source has the newest frame at each step, and its numbers follow the
         clock: number N is due N frames of the original after the first; frames far
@@ -69,16 +79,20 @@ class Clip:
         """
         return self._read_live() if self.live else self._read_file()
 
-    def _read_file(self) -> Iterator[tuple[int, Pixels]]:
+    def _read_file(self) -> Iterator[tuple[Moment, Pixels]]:
         capture = open_capture(self.address)
-        number = 0
+        number, seconds = 0, 0.0
         try:
             while capture.grab():
                 if number % self.every == 0:
                     decoded, pixels = capture.retrieve()
                     if not decoded:
                         break
-                    yield number, pixels  # type: ignore[misc]
+                    stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                    # Some formats have none, and OpenCV then says anything.
+                    by_rate = number / (self.fps * self.every)
+                    seconds = stamp if stamp > seconds else by_rate
+                    yield Moment(number, round(seconds, 3)), pixels  # type: ignore[misc]
                 number += 1
         finally:
             capture.release()
@@ -91,7 +105,7 @@ class Clip:
                 f'ends after {number} of {self.claimed} frames; it may be cut off',
             )
 
-    def _read_live(self) -> Iterator[tuple[int, Pixels]]:
+    def _read_live(self) -> Iterator[tuple[Moment, Pixels]]:
         newest = _Newest(open_capture(self.address), self.every)
         start, number = 0.0, -self.every
         try:
@@ -104,7 +118,8 @@ class Clip:
                 ahead = max(_AHEAD_SECONDS * self.fps, 1) * self.every
                 if following - due <= ahead:
                     number = following
-                    yield number, pixels
+                    seconds = number / (self.fps * self.every)
+                    yield Moment(number, round(seconds, 3)), pixels
         finally:
             newest.stop()
         if number < 0:

@@ -20,7 +20,7 @@ from custom_datasets.files import (
     held_folder,
     write_json,
 )
-from custom_datasets.predicting.clips import Clip
+from custom_datasets.predicting.clips import Clip, Moment
 from custom_datasets.predicting.images import Picture, Pixels
 from custom_datasets.predicting.job_folder import Request, choose_folder, command_of
 from custom_datasets.predicting.predictions_log import (
@@ -113,6 +113,7 @@ def tag_sources(
     problems: list[str] = []
     typed = {os.path.abspath(text): text for text in request.sources}
     places: dict[str, str] = {}
+    moments: dict[str, Moment] = {}
 
     def images() -> Iterator[tuple[str, Picture | Callable[[], Picture]]]:
         for item in items:
@@ -125,8 +126,10 @@ def tag_sources(
                     f'{item.name}: tags are printed at the end, and it has none'
                 )
             try:
-                for number, pixels in item.read():
-                    yield f'{item.name}/{number:06d}', pixels
+                for moment, pixels in item.read():
+                    name = _frame_name(item, moment)
+                    moments[name] = moment
+                    yield name, pixels
             except ImageError as error:
                 problems.append(str(error))
 
@@ -144,7 +147,8 @@ def tag_sources(
         if isinstance(answer, ImageError):
             problems.append(f'{name}: {answer.problem}')
         else:
-            predictions.append(prediction_of(name, answer))
+            moment = moments.get(answer.image)
+            predictions.append(prediction_of(name, answer, moment=moment))
         progress(done, None if done > len(items) else len(items))
     return tags_json(predictions, form, ascii_only), problems
 
@@ -232,12 +236,12 @@ class _Job:
         notes, problems = self.outcome.notes, self.outcome.problems
         if clip.note:
             notes.append(clip.note)
-        numbers: deque[int] = deque()
+        moments: deque[Moment] = deque()
 
         def frames() -> Iterator[Pixels]:
             try:
-                for number, pixels in clip.read():
-                    numbers.append(number)
+                for moment, pixels in clip.read():
+                    moments.append(moment)
                     yield pixels
             except ImageError as error:
                 problems.append(str(error))
@@ -252,16 +256,16 @@ class _Job:
                 for answer, pixels in self.predictor.stream_pixels(
                     frames(),
                     1 if clip.live else self.request.batch_size,
-                    (f'{clip.name}/{numbers[-1]:06d}' for _ in count()),
+                    (_frame_name(clip, moments[-1]) for _ in count()),
                 ):
-                    number = numbers.popleft()
+                    moment = moments.popleft()
                     if isinstance(answer, ImageError) or pixels is None:
                         problems.append(str(answer))
                         continue
-                    self.writers.add(answer.image, answer, pixels, frame=True)
+                    self.writers.add(answer.image, answer, pixels, moment=moment)
                     if video:
                         painted = answer.paint(pixels, keep_size=True)
-                        video.write(painted, number // clip.every)
+                        video.write(painted, moment.frame // clip.every)
                     done += 1
                     self._tell()
         except KeyboardInterrupt:
@@ -329,6 +333,10 @@ class _Writing:
 
 _MOST_WAITING = 4
 _MOST_NAMES = 10
+
+
+def _frame_name(clip: Clip, moment: Moment) -> str:
+    return f'{clip.name}/{moment.frame:06d}'
 
 
 def _name_videos(clips: Sequence[str]) -> dict[str, str]:

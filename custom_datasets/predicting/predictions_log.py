@@ -20,6 +20,7 @@ from custom_datasets.evaluation.results import (
     TruthBoxes,
 )
 from custom_datasets.files import append_line
+from custom_datasets.predicting.clips import Moment
 from custom_datasets.predicting.outputs import Answer, Box, Classification
 
 FILE = 'predictions.jsonl'
@@ -43,7 +44,7 @@ class Prediction:
         names: The classes that reach the threshold, the surest first.
         boxes: The best scores first; None of a classifier.
         probabilities: By class, the highest first; None of a detector.
-        frame: Whether it is one of a video, which is painted as a whole.
+        moment: Of a frame of a video, which is painted as a whole.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Prediction:
     names: tuple[str, ...]
     boxes: tuple[LabelledBox, ...] | None = None
     probabilities: dict[str, float] | None = None
-    frame: bool = False
+    moment: Moment | None = None
 
     @property
     def stem(self) -> str:
@@ -61,7 +62,7 @@ class Prediction:
 
 
 def prediction_of(
-    name: str, answer: Answer, file: str = '', frame: bool = False
+    name: str, answer: Answer, file: str = '', moment: Moment | None = None
 ) -> Prediction:
     """Return what is kept of an answer.
 
@@ -71,14 +72,15 @@ def prediction_of(
     if isinstance(answer, Classification):
         shares = answer.to_dict()
         _require_finite(name, shares.values())
-        return Prediction(name, file, answer.size, answer.names, None, shares, frame)
+        return Prediction(name, file, answer.size, answer.names, None, shares, moment)
     boxes = tuple(
         LabelledBox(**box, label=label)
         for box, label in zip(answer.to_dict(), answer.labels.tolist(), strict=True)
     )
     for box in boxes:
         _require_finite(name, (box['score'], *box['box']))
-    return Prediction(name, file, answer.size, tuple(answer.tags()), boxes, frame=frame)
+    names = tuple(answer.tags())
+    return Prediction(name, file, answer.size, names, boxes, moment=moment)
 
 
 def append_prediction(folder: str, prediction: Prediction) -> None:
@@ -93,7 +95,7 @@ def append_prediction(folder: str, prediction: Prediction) -> None:
         'file': prediction.file,
         'width': width,
         'height': height,
-        **({'frame': True} if prediction.frame else {}),
+        **(prediction.moment._asdict() if prediction.moment else {}),
     }
     if prediction.boxes is not None:
         row['boxes'] = prediction.boxes
@@ -158,8 +160,9 @@ def tags_json(
 ) -> str:
     """Return the classes on each image as JSON.
 
-    A list has names only, the surest first; a dictionary also has their best scores
-    and, of a detector, their boxes: zero-based ``xyxy`` in pixels.
+    A list has names only, the surest first; a dictionary also has their best scores,
+    of a detector their boxes, zero-based ``xyxy`` in pixels, and of a video the number
+    of the frame and its seconds.
     """
     tags: dict[str, Any] = {
         p.name: p.names if form == 'list' else _tags(p) for p in predictions
@@ -168,13 +171,17 @@ def tags_json(
 
 
 def _tags(prediction: Prediction) -> dict[str, dict[str, Any]]:
+    moment = prediction.moment._asdict() if prediction.moment else {}
     if prediction.probabilities is not None:
         shares = prediction.probabilities
-        return {name: {'score': round(shares[name], 4)} for name in prediction.names}
+        return {
+            name: {'score': round(shares[name], 4), **moment}
+            for name in prediction.names
+        }
     tags: dict[str, dict[str, Any]] = {}
     for box in prediction.boxes or ():
         tag = tags.setdefault(
-            box['name'], {'score': round(box['score'], 4), 'boxes': []}
+            box['name'], {'score': round(box['score'], 4), 'boxes': [], **moment}
         )
         tag['boxes'].append(np.round(box['box'], 1).tolist())
     return tags
@@ -182,7 +189,9 @@ def _tags(prediction: Prediction) -> dict[str, dict[str, Any]]:
 
 def _from_row(row: dict[str, Any]) -> Prediction:
     about = row['name'], row['file'], (int(row['width']), int(row['height']))
-    frame = bool(row.get('frame'))
+    moment = None
+    if 'frame' in row:
+        moment = Moment(int(row['frame']), float(row['seconds']))
     if 'boxes' in row:
         boxes = tuple(
             LabelledBox(
@@ -194,9 +203,9 @@ def _from_row(row: dict[str, Any]) -> Prediction:
             for box in row['boxes']
         )
         names = tuple(dict.fromkeys(box['name'] for box in boxes))
-        return Prediction(*about, names, boxes, frame=frame)
+        return Prediction(*about, names, boxes, moment=moment)
     shares = {str(name): float(p) for name, p in row['probabilities'].items()}
-    return Prediction(*about, tuple(map(str, row['names'])), None, shares, frame)
+    return Prediction(*about, tuple(map(str, row['names'])), None, shares, moment)
 
 
 def _require_finite(name: str, numbers: Iterable[float]) -> None:

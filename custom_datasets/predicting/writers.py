@@ -25,6 +25,7 @@ from custom_datasets.data.images import (
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
 from custom_datasets.files import json_bytes, write_files, write_image
+from custom_datasets.predicting.clips import Moment
 from custom_datasets.predicting.images import Pixels
 from custom_datasets.predicting.outputs import Answer
 from custom_datasets.predicting.predictions_log import (
@@ -111,7 +112,7 @@ class Writers:
         answer: Answer,
         pixels: Pixels,
         original: str | os.PathLike[str] | bytes | None = None,
-        frame: bool = False,
+        moment: Moment | None = None,
     ) -> None:
         """Write the files about an image, and at last its line.
 
@@ -121,16 +122,15 @@ class Writers:
             pixels: Those of the image, BGR.
             original: The path or the content of the image's file, to be copied as it
                 is; a frame that has none is copied as JPEG.
-
-            frame: Whether it is one of a video, and not painted on its own.
+            moment: Of a frame of a video, which is not painted on its own.
 
         Raises:
             UserError: A file cannot be written, or a number is not finite.
         """
         earlier = self._named.get(name)
         file = earlier.file if earlier else self._free_file(name, original is not None)
-        prediction = prediction_of(name, answer, file, frame)
-        if self.request.painted and not frame:
+        prediction = prediction_of(name, answer, file, moment)
+        if self.request.painted and not moment:
             path = os.path.join(self.folder, _painted(prediction))
             write_image(path, answer.paint(pixels))
         if copies := self._copies(prediction):
@@ -158,18 +158,21 @@ class Writers:
         files: dict[str, bytes] = {}
         images = counted(count, 'images')
         said = [f'{os.path.join(where, FILE)}: a line for each of {images}']
-        if request.painted and not all(p.frame for p in self.predictions):
+        if request.painted and not all(p.moment for p in self.predictions):
             said.append(f'{os.path.join(where, PAINTED)}: the images with their names')
+        times = Moment._fields if any(p.moment for p in self.predictions) else ()
         if self.task == 'classification':
             if request.csv:
-                files[CSV] = _csv(_CLASS_COLUMNS, _class_rows(self.predictions))
+                rows = self._class_rows(times)
+                files[CSV] = _csv((*_CLASS_COLUMNS, *times), rows)
             said += [f'{os.path.join(where, name)}: a row per image' for name in files]
             said += self._about_sorted() if request.crops else []
             write_files(where, files)
             return said
         boxes, notes = boxes_inside(as_results(self.classes, self.predictions), 0)
         if request.csv:
-            files[CSV] = _csv(_BOX_COLUMNS, self._box_rows(boxes))
+            rows = self._box_rows(boxes, times)
+            files[CSV] = _csv((*_BOX_COLUMNS, *times), rows)
             said.append(f'{os.path.join(where, CSV)}: a row per box')
             if empty := count - len(np.unique(boxes.image)):
                 said[-1] += (
@@ -222,7 +225,7 @@ class Writers:
 
     def _files(self, prediction: Prediction) -> Iterator[str]:
         """Yield the paths of all files about an image, relative to the folder."""
-        if self.request.painted and not prediction.frame:
+        if self.request.painted and not prediction.moment:
             yield _painted(prediction)
         yield from self._copies(prediction)
         yield from (path for path, _ in self._crops(prediction))
@@ -253,7 +256,9 @@ class Writers:
             crops.append((path, (x1, y1, x2, y2)))
         return crops
 
-    def _box_rows(self, boxes: PredictedBoxes) -> Iterator[Sequence[object]]:
+    def _box_rows(
+        self, boxes: PredictedBoxes, times: Sequence[str]
+    ) -> Iterator[Sequence[object]]:
         rows: list[list[Sequence[object]]] = [[] for _ in self.predictions]
         for image, label, box, score in zip(
             boxes.image, boxes.label, boxes.box.tolist(), boxes.score, strict=True
@@ -261,8 +266,17 @@ class Writers:
             sides = (round(side, _SIDE_DECIMALS) for side in box)
             rows[image].append((self.classes[label], _share(score), *sides))
         for prediction, own in zip(self.predictions, rows, strict=True):
+            time = prediction.moment or ('',) * len(times)
             for row in own or [('',) * 6]:
-                yield prediction.name, *row, *prediction.size
+                yield prediction.name, *row, *prediction.size, *time
+
+    def _class_rows(self, times: Sequence[str]) -> Iterator[Sequence[object]]:
+        for prediction in self.predictions:
+            shares = list((prediction.probabilities or {}).items())[:2]
+            best = [(name, _share(share)) for name, share in shares]
+            cells = [cell for pair in [*best, ('', '')][:2] for cell in pair]
+            time = prediction.moment or ('',) * len(times)
+            yield prediction.name, *cells, *time
 
     def _coco(self, boxes: PredictedBoxes) -> dict[str, bytes]:
         """Number images and classes from 1, as saved labels in COCO do."""
@@ -338,16 +352,6 @@ def _content(original: str | os.PathLike[str] | bytes) -> bytes:
 
 def _painted(prediction: Prediction) -> str:
     return f'{PAINTED}/{prediction.stem}.jpg'
-
-
-def _class_rows(predictions: Iterable[Prediction]) -> Iterator[Sequence[object]]:
-    for prediction in predictions:
-        shares = list((prediction.probabilities or {}).items())[:2]
-        best = [(name, _share(share)) for name, share in shares]
-        yield (
-            prediction.name,
-            *(part for pair in [*best, ('', '')][:2] for part in pair),
-        )
 
 
 def _share(value: float) -> float:

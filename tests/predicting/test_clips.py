@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cv2 import CAP_PROP_POS_MSEC
 
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.predicting import clips
@@ -26,7 +27,7 @@ from tests.predicting.videos import (
 def read(clip):
     """Return the numbers of the frames that are read, as told and as drawn."""
     frames = list(clip.read())
-    told = [number for number, _ in frames]
+    told = [moment.frame for moment, _ in frames]
     return told, [number_of(pixels) for _, pixels in frames]
 
 
@@ -34,8 +35,8 @@ def read_until_error(clip):
     """Return the numbers of the frames before an ImageError, and its sentence."""
     numbers = []
     with pytest.raises(ImageError) as caught:
-        for number, _ in clip.read():
-            numbers.append(number)
+        for moment, _ in clip.read():
+            numbers.append(moment.frame)
     return numbers, str(caught.value)
 
 
@@ -72,6 +73,30 @@ def test_every_third_frame_lasts_three_times_as_long(tmp_path):
 
     assert (clip.fps, clip.frames) == (10, 4)
     assert read(clip) == ([0, 3, 6, 9], [0, 3, 6, 9])
+
+
+@pytest.mark.parametrize('suffix', ['mp4', 'avi', 'mjpg'])
+def test_the_time_of_each_frame(tmp_path, suffix):
+    """By its stamp, which an ``mjpg`` has not."""
+    codec = 'mp4v' if suffix == 'mp4' else 'MJPG'
+    path = draw_video(tmp_path / f'a.{suffix}', codec=codec)
+    moments = [moment for moment, _ in open_clip('a', path, every=3).read()]
+
+    rate = 25 if suffix == 'mjpg' else 10  # That of the format, since it says none.
+    assert moments == [(k, pytest.approx(k / rate, abs=1e-3)) for k in (0, 3, 6, 9)]
+
+
+def test_a_phone_s_rate_that_changes(plug_in, tmp_path):
+    stamps = (0.0, 40.0, 80.0, 520.0, 960.0)
+
+    class Phone(Camera):
+        def get(self, key):
+            return stamps[self.number] if key == CAP_PROP_POS_MSEC else super().get(key)
+
+    plug_in(Phone(5, claims=5), Phone(5, claims=5))
+    moments = [moment for moment, _ in open_clip('a', str(tmp_path)).read()]
+
+    assert moments == [(0, 0.0), (1, 0.04), (2, 0.08), (3, 0.52), (4, 0.96)]
 
 
 def test_a_phone_s_upright_video_is_upright(tmp_path):
@@ -255,7 +280,8 @@ def test_the_numbers_of_live_frames_follow_the_clock(plug_in, monkeypatch):
     frames.close()
 
     # 10 frames a second in the original: 52.05 is 20.5 frames after the first.
-    assert [number for number, _ in taken] == [0, 2, 20, 22, 24]
+    moments = [moment for moment, _ in taken]
+    assert moments == [(0, 0.0), (2, 0.2), (20, 2.0), (22, 2.2), (24, 2.4)]
     assert [number_of(pixels) for _, pixels in taken] == [0, 2, 4, 6, 8]
 
 
@@ -275,7 +301,8 @@ def test_a_stream_that_sends_more_frames_than_it_says_lasts_no_longer(
     camera = Camera(200, before=lambda k: k == 0 or taken[k - 1].wait(10), fps=10)
     plug_in(Camera(), camera)
 
-    numbers = [number for number, _ in open_clip('a', 'http://host/live').read()]
+    live = open_clip('a', 'http://host/live')
+    numbers = [moment.frame for moment, _ in live.read()]
 
     assert numbers == sorted(set(numbers))
     assert 35 <= len(numbers) <= 45

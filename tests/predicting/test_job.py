@@ -1,5 +1,6 @@
 """Whole jobs on drawn images and videos: what is written, kept, and continued."""
 
+import csv
 import json
 import os
 import subprocess
@@ -301,6 +302,8 @@ def test_a_video_keeps_its_size_and_time(predictor, video, tmp_path):
         assert not outcome.problems
         names = [row['name'] for row in lines(out)]
         assert names == [f'clip.avi/{number:06d}' for number in numbers]
+        times = [(row['frame'], row['seconds']) for row in lines(out)]
+        assert times == [(number, number / 10) for number in numbers]
         frames, fps = frames_of(out / 'painted/clip.mp4')
         assert (len(frames), fps) == (len(numbers), 10 / every)
         assert frames[0].shape == (*SIZE[::-1], 3)
@@ -312,6 +315,22 @@ def test_a_video_keeps_its_size_and_time(predictor, video, tmp_path):
         if predictor.task == 'detection':
             found = np.array([box['box'] for box in row['boxes']])
             np.testing.assert_allclose(found, answer.boxes, atol=1e-3)
+
+
+def test_a_table_has_the_time_of_frames(predictor, images, video, tmp_path):
+    out = tmp_path / 'out'
+    sources = [str(images / 'a.png'), video]
+    outputs = Outputs(painted=False, csv=True)
+    predict_sources(predictor, Request(sources, outputs, str(out), every=4))
+    with open(out / 'predictions.csv', encoding='utf-8-sig', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[-2:] == ['frame', 'seconds']
+    times = {row['image']: (row['frame'], row['seconds']) for row in rows}
+    assert times == {
+        'images/a.png': ('', ''),
+        'clip.avi/000000': ('0', '0.0'),
+        'clip.avi/000004': ('4', '0.4'),
+    }
 
 
 def test_a_video_that_is_cut_off_keeps_what_there_was(detecting, video, tmp_path):
@@ -382,6 +401,8 @@ def test_tags_are_named_as_typed(detecting, images, video, monkeypatch):
     assert len(json.loads(text)) == 6 and not problems
     tags = json.loads(text)['clip.avi/000000']
     assert set(tags) == {'coffee'} and len(tags['coffee']['boxes']) == 3
+    tag = json.loads(text)['clip.avi/000003']['coffee']
+    assert (tag['frame'], tag['seconds']) == (3, 0.3)
 
 
 def test_a_password_is_written_nowhere(detecting, tmp_path, monkeypatch):

@@ -153,7 +153,7 @@ def test_a_gif_is_a_video_if_it_moves(tmp_path):
 
     assert isinstance(one, Still)
     assert isinstance(moving, Clip)
-    assert [number for number, _ in moving.read()] == [0, 1, 2]
+    assert [moment.frame for moment, _ in moving.read()] == [0, 1, 2]
 
 
 def test_every_reaches_a_video_of_a_folder(tmp_path):
@@ -162,7 +162,7 @@ def test_every_reaches_a_video_of_a_folder(tmp_path):
     (clip,) = open_sources([str(tmp_path)], every=2)
 
     assert isinstance(clip, Clip)
-    assert [number for number, _ in clip.read()] == [0, 2, 4]
+    assert [moment.frame for moment, _ in clip.read()] == [0, 2, 4]
 
 
 @pytest.mark.parametrize('name', ['broken.mp4', 'photo.heic', 'gone.jpg', 'notes.txt'])
