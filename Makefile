@@ -19,6 +19,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip
 INSTALL := $(PIP) install --progress-bar off --build-constraint requirements/build.txt
 
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header
+
 .PHONY: demo install test test-openmmlab test-browser lint lock clean
 
 demo: install
@@ -42,10 +44,14 @@ lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Each line has a numpy of its own, which the extras leave to it.
 lock: $(VENV)/.lint-installed
-	for line in onedl openmmlab tests lint; do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header \
-	    --output-file requirements/$$line.txt requirements/$$line.in || exit 1; \
+	for line in onedl openmmlab lint; do \
+	  $(COMPILE) --output-file requirements/$$line.txt requirements/$$line.in || exit 1; \
+	done
+	for extra in tests serve demo ray; do \
+	  $(COMPILE) --constraint requirements/openmmlab.txt --no-emit-package numpy \
+	    --output-file requirements/$$extra.txt requirements/$$extra.in || exit 1; \
 	done
 
 clean:

@@ -12,10 +12,10 @@ VERSION = next(
 )
 
 
-def line(name: str) -> list[str]:
-    """Return the packages of one OpenMMLab line, at the versions tested."""
+def packages(name: str) -> list[str]:
+    """Return the packages of a line or an extra, at the versions tested."""
     text = (HERE / f'requirements/{name}.in').read_text()
-    general = ('#', 'torch', 'opencv', 'simplejpeg')
+    general = ('#', '-r', 'torch', 'opencv', 'simplejpeg', 'pillow')
     return [req for req in text.splitlines() if req and not req.startswith(general)]
 
 
@@ -48,10 +48,14 @@ setup(
         'jinja2',
     ],
     extras_require={
-        'onedl': line('onedl'),
-        'openmmlab': line('openmmlab'),
+        'onedl': packages('onedl'),
+        'openmmlab': packages('openmmlab'),
         'albumentations': ['albumentations>=1.4.24,<2'],
         # Korean, Chinese and Japanese names where the system has no font for them.
         'fonts': ['noto-cjk-sans-otc'],
+        # An API, a page to try a model on, and both on several machines.
+        'serve': packages('serve'),
+        'demo': packages('serve') + packages('demo'),
+        'ray': packages('serve') + packages('ray'),
     },
 )

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from custom_datasets.errors import UserError
@@ -94,6 +95,16 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='cpu, cuda, cuda:1, mps (default: the first GPU, if there is one)',
     )
+
+
+def require_extra(extra: str, modules: Sequence[str]) -> None:
+    """Raise a UserError with the command where an extra's modules are missing."""
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f'{", ".join(missing)}: not installed; run '
+            f'pip install -r requirements/{extra}.txt'
+        )
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

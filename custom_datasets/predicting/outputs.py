@@ -66,6 +66,10 @@ class _Answer:
         """
         write_image(path, self.paint())
 
+    def to_jpeg(self) -> bytes:
+        """Return the painted image as the content of a JPEG file."""
+        return cv2.imencode('.jpg', self.paint())[1].tobytes()
+
     def __repr__(self) -> str:
         """Show at a prompt what was found."""
         return f'<{type(self).__name__} of {self.image}: {self}>'

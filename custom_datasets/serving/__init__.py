@@ -1,0 +1,1 @@
+"""A model behind HTTP, and on a page to try it on."""

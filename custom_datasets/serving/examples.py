@@ -1,0 +1,52 @@
+"""Pictures to try a model on: drawn ones, or some of its test set."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from custom_datasets.errors import UserError
+from custom_datasets.predicting.config import read_dataset
+from custom_datasets.predicting.predictor import Predictor
+from custom_datasets.samples.boxes import draw_bccd, draw_recycling
+
+_DRAWN = 2
+
+
+class Example(NamedTuple):
+    """An image file's name and content."""
+
+    name: str
+    data: bytes
+
+
+def drawn_examples() -> list[Example]:
+    """Draw some: a model knows them only if it was trained on drawn data."""
+    with tempfile.TemporaryDirectory() as folder:
+        draw_bccd(f'{folder}/cells', {'cells': _DRAWN}, seed=1)
+        draw_recycling(f'{folder}/scenes', {'train': _DRAWN}, (320, 320), seed=1)
+        paths = [
+            *sorted(Path(folder, 'cells').rglob('*.png')),
+            *sorted(Path(folder, 'scenes').rglob('*.jpg')),
+        ]
+        return [Example(path.name, path.read_bytes()) for path in paths]
+
+
+def tested_examples(predictor: Predictor, count: int) -> list[Example]:
+    """Read some images of a model's test set, spread over it.
+
+    Raises:
+        UserError: The data are not here.
+    """
+    paths = read_dataset(predictor.network.cfg, 'test').paths
+    if not paths:
+        raise UserError(f'{predictor.config}: its test set is empty')
+    return [read_example(path) for path in paths[:: -(-len(paths) // count)]]
+
+
+def read_example(path: str) -> Example:
+    """Read an image file; raises a UserError where there is none."""
+    try:
+        return Example(os.path.basename(path), Path(path).read_bytes())
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from error

@@ -1,0 +1,156 @@
+"""Run the application: in this process, or in several that one watches."""
+
+import logging
+import os
+import signal
+import socket
+import tempfile
+from functools import partial
+from typing import Any
+
+import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.supervisors import Multiprocess
+
+from custom_datasets.errors import UserError
+from custom_datasets.serving.limits import Service
+from custom_datasets.serving.log import log, use_json
+
+_STARTING_SECONDS = 60
+_GRACE_SECONDS = 5
+
+
+def run_server(
+    service: Service,
+    host: str = '127.0.0.1',
+    port: int = 8000,
+    workers: int = 1,
+    json_log: bool = False,
+) -> int:
+    """Serve until a signal ends it, and return the exit status.
+
+    Raises:
+        UserError: The address cannot be taken.
+    """
+    with _listening(host, port) as listener:
+        shown = f'[{host}]' if ':' in host else host
+        address = f'http://{shown}:{listener.getsockname()[1]}'
+        log('info', f'{address} takes requests once the model is loaded')
+        if workers == 1:
+            return _run_one(service, listener, json_log)
+        return _run_several(service, listener, workers, json_log)
+
+
+def _run_one(service: Service, listener: socket.socket, json_log: bool) -> int:
+    failed = False
+
+    def end() -> None:
+        nonlocal failed
+        failed = True
+        server.should_exit = True
+
+    config = _config(partial(make_app, service, json_log, end), service)
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal that ended it once more, when all is answered.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    server.run([listener])
+    return int(failed)
+
+
+def _run_several(
+    service: Service, listener: socket.socket, workers: int, json_log: bool
+) -> int:
+    with tempfile.TemporaryDirectory() as counts:
+        os.environ['PROMETHEUS_MULTIPROC_DIR'] = counts
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        os.environ.setdefault('OMP_NUM_THREADS', str(threads))
+        use_json(json_log)
+        _pass_on_uvicorns_log()
+        config = _config(partial(make_app, service, json_log), service, workers)
+        supervisor = _Supervisor(config, [listener])
+        supervisor.run()
+    return int(supervisor.failed)
+
+
+def make_app(service: Service, json_log: bool, on_fault: Any = None) -> Any:
+    """Build the application in the process that serves it."""
+    # With torch, which the process that only watches does without.
+    from custom_datasets.serving.app import create_app
+    from custom_datasets.serving.engine import LocalEngine
+    from custom_datasets.serving.metrics import Metrics
+
+    use_json(json_log)
+    _pass_on_uvicorns_log()
+    metrics = Metrics()
+    return create_app(service, LocalEngine(service, metrics), metrics, on_fault)
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's, whose SIGHUP loads the checkpoint instead of starting anew."""
+
+    failed = False
+
+    def handle_hup(self) -> None:
+        """Let each worker load the checkpoint; it keeps its own if that fails."""
+        for process in self.processes:
+            if process.pid is not None and process.process.is_alive():
+                os.kill(process.pid, signal.SIGHUP)
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that died, and forget what they counted of the present."""
+        before = {process.pid for process in self.processes}
+        ending = self.should_exit.is_set()
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            if pid is not None:
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        self.failed = self.failed or (self.should_exit.is_set() and not ending)
+
+
+class _UvicornsLog(logging.Handler):
+    """Passes uvicorn's lines on to the server's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        log(record.levelname.lower(), record.getMessage().strip())
+
+
+def _pass_on_uvicorns_log() -> None:
+    logger = logging.getLogger('uvicorn.error')
+    logger.handlers = [_UvicornsLog()]
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+
+
+def _config(app: Any, service: Service, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=True,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan='on',
+        ws='none',
+        timeout_graceful_shutdown=int(service.limits.seconds) + _GRACE_SECONDS,
+        timeout_worker_healthcheck=_STARTING_SECONDS,
+    )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Take the address, so that what is wrong with it is told at once."""
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(
+            f'{host}:{port}: cannot be listened on ({reason}); choose another --port '
+            'or --host'
+        ) from error
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,149 @@
+#!/usr/bin/env python
+"""Serve a trained model over HTTP.
+
+Give a run's work directory, or a config and --checkpoint. POST an image to /tag for the
+classes on it, or to /predict for boxes or probabilities; /docs describes all routes.
+SIGTERM answers what was accepted and ends; SIGHUP loads the run's checkpoint again.
+Needs the extra `serve`.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_datasets.cli import (
+    add_cfg_options,
+    add_device,
+    add_trust,
+    number,
+    require_extra,
+    run_command,
+)
+from custom_datasets.errors import UserError
+
+KEY = 'SERVE_KEY'
+"""The environment variable that may hold the key."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    from custom_datasets.serving.limits import Limits, Service
+
+    args = _parser().parse_args(argv)
+    status = 0
+
+    def action() -> None:
+        nonlocal status
+        require_extra('serve', ('fastapi', 'uvicorn', 'prometheus_client'))
+        names = [row.name for row in fields(Limits)]
+        service = Service(
+            model=args.model,
+            checkpoint=args.checkpoint,
+            threshold=args.threshold,
+            device=args.device,
+            options=args.cfg_options,
+            trust=args.trust,
+            key=_read_key(args.key_file),
+            origins=tuple(args.allow_origin),
+            example=args.example,
+            load_first=args.workers > 1,
+            limits=Limits(**{name: getattr(args, f'max_{name}') for name in names}),
+        )
+        from custom_datasets.serving.server import run_server
+
+        status = run_server(
+            service, args.host, args.port, args.workers, args.log == 'json'
+        )
+
+    return run_command(action, trust=args.trust) or status
+
+
+def _parser() -> argparse.ArgumentParser:
+    from custom_datasets.serving.limits import Limits
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'model', metavar='RUN|CONFIG', help="a run's work directory, or a config"
+    )
+    parser.add_argument(
+        '--checkpoint', help="default: the run's best, else its last checkpoint"
+    )
+    parser.add_argument(
+        '--threshold',
+        type=lambda text: text if text == 'per-class' else number(0, 1)(text),
+        metavar='SCORE|per-class',
+        help='lowest score that counts where a request says none (default: the one '
+        "that the run's report chose, else 0.3; for a classifier 0)",
+    )
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen on; 0.0.0.0 is open to all (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--port',
+        type=number(0, 65535, whole=True),
+        default=8000,
+        help='0 takes a free one (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--workers',
+        type=number(1, whole=True),
+        default=1,
+        metavar='N',
+        help='processes, each with a model of its own (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--key-file',
+        metavar='FILE',
+        help=f'ask for the key in this file, or in ${KEY}: Authorization: Bearer <key>',
+    )
+    parser.add_argument(
+        '--allow-origin',
+        action='append',
+        default=[],
+        metavar='URL',
+        help='a web page that may ask from a browser; may be repeated (default: none)',
+    )
+    parser.add_argument(
+        '--example',
+        metavar='IMAGE',
+        help='a picture for /docs, shown to whoever asks (default: a drawn one)',
+    )
+    parser.add_argument(
+        '--log', choices=('text', 'json'), default='text', help='form of the log'
+    )
+    limits = parser.add_argument_group('at most')
+    for row in fields(Limits):
+        whole = isinstance(row.default, int)
+        limits.add_argument(
+            f'--max-{row.name.replace("_", "-")}',
+            type=number(1 if whole else 0, whole=whole),
+            default=row.default,
+            metavar='N',
+            help=f'{row.metadata["text"]} (default: %(default)s)',
+        )
+    add_device(parser)
+    add_trust(parser)
+    add_cfg_options(parser)
+    return parser
+
+
+def _read_key(path: str | None) -> str:
+    if path is None:
+        return os.environ.get(KEY, '')
+    try:
+        key = Path(path).read_text(encoding='utf-8').strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'{path}: cannot be read ({error})') from error
+    if not key:
+        raise UserError(f'{path}: is empty; write the key into it')
+    return key
+
+
+if __name__ == '__main__':
+    sys.exit(main())
