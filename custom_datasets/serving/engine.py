@@ -10,9 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
-import numpy as np
-
 from custom_datasets.errors import UserError
 from custom_datasets.predicting.config import quiet
 from custom_datasets.predicting.outputs import Answer
@@ -20,7 +17,12 @@ from custom_datasets.predicting.predictor import Predictor
 from custom_datasets.predicting.run_folder import Decision, find_config
 from custom_datasets.serving.batching import Batcher
 from custom_datasets.serving.bodies import Upload
-from custom_datasets.serving.examples import Example, drawn_examples, read_example
+from custom_datasets.serving.examples import (
+    Example,
+    drawn_examples,
+    read_example,
+    shrink_example,
+)
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log
 from custom_datasets.serving.metrics import Metrics
@@ -220,10 +222,4 @@ def _example(service: Service) -> Example:
     """Return the example, small enough to stand in the documentation."""
     path = service.example
     example = drawn_examples()[0] if path is None else read_example(path)
-    pixels = cv2.imdecode(np.frombuffer(example.data, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise UserError(f'{path}: cannot be decoded; name another example')
-    share = min(1.0, _LONGEST_EXAMPLE / max(pixels.shape[:2]))
-    small = cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-    name = os.path.splitext(example.name)[0] + '.jpg'
-    return Example(name, cv2.imencode('.jpg', small)[1].tobytes())
+    return shrink_example(example, _LONGEST_EXAMPLE)

@@ -5,9 +5,12 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
+from mmengine.config import Config
+
 from custom_datasets.errors import UserError
 from custom_datasets.predicting.config import read_dataset
-from custom_datasets.predicting.predictor import Predictor
 from custom_datasets.samples.boxes import draw_bccd, draw_recycling
 
 _DRAWN = 2
@@ -32,15 +35,15 @@ def drawn_examples() -> list[Example]:
         return [Example(path.name, path.read_bytes()) for path in paths]
 
 
-def tested_examples(predictor: Predictor, count: int) -> list[Example]:
-    """Read some images of a model's test set, spread over it.
+def tested_examples(cfg: Config, count: int) -> list[Example]:
+    """Read some images of a config's test set, spread over it.
 
     Raises:
         UserError: The data are not here.
     """
-    paths = read_dataset(predictor.network.cfg, 'test').paths
+    paths = read_dataset(cfg, 'test').paths
     if not paths:
-        raise UserError(f'{predictor.config}: its test set is empty')
+        raise UserError(f'{cfg.filename}: its test set is empty')
     return [read_example(path) for path in paths[:: -(-len(paths) // count)]]
 
 
@@ -50,3 +53,18 @@ def read_example(path: str) -> Example:
         return Example(os.path.basename(path), Path(path).read_bytes())
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+
+
+def shrink_example(example: Example, longest: int) -> Example:
+    """Return an example as a JPEG file of at most that many pixels a side.
+
+    Raises:
+        UserError: It cannot be decoded.
+    """
+    pixels = cv2.imdecode(np.frombuffer(example.data, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise UserError(f'{example.name}: cannot be decoded; name another example')
+    share = min(1.0, longest / max(pixels.shape[:2]))
+    small = cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    name = os.path.splitext(example.name)[0] + '.jpg'
+    return Example(name, cv2.imencode('.jpg', small)[1].tobytes())

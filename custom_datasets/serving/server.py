@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,12 @@ from custom_datasets.errors import UserError
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log, use_json
 
+OnFault = Callable[[], None]
+"""Called where the first checkpoint cannot be loaded."""
+
+Make = Callable[[Service, OnFault | None], Any]
+"""Builds an application, of which uvicorn is the server."""
+
 _STARTING_SECONDS = 60
 _GRACE_SECONDS = 5
 
@@ -26,8 +33,17 @@ def run_server(
     port: int = 8000,
     workers: int = 1,
     json_log: bool = False,
+    make: Make | None = None,
 ) -> int:
     """Serve until a signal ends it, and return the exit status.
+
+    Args:
+        service: What is served.
+        host: Address to listen on.
+        port: Of TCP; 0 takes a free one.
+        workers: Processes.
+        json_log: Whether the log has lines of JSON.
+        make: Builds the application; None is the API alone.
 
     Raises:
         UserError: The address cannot be taken.
@@ -36,12 +52,15 @@ def run_server(
         shown = f'[{host}]' if ':' in host else host
         address = f'http://{shown}:{listener.getsockname()[1]}'
         log('info', f'{address} takes requests once the model is loaded')
+        build = partial(_build, make or make_app, service, json_log)
         if workers == 1:
-            return _run_one(service, listener, json_log)
-        return _run_several(service, listener, workers, json_log)
+            return _run_one(build, service, listener)
+        return _run_several(build, service, listener, workers, json_log)
 
 
-def _run_one(service: Service, listener: socket.socket, json_log: bool) -> int:
+def _run_one(
+    build: Callable[..., Any], service: Service, listener: socket.socket
+) -> int:
     failed = False
 
     def end() -> None:
@@ -49,7 +68,7 @@ def _run_one(service: Service, listener: socket.socket, json_log: bool) -> int:
         failed = True
         server.should_exit = True
 
-    config = _config(partial(make_app, service, json_log, end), service)
+    config = _config(partial(build, end), service)
     server = uvicorn.Server(config)
     # uvicorn raises the signal that ended it once more, when all is answered.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -59,7 +78,11 @@ def _run_one(service: Service, listener: socket.socket, json_log: bool) -> int:
 
 
 def _run_several(
-    service: Service, listener: socket.socket, workers: int, json_log: bool
+    build: Callable[..., Any],
+    service: Service,
+    listener: socket.socket,
+    workers: int,
+    json_log: bool,
 ) -> int:
     with tempfile.TemporaryDirectory() as counts:
         os.environ['PROMETHEUS_MULTIPROC_DIR'] = counts
@@ -67,23 +90,30 @@ def _run_several(
         os.environ.setdefault('OMP_NUM_THREADS', str(threads))
         use_json(json_log)
         _pass_on_uvicorns_log()
-        config = _config(partial(make_app, service, json_log), service, workers)
+        config = _config(build, service, workers)
         supervisor = _Supervisor(config, [listener])
         supervisor.run()
     return int(supervisor.failed)
 
 
-def make_app(service: Service, json_log: bool, on_fault: Any = None) -> Any:
-    """Build the application in the process that serves it."""
+def make_app(service: Service, on_fault: OnFault | None) -> Any:
+    """Build the API."""
     # With torch, which the process that only watches does without.
     from custom_datasets.serving.app import create_app
     from custom_datasets.serving.engine import LocalEngine
     from custom_datasets.serving.metrics import Metrics
 
-    use_json(json_log)
-    _pass_on_uvicorns_log()
     metrics = Metrics()
     return create_app(service, LocalEngine(service, metrics), metrics, on_fault)
+
+
+def _build(
+    make: Make, service: Service, json_log: bool, on_fault: OnFault | None = None
+) -> Any:
+    """Build an application in the process that serves it."""
+    use_json(json_log)
+    _pass_on_uvicorns_log()
+    return make(service, on_fault)
 
 
 class _Supervisor(Multiprocess):
