@@ -22,6 +22,7 @@ from custom_datasets.checks.annotations import (
 from custom_datasets.checks.balance import check_balance, check_small_boxes
 from custom_datasets.checks.codes import find
 from custom_datasets.checks.config import (
+    check_advice,
     check_batch_norm,
     check_classes_agree,
     check_evaluators,
@@ -219,6 +220,7 @@ def _check_setup(
         *check_load_from(cfg, classes),
         *check_heads(cfg, sources),
         *check_classes_agree(sources),
+        *check_advice(cfg, sources),
         *check_batch_norm(cfg),
         *check_evaluators(cfg, sources),
     ]

@@ -119,6 +119,21 @@ TOPICS: dict[str, dict[str, Code]] = {
             'labels are numbers: names and order must be the same everywhere; set '
             'classes=[...] once',
         ),
+        'broken-advice': Code(
+            WARNING,
+            'The file of advice on the classes is missing, or cannot be read.',
+            'training does not need it; a demo shows no advice until it is right',
+        ),
+        'class-without-advice': Code(
+            WARNING,
+            'A class on which the file of advice says nothing.',
+            'write its entry, with the name that the class has in the data set',
+        ),
+        'advice-without-class': Code(
+            NOTE,
+            'Advice on what is no class of the data set.',
+            'nothing to do if it is for other classes=[...]; else rename or delete it',
+        ),
         'batch-norm-of-one': Code(
             WARNING,
             'Batch norm is trained on one image at a time.',

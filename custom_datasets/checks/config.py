@@ -10,8 +10,9 @@ from mmengine.config import Config
 from custom_datasets.checkpoints import checkpoint_classes
 from custom_datasets.checks.codes import find
 from custom_datasets.config import iter_dicts
+from custom_datasets.data.advice import match_advice, read_advice, spare_entries
 from custom_datasets.data.coco import read_coco_file
-from custom_datasets.data.config_sources import Source
+from custom_datasets.data.config_sources import Source, read_declaration
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.problems import Finding, refused
 from custom_datasets.errors import UserError
@@ -218,6 +219,35 @@ def check_classes_agree(sources: Sequence[Source]) -> list[Finding]:
     ]
 
 
+def check_advice(cfg: Mapping[str, Any], sources: Sequence[Source]) -> list[Finding]:
+    """Find classes without advice where the config names a file of it, and the reverse.
+
+    A file may have more than ``classes=`` leaves: all that the data set declares.
+    """
+    if cfg.get('advice') is None:
+        return []
+    path, classes = os.path.normpath(cfg['advice']), _classes(sources)
+    try:
+        advice = read_advice(path)
+    except UserError as error:
+        text = str(error).removeprefix(f'{path}: ')
+        return [find('broken-advice', text, file=path)]
+    if not classes:
+        return []
+    spare = spare_entries(advice, [*classes, *_declared(cfg, sources[0])])
+    findings = []
+    for name in classes:
+        if name not in match_advice(advice, [name]):
+            nearest = nearest_class(name, spare)
+            hint = f'; is it {nearest!r} there?' if nearest else ''
+            text = f'there is no advice on {name}{hint}'
+            findings.append(find('class-without-advice', text, file=path))
+    if spare:
+        text = f'not classes here: {", ".join(spare)}'
+        findings.append(find('advice-without-class', text, file=path))
+    return findings
+
+
 def check_batch_norm(cfg: Mapping[str, Any]) -> list[Finding]:
     """Find batch norm that is trained on one image at a time."""
     if (cfg.get('train_dataloader') or {}).get('batch_size') != 1:
@@ -297,6 +327,12 @@ def _walk(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, dict[str, A
 
 def _classes(sources: Sequence[Source]) -> tuple[str, ...]:
     return next((source.classes for source in sources), ())
+
+
+def _declared(cfg: Mapping[str, Any], source: Source) -> list[str]:
+    modules = (cfg.get('custom_imports') or {}).get('imports') or ()
+    declared = read_declaration(source.type, modules, _scope(cfg))
+    return list(declared.metainfo.get('classes') or ())
 
 
 def _scope(cfg: Mapping[str, Any]) -> str:

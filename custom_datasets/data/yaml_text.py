@@ -41,4 +41,5 @@ def _reason(error: Exception) -> str:
         return 'broken YAML (lists in lists, too deep)'
     mark = getattr(error, 'problem_mark', None)
     place = f'line {mark.line + 1}: ' if mark else ''
-    return f'broken YAML ({place}{getattr(error, "problem", None) or error})'
+    problem = getattr(error, 'problem', None) or str(error).splitlines()[0]
+    return f'broken YAML ({place}{problem})'

@@ -44,10 +44,10 @@ Progress = Callable[[int, int], None]
 _MOST_CHANGES = 5
 _WITHOUT_EFFECT = frozenset(
     """
-    default_hooks.logger env_cfg log_level log_processor pin_memory prefetch_factor
-    resume track vis_backends visualizer work_dir val_dataloader.num_workers
-    val_dataloader.persistent_workers test_dataloader.num_workers
-    test_dataloader.persistent_workers
+    advice default_hooks.logger env_cfg log_level log_processor pin_memory
+    prefetch_factor resume track vis_backends visualizer work_dir
+    val_dataloader.num_workers val_dataloader.persistent_workers
+    test_dataloader.num_workers test_dataloader.persistent_workers
     """.split()
 )
 """Settings that do not affect the weights. Workers of the training loader do:

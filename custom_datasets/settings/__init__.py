@@ -157,6 +157,13 @@ SETTINGS = (
         on_data=True,
     ),
     Setting(
+        'advice',
+        'FILE',
+        'what a demo says of each class: how to sort it, what becomes of it (YAML)',
+        data_sets.require_advice_path,
+        on_data=True,
+    ),
+    Setting(
         'loss',
         ' or '.join(training.LOSSES),
         'the loss of a classifier',

@@ -82,6 +82,11 @@ def place_dataset(cfg: Config, path: Any) -> None:
     for name in ('classes', 'image_scale', 'colour_is_class'):
         if name in base and cfg.get(name) is None:
             cfg[name] = base[name]
+    # Advice on the classes of the inherited data sets is none on those of the base.
+    if cfg.get('advice') == (inherited or {}).get('advice'):
+        cfg.pop('advice', None)
+        if 'advice' in base:
+            cfg.advice = base.advice
     modules = dict.fromkeys([*_imports(cfg), *_imports(base)])
     cfg.custom_imports = {'imports': list(modules), 'allow_failed_imports': False}
     cfg.num_classes = base.num_classes
@@ -178,6 +183,12 @@ def set_image_scale(cfg: Config, size: Any) -> None:
             if rounds and kind in ('RandomCrop', 'Pad'):
                 value = tuple(-(-side // _STRIDE) * _STRIDE for side in value)
             step[key] = value
+
+
+def require_advice_path(cfg: Config, path: Any) -> None:
+    """Refuse what is no path; the file itself is read by the check and by a demo."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f'advice={path!r}: needs the path of a YAML file')
 
 
 def _inherited_data(path: str | None) -> Config | None:

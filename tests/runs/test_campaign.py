@@ -286,6 +286,7 @@ def test_only_what_leaves_the_weights_alone_does_not_matter():
         'work_dir': 'here',
         'resume': True,
         'visualizer': {'type': 'X'},
+        'advice': 'advice.yaml',
     }
     assert settings_of(cfg) == {
         'train_dataloader.batch_size': '4',

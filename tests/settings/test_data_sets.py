@@ -1,6 +1,7 @@
 """Settings on data reach every place they concern, and nothing else."""
 
 import copy
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -352,6 +353,40 @@ def test_test_time_augmentation_is_that_of_the_leaf_or_of_the_base(write_leaf, o
 def test_a_base_that_does_not_exist(write_leaf, value):
     with pytest.raises(ConfigError, match=f'dataset_base={value}: no such file'):
         load_config(write_leaf(WHOLE), {'dataset_base': value})
+
+
+RECYCLING = next(leaf for leaf in LEAVES if leaf.parent.name == 'recycling')
+
+
+def test_a_run_keeps_where_its_advice_is(tmp_path, monkeypatch):
+    cfg = load_config(str(RECYCLING))
+    cfg.dump(tmp_path / 'dumped.py')
+    monkeypatch.chdir(tmp_path)
+    advice = Path(load_config('dumped.py').advice)
+    assert advice.samefile(RECYCLING.parent / 'advice.yaml')
+    assert load_config('dumped.py', {'advice': 'a.yaml'}).advice == 'a.yaml'
+    assert load_config('dumped.py', {'advice': None}).advice is None
+
+
+@pytest.mark.parametrize('path', [5, ['a.yaml'], True])
+def test_advice_is_a_path(path):
+    with pytest.raises(ConfigError, match=r'advice=.*: needs the path of a YAML file'):
+        load_config(str(SAMPLE), {'advice': path})
+
+
+def test_advice_follows_the_data_sets(write_leaf):
+    folder = ROOT / 'configs/_base_/datasets'
+    bccd, recycling = (str(folder / f'{name}.py') for name in ('bccd', 'recycling'))
+    assert 'advice' not in load_config(str(RECYCLING), {'dataset_base': bccd})
+    shipped = RECYCLING.parent / 'advice.yaml'
+    moved = load_config(str(SAMPLE), {'dataset_base': recycling})
+    assert Path(moved.advice).samefile(shipped)
+    options = {'dataset_base': recycling, 'advice': 'mine.yaml'}
+    assert load_config(str(SAMPLE), options).advice == 'mine.yaml'
+    whole = write_leaf(WHOLE.replace('bccd.py', 'recycling.py'))
+    assert Path(load_config(whole).advice).samefile(shipped)
+    own = write_leaf(f"_base_ = '{RECYCLING}'\nadvice = 'mine.yaml'\n")
+    assert load_config(own, {'dataset_base': bccd}).advice == 'mine.yaml'
 
 
 def sized(*steps, tta=(), scope='mmdet'):

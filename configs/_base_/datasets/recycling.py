@@ -23,6 +23,7 @@ tta_pipeline = [
     dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
 ]
 
+advice = '{{ fileDirname }}/../../recycling/advice.yaml'
 dataset = dict(
     type='RecyclingDataset', data_root='{{ fileDirname }}/../../../data/recycling'
 )

@@ -32,6 +32,7 @@ tta_pipeline = [
     dict(type='TestTimeAug', transforms=[tta_scales, *_base_.views]),
 ]
 
+advice = '{{ fileDirname }}/../../waste/advice.yaml'
 dataset = dict(type='WasteDataset', data_root='{{ fileDirname }}/../../../data/waste')
 train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(**dataset, pipeline=test_pipeline))
