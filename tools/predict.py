@@ -75,9 +75,11 @@ def main(argv: list[str] | None = None) -> int:
         )
         with progress_bar('predicting', 'images') as progress:
             if args.tags:
-                text, problems = job.tag_sources(
+                text, problems, notes = job.tag_sources(
                     predictor, request, args.tags, progress, not _prints_all()
                 )
+                for note in notes:  # Standard output is for the JSON.
+                    print(note, file=sys.stderr)
             else:
                 outcome = job.predict_sources(predictor, request, progress)
                 text, problems = '\n'.join(outcome.notes), outcome.problems

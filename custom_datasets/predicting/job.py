@@ -80,11 +80,13 @@ def predict_sources(
         UserError: A source names nothing, the folder holds something else, or a file
             cannot be written.
     """
-    items = open_sources(request.sources, request.every)
+    notes: list[str] = []
+    items = open_sources(request.sources, request.every, notes.append)
     command = command_of(predictor, request)
     folder, note = choose_folder(command, request, predictor.checkpoint)
     with held_folder(folder):
         job = _Job(predictor, request, items, progress, folder, note)
+        job.outcome.notes += notes
         job.note |= {'command': command, 'model': str(predictor)}
         try:
             job.run()
@@ -100,15 +102,16 @@ def tag_sources(
     form: Literal['list', 'dict'],
     progress: Progress = lambda done, total: None,
     ascii_only: bool = True,
-) -> tuple[str, list[str]]:
-    """Return a JSON of the classes on each image, and a sentence per unusable one.
+) -> tuple[str, list[str], list[str]]:
+    """Return a JSON of the classes on each image, a sentence per unusable one, notes.
 
     Nothing is written; ``outputs`` and ``out`` of the request are ignored.
 
     Raises:
         UserError: A source names nothing, or is a camera or a stream, which has no end.
     """
-    items = open_sources(request.sources, request.every)
+    notes: list[str] = []
+    items = open_sources(request.sources, request.every, notes.append)
     predictions: list[Prediction] = []
     problems: list[str] = []
     typed = {os.path.abspath(text): text for text in request.sources}
@@ -150,7 +153,7 @@ def tag_sources(
             moment = moments.get(answer.image)
             predictions.append(prediction_of(name, answer, moment=moment))
         progress(done, None if done > len(items) else len(items))
-    return tags_json(predictions, form, ascii_only), problems
+    return tags_json(predictions, form, ascii_only), problems, notes
 
 
 class _Job:

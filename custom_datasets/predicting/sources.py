@@ -16,7 +16,7 @@ from PIL import Image
 from custom_datasets.data.archive import DAMAGE, MAX_FILES, is_bomb, is_zip, member_name
 from custom_datasets.data.decode import HEIC_BRANDS
 from custom_datasets.data.images import IMAGE_SUFFIXES, STARTS
-from custom_datasets.data.tree import is_junk, printable, walk
+from custom_datasets.data.tree import is_junk, printable, shown, walk
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.predicting.addresses import (
     fetch_image,
@@ -73,15 +73,19 @@ class _Entry:
     open: Callable[[str], Still | Clip]
 
 
-def open_sources(texts: Sequence[str], every: int = 1) -> list[Still | Clip]:
+def open_sources(
+    texts: Sequence[str],
+    every: int = 1,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> list[Still | Clip]:
     """Return all images and videos that texts of a command line mean, in order.
 
     A text is an image, a video (an animated GIF is one), a folder with what is in and
     below it, a glob, a zip of images, the number of a camera, or the address of a
     stream or an image. What exists under that very name comes first: a file
     ``[1].jpg``, a folder ``0``. Folders, globs and zips are in natural order, without
-    hidden files and without what is neither image nor video; what two texts name is
-    there once.
+    hidden files, without zips and what else is neither image nor video; what two texts
+    name is there once.
 
     Names are paths from the innermost folder that all texts have in common:
     ``a.jpg`` of one folder, ``monday/a.jpg`` and ``tuesday/a.jpg`` of two.
@@ -89,32 +93,41 @@ def open_sources(texts: Sequence[str], every: int = 1) -> list[Still | Clip]:
     Args:
         texts: What was typed.
         every: Of how many frames of a video one is read.
+        note: Is called with sentences about what is passed over.
 
     Raises:
         UserError: A text names nothing, a camera or a stream does not open. A damaged
             file is no such error: it is a Still that raises its own.
     """
     entries: dict[object, _Entry] = {}
+    zips: list[str] = []
     problems = []
     for text in texts:
         try:
-            for entry in _find(text, every):
+            for entry in _find(text, every, zips):
                 entries.setdefault(entry.key, entry)
         except UserError as error:
             problems.append(str(error))
     if problems:
         raise UserError('\n'.join(problems))
+    opened = {key[0] for key in entries if isinstance(key, tuple)}
+    passed = [z for z in dict.fromkeys(zips) if os.path.abspath(z) not in opened]
+    if passed:
+        note(
+            f'{counted(len(passed), "zips")} not opened: {shown(passed)}; to predict '
+            'on what a zip in a folder holds, name the zip as well'
+        )
     names = _name_all(list(entries.values()))
     return [
         entry.open(name) for entry, name in zip(entries.values(), names, strict=True)
     ]
 
 
-def _find(text: str, every: int) -> Iterator[_Entry]:
+def _find(text: str, every: int, zips: list[str]) -> Iterator[_Entry]:
     if '\0' in text:  # No path has it, and some functions raise a ValueError.
         raise UserError(f'{text!r}: no such file or folder')
     if os.path.isdir(text):
-        return _in_folder(text, every)
+        return _in_folder(text, every, zips)
     # /dev/v4l/by-id has links with names that stay, whatever is plugged in first.
     camera = _CAMERA.fullmatch(os.path.realpath(text) if os.path.islink(text) else text)
     if os.path.lexists(text) and not (camera and camera[1]):
@@ -124,7 +137,7 @@ def _find(text: str, every: int) -> Iterator[_Entry]:
     if is_address(text):
         return iter([_address(text, every)])
     if glob.has_magic(text):
-        return _in_glob(text, every)
+        return _in_glob(text, every, zips)
     raise UserError(f'{text or repr(text)}: no such file or folder')
 
 
@@ -139,12 +152,12 @@ def _in_file(path: str, every: int, root: str | None = None) -> Iterator[_Entry]
     yield _file(path, root, _kind(path, partial(_read_head, path)) or 'image', every)
 
 
-def _in_folder(folder: str, every: int) -> Iterator[_Entry]:
+def _in_folder(folder: str, every: int, zips: list[str]) -> Iterator[_Entry]:
     files = sorted(walk(folder), key=_natural)
-    yield from _usable(folder, files, os.path.abspath(folder), every)
+    yield from _usable(folder, files, os.path.abspath(folder), every, zips)
 
 
-def _in_glob(pattern: str, every: int) -> Iterator[_Entry]:
+def _in_glob(pattern: str, every: int, zips: list[str]) -> Iterator[_Entry]:
     parts = pattern.replace(os.sep, '/').split('/')
     fixed = next(k for k, part in enumerate(parts) if glob.has_magic(part))
     folder = '/'.join(parts[:fixed]) or ('/' if fixed else '.')
@@ -169,23 +182,32 @@ def _in_glob(pattern: str, every: int) -> Iterator[_Entry]:
         else:
             files.append(path)
     if files:
-        yield from _usable('', files, root, every, pattern)
+        yield from _usable('', files, root, every, zips, pattern)
 
 
 def _usable(
-    folder: str, files: Sequence[str], root: str, every: int, text: str = ''
+    folder: str,
+    files: Sequence[str],
+    root: str,
+    every: int,
+    zips: list[str],
+    text: str = '',
 ) -> Iterator[_Entry]:
-    """Yield the images and videos among files; raises a UserError for none."""
+    """Yield the images and videos among files, and note the zips.
+
+    Raises a UserError where there is no image and no video.
+    """
     count = 0
     for file in files:
         path = os.path.join(folder, file)
         if kind := _kind(path, partial(_read_head, path)):
             count += 1
             yield _file(path, root, kind, every)
+    own = [os.path.join(folder, f) for f in files if f.lower().endswith('.zip')]
     if not count:
-        zips = sum(file.lower().endswith('.zip') for file in files)
-        hint = f'; to read its {counted(zips, "zips")}, name them' * bool(zips)
+        hint = f'; to read its {counted(len(own), "zips")}, name them' * bool(own)
         raise UserError(f'{text or folder}: holds neither an image nor a video{hint}')
+    zips += own
 
 
 def _file(path: str, root: str, kind: Literal['image', 'video'], every: int) -> _Entry:

@@ -394,10 +394,10 @@ def test_a_stream_is_painted_until_it_ends(detecting, stream, tmp_path):
 def test_tags_are_named_as_typed(detecting, images, video, monkeypatch):
     monkeypatch.chdir(images)
     request = Request(['a.png', 'bad.png', str(images / 'b.png')], Outputs())
-    text, problems = tag_sources(detecting, request, 'list')
+    text, problems, _ = tag_sources(detecting, request, 'list')
     assert json.loads(text) == {'a.png': ['coffee'], str(images / 'b.png'): ['coffee']}
     assert [problem.split(':')[0] for problem in problems] == ['bad.png']
-    text, problems = tag_sources(detecting, Request([video], Outputs()), 'dict')
+    text, problems, _ = tag_sources(detecting, Request([video], Outputs()), 'dict')
     assert len(json.loads(text)) == 6 and not problems
     tags = json.loads(text)['clip.avi/000000']
     assert set(tags) == {'coffee'} and len(tags['coffee']['boxes']) == 3
@@ -405,12 +405,25 @@ def test_tags_are_named_as_typed(detecting, images, video, monkeypatch):
     assert (tag['frame'], tag['seconds']) == (3, 0.3)
 
 
+def test_what_is_passed_over_is_said(detecting, images, tmp_path):
+    archive = images / 'more.zip'
+    with zipfile.ZipFile(archive, 'w') as file:
+        file.write(images / 'b.png')
+    said = f'1 zip not opened: {archive}; to predict'
+    outcome = predict_sources(
+        detecting, Request([str(images)], Outputs(), str(tmp_path / 'out'))
+    )
+    assert any(note.startswith(said) for note in outcome.notes)
+    *_, notes = tag_sources(detecting, Request([str(images)], Outputs()), 'list')
+    assert [note.startswith(said) for note in notes] == [True]
+
+
 def test_a_password_is_written_nowhere(detecting, tmp_path, monkeypatch):
     """Two cameras that differ in it alone are two commands all the same."""
     address = 'http://admin:S3CRET@localhost/cam.png?token=T0KEN'
     image = cv2.imencode('.png', draw(0))[1].tobytes()
     still = Still('cam.png', 'http://localhost/cam.png', lambda: image)
-    monkeypatch.setattr(job, 'open_sources', lambda texts, every: [still])
+    monkeypatch.setattr(job, 'open_sources', lambda *_: [still])
     out = tmp_path / 'out'
     predict_sources(detecting, Request([address], Outputs(), str(out)))
     text = (out / 'job.json').read_text()

@@ -313,6 +313,24 @@ def test_a_zip_in_natural_order(tmp_path):
     ]
 
 
+def test_a_zip_in_a_folder_is_named_unless_it_is_a_source_too(tmp_path):
+    draw_image(tmp_path / 'photos/a.png')
+    for name in ('b.zip', 'c.ZIP'):
+        zipped(tmp_path / 'photos' / name, ('a.png', image_bytes()))
+    folder, b = str(tmp_path / 'photos'), str(tmp_path / 'photos/b.zip')
+    c = str(tmp_path / 'photos/c.ZIP')
+    for texts, said in (
+        ([folder], [f'2 zips not opened: {b}, {c}; to predict on what a zip in a fol']),
+        ([folder, b], [f'1 zip not opened: {c}; ']),
+        ([folder, f'{folder}/*.[zZ]*'], []),
+        ([str(tmp_path / '*')], [f'2 zips not opened: {b}, {c}; ']),
+    ):
+        notes = []
+        open_sources(texts, note=notes.append)
+        assert len(notes) == len(said)
+        assert all(map(str.startswith, notes, said))
+
+
 def test_a_glob_takes_zips(tmp_path):
     for name in ('1', '2'):
         zipped(tmp_path / f'{name}.zip', (f'{name}.png', image_bytes()))
