@@ -1,6 +1,7 @@
 """The checkpoints of a run: which there are, whose weights and classes they have."""
 
 import collections
+import errno
 import io
 import math
 import os
@@ -52,7 +53,10 @@ def load_checkpoint(
     except FileNotFoundError as error:
         raise UnavailableError(f'{path}: no such checkpoint') from error
     except OSError as error:
-        raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+        if error.errno != errno.EINVAL:
+            raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+        # PyTorch seeks to a place that a zip which was cut off does not have.
+        raise UserError(f'{path}: incomplete or damaged') from error
     except Exception as error:  # Unpickling raises whatever is in the file.
         reason = f'{type(error).__name__}: {error}'.splitlines()[0]
         raise UserError(f'{path}: incomplete or damaged ({reason})') from error

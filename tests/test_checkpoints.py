@@ -164,6 +164,10 @@ def test_bad_files_are_named(tmp_path):
         (tmp_path / 'cut.pth').write_bytes(content)
         with pytest.raises(UserError, match=r'cut\.pth: incomplete or damaged \(\w+'):
             load_checkpoint(str(tmp_path / 'cut.pth'))
+    torch.save({'w': torch.ones(99_999)}, tmp_path / 'long.pth')
+    (tmp_path / 'cut.pth').write_bytes((tmp_path / 'long.pth').read_bytes()[:9000])
+    with pytest.raises(UserError, match=r'cut\.pth: incomplete or damaged$'):
+        load_checkpoint(str(tmp_path / 'cut.pth'))
     torch.save([1], tmp_path / 'list.pth')
     with pytest.raises(UserError, match=r'list\.pth: not a checkpoint, but a list'):
         load_checkpoint(str(tmp_path / 'list.pth'))

@@ -5,13 +5,14 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from custom_datasets.errors import UserError
 from custom_datasets.serving.limits import Service
@@ -120,15 +121,21 @@ class _Supervisor(Multiprocess):
     """uvicorn's, whose SIGHUP loads the checkpoint instead of starting anew."""
 
     failed = False
+    reloading: Sequence[Process] = ()
+    """Workers that are to load the checkpoint once they have started."""
 
     def handle_hup(self) -> None:
         """Let each worker load the checkpoint; it keeps its own if that fails."""
-        for process in self.processes:
-            if process.pid is not None and process.process.is_alive():
-                os.kill(process.pid, signal.SIGHUP)
+        self.reloading = list(self.processes)
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that died, and forget what they counted of the present."""
+        # One that starts would be killed by the signal, but may have read the old file.
+        starting = [process for process in self.reloading if not process.is_ready()]
+        for process in set(self.reloading) - set(starting):
+            assert process.pid is not None  # It has started.
+            os.kill(process.pid, signal.SIGHUP)
+        self.reloading = [process for process in starting if process in self.processes]
         before = {process.pid for process in self.processes}
         ending = self.should_exit.is_set()
         super().keep_subprocess_alive()
@@ -142,8 +149,10 @@ class _UvicornsLog(logging.Handler):
     """Passes uvicorn's lines on to the server's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record."""
-        log(record.levelname.lower(), record.getMessage().strip())
+        """Write a record, but for the traceback of an error that is logged already."""
+        message = record.getMessage().strip()
+        if not message.startswith('Traceback'):
+            log(record.levelname.lower(), message)
 
 
 def _pass_on_uvicorns_log() -> None:
