@@ -2,6 +2,7 @@
 
 import colorsys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 Colour = tuple[int, int, int]
@@ -49,6 +50,7 @@ def _is_colour(value: Any) -> bool:
     )
 
 
+@cache
 def _made(label: int) -> Colour:
     if label < len(_DISTINCT):
         return _DISTINCT[label]

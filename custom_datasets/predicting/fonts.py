@@ -10,7 +10,7 @@ import string
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import matplotlib
@@ -47,7 +47,7 @@ class Face:
     weight: int = 400
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fonts:
     """The faces for some texts, the first for most of their characters."""
 
@@ -78,8 +78,7 @@ def fonts_for(texts: Iterable[str]) -> Fonts:
 
     One sentence warns of characters that no font has.
     """
-    characters = {char for text in texts for char in clean_text(text)}
-    return _fonts_for(frozenset(c for c in characters if not _is_carried(c)))
+    return _fonts_for(frozenset().union(*map(_characters, texts)))
 
 
 @cache
@@ -103,6 +102,11 @@ def clean_text(text: str) -> str:
 def _is_carried(char: str) -> bool:
     """Whether it goes with the character before: a mark, a joiner, a space."""
     return unicodedata.category(char) in ('Mn', 'Mc', 'Me', 'Cf', 'Cc', 'Zs')
+
+
+@lru_cache(maxsize=10_000)
+def _characters(text: str) -> frozenset[str]:
+    return frozenset(char for char in clean_text(text) if not _is_carried(char))
 
 
 @cache

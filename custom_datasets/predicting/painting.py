@@ -28,6 +28,9 @@ Palette = Mapping[str, Colour]
 SMALLEST = 320
 """Images whose longer side is less are enlarged, so that names can be read."""
 
+_SPARE = 100
+"""Rows below an image: room for most captions."""
+
 _DARK, _LIGHT = (24, 24, 27), (250, 250, 250)
 _MOST_COVERED = 0.25
 """The share of an image that names may cover."""
@@ -154,19 +157,20 @@ class _Line(NamedTuple):
 
 
 class _Canvas:
-    """An image to draw on; its pixels stay BGR, so colours are turned around."""
+    """A BGR image to draw on, as a part of a buffer with rows to spare below."""
 
     def __init__(self, image: Pixels, texts: Sequence[str], keep_size: bool) -> None:
         self.keep_size = keep_size
         longest = max(image.shape[:2])
         self.zoom = 1 if keep_size else math.ceil(SMALLEST / longest)
-        if self.zoom > 1:
-            image = cv2.resize(  # type: ignore[assignment]
-                image, None, fx=self.zoom, fy=self.zoom, interpolation=cv2.INTER_CUBIC
-            )
-        self.image = Image.fromarray(np.ascontiguousarray(image))
-        self.draw = ImageDraw.Draw(self.image)
-        self.width, self.height = self.image.size
+        self.height, self.width = (self.zoom * side for side in image.shape[:2])
+        self.buffer: Pixels = np.empty((self.height + _SPARE, self.width, 3), np.uint8)
+        cv2.resize(
+            image,
+            (self.width, self.height),
+            dst=self.buffer[: self.height],
+            interpolation=cv2.INTER_CUBIC,
+        )
         self.fonts: Fonts = fonts_for(texts)
         # Slower than the side: a large picture is looked at from no further away.
         side = math.sqrt(self.width * self.height)
@@ -178,7 +182,7 @@ class _Canvas:
         self.covered = 0
 
     def pixels(self) -> Pixels:
-        return np.asarray(self.image).copy()
+        return self.buffer[: self.height]
 
     def place(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return boxes in pixels of the canvas, inside it."""
@@ -192,7 +196,15 @@ class _Canvas:
         return self.boxes
 
     def outline(self, box: NDArray[np.float64], colour: Colour) -> None:
-        self.draw.rectangle(tuple(box), outline=_turned(colour), width=self.thickness)
+        x1, y1, x2, y2 = (*box[:2], *(box[2:] + 1))
+        thick = self.thickness
+        for edge in (
+            (x1, y1, x2, y1 + thick),
+            (x1, y2 - thick, x2, y2),
+            (x1, y1, x1 + thick, y2),
+            (x2 - thick, y1, x2, y2),
+        ):
+            self.rectangle(np.array(edge), colour)
 
     def label(
         self, box: NDArray[np.float64], name: str, end: str, colour: Colour
@@ -318,27 +330,42 @@ class _Canvas:
 
     def grow(self, height: int) -> None:
         """Add rows below."""
-        taller = Image.new('RGB', (self.width, self.height + height))
-        taller.paste(self.image)
-        self.image, self.draw = taller, ImageDraw.Draw(taller)
         self.height += height
+        if (lacking := self.height - len(self.buffer)) > 0:
+            rows = np.empty((lacking, self.width, 3), np.uint8)
+            self.buffer = np.vstack((self.buffer, rows))
 
     def rectangle(self, spot: NDArray[np.float64], colour: Colour) -> None:
-        x1, y1, x2, y2 = spot
+        """Fill a rectangle; ``spot`` is ``xyxy``, the last row and column outside."""
+        x1, y1, x2, y2 = map(int, spot.tolist())
         if x1 < x2 and y1 < y2:
-            self.draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=_turned(colour))
+            corners = (x1, y1), (x2 - 1, y2 - 1)
+            cv2.rectangle(self.buffer, *corners, _turned(colour), cv2.FILLED)
 
     def write(self, x: float, y: float, text: str, size: int, colour: Colour) -> None:
         """Write on a line whose upper edge is at ``y``."""
-        baseline = y + round(1.08 * size)
-        for run, face in self.fonts.runs(text):
-            font = pillow_font(face, size)
-            self.draw.text((x, baseline), run, _turned(colour), font, anchor='ls')
-            x += _advance(face, size, run)
+        baseline = int(y) + round(1.08 * size)
+        for run, face, advance in _laid_out(self.fonts, text, size):
+            mask, left, top = _letters(face, size, run, x % 1)
+            self.blend(mask, int(x) + left, baseline + top, colour)
+            x += advance
+
+    def blend(self, mask: Pixels, left: int, top: int, colour: Colour) -> None:
+        """Lay a colour over the canvas as a mask says, which may reach beyond it."""
+        height, width = mask.shape
+        x1, x2 = (min(max(x, 0), self.width) for x in (left, left + width))
+        y1, y2 = (min(max(y, 0), self.height) for y in (top, top + height))
+        mask = mask[y1 - top : y2 - top, x1 - left : x2 - left]
+        below = self.buffer[y1:y2, x1:x2]
+        share = mask[:, :, None].astype(np.uint16)
+        mixed = below * (255 - share) + np.array(_turned(colour), np.uint16) * share
+        # Divided by 255 and rounded, in whole numbers.
+        mixed += 128
+        below[:] = (mixed + (mixed >> 8)) >> 8
 
     def length(self, text: str, size: int) -> int:
-        runs = self.fonts.runs(text)
-        return math.ceil(sum(_advance(face, size, run) for run, face in runs))
+        runs = _laid_out(self.fonts, text, size)
+        return math.ceil(sum(advance for _, _, advance in runs))
 
     def end_length(self, text: str, size: int) -> int:
         """Return the length of what stands at the right, with a gap before it."""
@@ -361,9 +388,32 @@ class _Canvas:
         return f'{text[:count].rstrip()}…{end}' if count > 0 else end.strip()
 
 
-@lru_cache(maxsize=10_000)  # Shaping a text is half of the time that painting takes.
-def _advance(face: Face, size: int, run: str) -> float:
-    return pillow_font(face, size).getlength(run)
+# Shaping and drawing texts took most of the time of painting, and they come again.
+@lru_cache(maxsize=10_000)
+def _laid_out(
+    fonts: Fonts, text: str, size: int
+) -> tuple[tuple[str, Face, float], ...]:
+    """Return the runs of a text with their faces and widths."""
+    return tuple(
+        (run, face, pillow_font(face, size).getlength(run))
+        for run, face in fonts.runs(text)
+    )
+
+
+@lru_cache(maxsize=1000)
+def _letters(face: Face, size: int, run: str, start: float) -> tuple[Pixels, int, int]:
+    """Draw letters that begin a part of a pixel to the right.
+
+    Returns a mask, 0 to 255, and where its left upper corner is, seen from the start
+    of the baseline.
+    """
+    font = pillow_font(face, size)
+    left, top, right, bottom = map(round, font.getbbox(run, anchor='ls'))
+    left, top = left - 1, top - 1
+    image = Image.new('L', (right + 2 - left, bottom + 1 - top))
+    corner = (start - left, -top)
+    ImageDraw.Draw(image).text(corner, run, 255, font, anchor='ls')
+    return np.asarray(image), left, top
 
 
 def _places(
