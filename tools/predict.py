@@ -168,9 +168,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--batch-size',
         type=number(1, whole=True),
-        default=1,
         metavar='N',
-        help='images per run of the network (default: %(default)s)',
+        help='images per run of the network (default: what the config tests with)',
     )
     add_device(parser)
     add_trust(parser)

@@ -7,7 +7,6 @@ the command, what predicted, and whether it is finished.
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +22,7 @@ from custom_datasets.files import (
 from custom_datasets.predicting.clips import Clip, Moment
 from custom_datasets.predicting.images import Picture, Pixels
 from custom_datasets.predicting.job_folder import Request, choose_folder, command_of
+from custom_datasets.predicting.outputs import Answer
 from custom_datasets.predicting.predictions_log import (
     Prediction,
     prediction_of,
@@ -34,6 +34,7 @@ from custom_datasets.predicting.sources import (
     Still,
     open_sources,
 )
+from custom_datasets.predicting.threads import Backlog
 from custom_datasets.predicting.video import VideoWriter, copy_sound
 from custom_datasets.predicting.writers import (
     NOTE,
@@ -140,7 +141,7 @@ def tag_sources(
     for done, answer in enumerate(
         predictor.stream(
             (picture for _, picture in pictures),
-            batch_size=request.batch_size,
+            batch_size=request.batch_size or predictor.network.batch_size,
             names=(name for name, _ in names),
         ),
         1,
@@ -154,6 +155,10 @@ def tag_sources(
             predictions.append(prediction_of(name, answer, moment=moment))
         progress(done, None if done > len(items) else len(items))
     return tags_json(predictions, form, ascii_only), problems, notes
+
+
+def _batched(items: Sequence[Still], size: int) -> Iterator[Sequence[Still]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 class _Job:
@@ -172,10 +177,14 @@ class _Job:
         )
         self.note = {'clips': note.get('clips', [])}
         self.outcome = Outcome(folder, before=len(self.writers.done))
+        self.batch_size = request.batch_size or predictor.network.batch_size
+        stills = [item for item in items if isinstance(item, Still)]
         self.stills = [
-            item
-            for item in items
-            if isinstance(item, Still) and item.name not in self.writers.done
+            still
+            for batch in _batched(stills, self.batch_size)
+            # Those of its batch that are done help to predict the others as before.
+            if not self.writers.done.issuperset(still.name for still in batch)
+            for still in batch
         ]
         self.clips = [
             item
@@ -184,18 +193,17 @@ class _Job:
         ]
         self.videos = _name_videos([c.name for c in items if isinstance(c, Clip)])
         frames = [clip.frames for clip in self.clips]
-        self.total = sum(n for n in frames if n is not None) + len(self.stills)
+        self.total = sum(n for n in frames if n is not None) + sum(
+            still.name not in self.writers.done for still in self.stills
+        )
         self.endless = None in frames
         self.count = 0
-        self.writing = _Writing(self.writers)
 
     def run(self) -> None:
         """Predict on the images first, then on each clip."""
         self._save_note(finished=False)
-        try:
-            self._run_stills()
-        finally:
-            self.writing.wait()
+        with Backlog(_MOST_WAITING) as writing:
+            self._run_stills(writing)
         for clip in self.clips:
             self._run_clip(clip)
             self.note['clips'].append(clip.name)
@@ -212,7 +220,7 @@ class _Job:
         ]
         self._save_note(finished=not outcome.interrupted)
 
-    def _run_stills(self) -> None:
+    def _run_stills(self, writing: Backlog) -> None:
         originals: dict[str, Picture] = {}
 
         def read(still: Still) -> Picture:
@@ -221,19 +229,40 @@ class _Job:
 
         answers = self.predictor.stream_pixels(
             (partial(read, still) for still in self.stills),
-            self.request.batch_size,
+            self.batch_size,
             (still.name for still in self.stills),
+            ahead=True,
         )
         for still, (answer, pixels) in zip(self.stills, answers, strict=True):
             original = originals.pop(still.name, None)
+            if still.name in self.writers.done:
+                continue
             if not isinstance(original, (str, bytes)):
                 original = None  # What is no file cannot be copied.
             if isinstance(answer, ImageError):
                 # A user knows the place, and not always what we call it.
                 self.outcome.problems.append(f'{still.place}: {answer.problem}')
             elif pixels is not None:
-                self.writing.submit(still.name, answer, pixels, original)
+                self._write(writing, still.name, answer, pixels, original)
             self._tell()
+
+    def _write(
+        self,
+        writing: Backlog,
+        name: str,
+        answer: Answer,
+        pixels: Pixels,
+        original: str | bytes | None,
+    ) -> None:
+        prediction = self.writers.plan(name, answer, copied=original is not None)
+
+        def work() -> None:
+            self.writers.write(prediction, answer, pixels, original)
+
+        def step(_: None) -> None:
+            self.writers.record(prediction)
+
+        writing.submit(work, step, pixels.size)
 
     def _run_clip(self, clip: Clip) -> None:
         notes, problems = self.outcome.notes, self.outcome.problems
@@ -254,21 +283,23 @@ class _Job:
         done = 0
         try:
             with (
-                VideoWriter(path, clip.fps, clip.size) if paints else nullcontext()
-            ) as video:
+                (
+                    VideoWriter(path, clip.fps, clip.size) if paints else nullcontext()
+                ) as video,
+                Backlog(_MOST_WAITING) as writing,
+            ):
                 for answer, pixels in self.predictor.stream_pixels(
                     frames(),
-                    1 if clip.live else self.request.batch_size,
+                    1 if clip.live else self.batch_size,
                     (_frame_name(clip, moments[-1]) for _ in count()),
+                    ahead=not clip.live,
                 ):
                     moment = moments.popleft()
                     if isinstance(answer, ImageError) or pixels is None:
                         problems.append(str(answer))
                         continue
-                    self.writers.add(answer.image, answer, pixels, moment=moment)
-                    if video:
-                        painted = answer.paint(pixels, keep_size=True)
-                        video.write(painted, moment.frame // clip.every)
+                    place = moment.frame // clip.every
+                    self._write_frame(writing, answer, pixels, moment, video, place)
                     done += 1
                     self._tell()
         except KeyboardInterrupt:
@@ -281,6 +312,28 @@ class _Job:
             notes += [video.note] if video and video.note else []
             if not clip.live and (problem := copy_sound(str(clip.address), path)):
                 notes.append(problem)
+
+    def _write_frame(
+        self,
+        writing: Backlog,
+        answer: Answer,
+        pixels: Pixels,
+        moment: Moment,
+        video: VideoWriter | None,
+        place: int,
+    ) -> None:
+        prediction = self.writers.plan(answer.image, answer, moment=moment)
+
+        def work() -> Pixels | None:
+            self.writers.write(prediction, answer, pixels)
+            return answer.paint(pixels, keep_size=True) if video else None
+
+        def step(painted: Pixels | None) -> None:
+            self.writers.record(prediction)
+            if video and painted is not None:
+                video.write(painted, place)
+
+        writing.submit(work, step, pixels.size)
 
     def _tell(self) -> None:
         self.count += 1
@@ -314,27 +367,9 @@ class _Job:
         write_json(os.path.join(self.outcome.folder, NOTE), note)
 
 
-class _Writing:
-    """Writes beside the network, in order; few images wait for their turn."""
+_MOST_WAITING = 32 << 20
+"""Of bytes of pixels that are predicted and not yet written."""
 
-    def __init__(self, writers: Writers) -> None:
-        self._add = writers.add
-        self._pool = ThreadPoolExecutor(1)
-        self._pending: deque[Future[None]] = deque()
-
-    def submit(self, *image: Any) -> None:
-        """Write about an image soon; an error of an earlier one is raised here."""
-        self._pending.append(self._pool.submit(self._add, *image))
-        while len(self._pending) > _MOST_WAITING:
-            self._pending.popleft().result()
-
-    def wait(self) -> None:
-        """Let all be written; raise the first error."""
-        while self._pending:
-            self._pending.popleft().result()
-
-
-_MOST_WAITING = 4
 _MOST_NAMES = 10
 
 

@@ -33,7 +33,7 @@ class Request:
         out: The folder; None is a new one in ``predictions`` beside the checkpoint.
         overwrite: Whether ``out`` may hold an earlier job, which is removed.
         every: Of how many frames of a video one is taken.
-        batch_size: Images per run of the network.
+        batch_size: Images per run of the network; None is what the config tests with.
     """
 
     sources: Sequence[str]
@@ -41,7 +41,7 @@ class Request:
     out: str | None = None
     overwrite: bool = False
     every: int = 1
-    batch_size: int = 1
+    batch_size: int | None = None
 
 
 def command_of(predictor: Predictor, request: Request) -> dict[str, Any]:

@@ -64,6 +64,11 @@ class Network:
         """``detection`` or ``classification``."""
         return 'detection' if is_detection(self.cfg) else 'classification'
 
+    @property
+    def batch_size(self) -> int:
+        """How many images the config tests with at once."""
+        return int(self.cfg.test_dataloader.get('batch_size') or 1)
+
     @cached_property
     def pipeline(self) -> 'Pipeline':
         """The config's test pipeline, for pixels."""

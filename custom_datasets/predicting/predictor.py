@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any, NamedTuple, TypeGuard, cast, overload
 
 import numpy as np
@@ -33,6 +33,10 @@ from custom_datasets.predicting.run_folder import (
     find_checkpoint,
     find_config,
 )
+from custom_datasets.predicting.threads import map_in_threads, one_ahead
+
+_MOST_PIXELS = 32 << 20
+"""A batch with more takes no further image, so that large ones fit into memory."""
 
 
 class Predictor:
@@ -193,15 +197,22 @@ class Predictor:
         images: Iterable[Picture | Callable[[], Picture]],
         batch_size: int = 1,
         names: Iterable[str] | None = None,
+        ahead: bool = False,
     ) -> Iterator[tuple[Answer | ImageError, Pixels | None]]:
-        """Predict as :meth:`stream`, and hand on the pixels, BGR, for who paints."""
+        """Predict as :meth:`stream`, and hand on the pixels, BGR, for who paints.
+
+        With ``ahead``, threads take and prepare the images of the next batch while the
+        network is at one, so the images must not depend on the answers.
+        """
         if _is_one(images):
             images = [images]
         if batch_size < 1:
             raise ValueError(f'batch_size={batch_size}: must be at least 1')
         called: Iterable[str | None] = repeat(None) if names is None else names
-        pending = map(self._try_to_prepare, images, called)
-        while batch := list(islice(pending, batch_size)):
+        mapped = map_in_threads if ahead else map
+        rows = mapped(self._try_to_prepare, zip(images, called, strict=False))
+        batches = _batches(rows, batch_size)
+        for batch in one_ahead(batches) if ahead else batches:
             groups: dict[Any, list[Prepared]] = {}
             for row in batch:
                 if isinstance(row, Prepared):
@@ -249,8 +260,9 @@ class Predictor:
         return [self._answer(*pair) for pair in zip(images, samples, strict=True)]
 
     def _try_to_prepare(
-        self, image: Picture | Callable[[], Picture], name: str | None
+        self, named: tuple[Picture | Callable[[], Picture], str | None]
     ) -> 'Prepared | ImageError':
+        image, name = named
         try:
             return self.prepare(image() if callable(image) else image, name)
         except ImageError as error:
@@ -280,6 +292,26 @@ class Predictor:
         order = order[(scores >= thresholds)[order]]
         boxes = instances.bboxes.numpy().astype(np.float64).reshape(-1, 4)
         return Detections(*about, boxes[order], scores[order], labels[order])
+
+
+def _batches(
+    rows: Iterable['Prepared | ImageError'], size: int
+) -> Iterator[list['Prepared | ImageError']]:
+    """Yield ``size`` rows together, or fewer where they have too many pixels.
+
+    A batch ends at each multiple of ``size``, whatever came before: whoever goes on
+    there has the same batches, and so the same answers, as who never stopped.
+    """
+    batch: list[Prepared | ImageError] = []
+    pixels = 0
+    for count, row in enumerate(rows, 1):
+        batch.append(row)
+        pixels += row.pixels.size // 3 if isinstance(row, Prepared) else 0
+        if count % size == 0 or pixels > _MOST_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
 
 
 def _is_one(images: Any) -> TypeGuard[Picture]:

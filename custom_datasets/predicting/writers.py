@@ -106,31 +106,48 @@ class Writers:
             if all(os.path.isfile(os.path.join(folder, f)) for f in self._files(p))
         )
 
-    def add(
+    def plan(
         self,
         name: str,
         answer: Answer,
-        pixels: Pixels,
-        original: str | os.PathLike[str] | bytes | None = None,
+        copied: bool = False,
         moment: Moment | None = None,
-    ) -> None:
-        """Write the files about an image, and at last its line.
+    ) -> Prediction:
+        """Return what there is to write about an image; see :meth:`write`.
 
         Args:
             name: Its unique name, relative, with ``/``.
             answer: What is predicted.
-            pixels: Those of the image, BGR.
-            original: The path or the content of the image's file, to be copied as it
-                is; a frame that has none is copied as JPEG.
+            copied: Whether its file is copied as it is, with its suffix.
             moment: Of a frame of a video, which is not painted on its own.
 
         Raises:
-            UserError: A file cannot be written, or a number is not finite.
+            UserError: A number is not finite.
         """
         earlier = self._named.get(name)
-        file = earlier.file if earlier else self._free_file(name, original is not None)
-        prediction = prediction_of(name, answer, file, moment)
-        if self.request.painted and not moment:
+        file = earlier.file if earlier else self._free_file(name, copied)
+        return prediction_of(name, answer, file, moment)
+
+    def write(
+        self,
+        prediction: Prediction,
+        answer: Answer,
+        pixels: Pixels,
+        original: str | os.PathLike[str] | bytes | None = None,
+    ) -> None:
+        """Write the files about an image, in any thread; :meth:`record` comes next.
+
+        Args:
+            prediction: What :meth:`plan` returned.
+            answer: What is predicted.
+            pixels: Those of the image, BGR.
+            original: The path or the content of the image's file, to be copied as it
+                is; a frame that has none is copied as JPEG.
+
+        Raises:
+            UserError: A file cannot be written.
+        """
+        if self.request.painted and not prediction.moment:
             path = os.path.join(self.folder, _painted(prediction))
             write_image(path, answer.paint(pixels))
         if copies := self._copies(prediction):
@@ -141,10 +158,17 @@ class Writers:
                 write_files(self.folder, dict.fromkeys(copies, _content(original)))
         for path, (x1, y1, x2, y2) in self._crops(prediction):
             write_image(os.path.join(self.folder, path), pixels[y1:y2, x1:x2])
-        if earlier is None:
+
+    def record(self, prediction: Prediction) -> None:
+        """Write an image's line, unless it has one; its files must be there.
+
+        Raises:
+            UserError: It cannot be written.
+        """
+        if prediction.name not in self._named:
             append_prediction(self.folder, prediction)
             self.predictions.append(prediction)
-            self._named[name] = prediction
+            self._named[prediction.name] = prediction
 
     def finish(self) -> list[str]:
         """Write the files about all images, and say in sentences what is where.

@@ -108,7 +108,10 @@ def test_a_folder_a_zip_and_a_damaged_image(predictor, images, tmp_path):
     told = []
     outcome = predict_sources(
         predictor,
-        Request([str(images), str(archive)], everything(predictor), str(out)),
+        # One by one, for answers that are equal to the last digit.
+        Request(
+            [str(images), str(archive)], everything(predictor), str(out), batch_size=1
+        ),
         lambda done, total: told.append((done, total)),
     )
     assert outcome.images == 4 and not outcome.interrupted
@@ -432,3 +435,63 @@ def test_a_password_is_written_nowhere(detecting, tmp_path, monkeypatch):
     other = Request([address.replace('T0', 'T1')], Outputs(), str(out))
     with pytest.raises(UserError, match='holds the predictions of another'):
         predict_sources(detecting, other)
+
+
+@pytest.fixture
+def batches(detecting, monkeypatch):
+    """The names of the images in each run of the network."""
+    names = []
+    predict = detecting.predict
+
+    def watched(rows):
+        names.append([row.name for row in rows])
+        return predict(rows)
+
+    monkeypatch.setattr(detecting, 'predict', watched)
+    return names
+
+
+@pytest.fixture
+def five(tmp_path):
+    """A folder of five images of one size."""
+    folder = tmp_path / 'five'
+    folder.mkdir()
+    for seed in range(5):
+        cv2.imwrite(str(folder / f'{seed}.png'), draw(seed))
+    return str(folder)
+
+
+def test_the_config_says_how_many_share_a_batch(detecting, batches, five, tmp_path):
+    predict_sources(detecting, Request([five], Outputs(), str(tmp_path / 'out')))
+    assert batches == [['0.png', '1.png', '2.png', '3.png'], ['4.png']]
+
+
+@pytest.mark.parametrize('done', [1, 3, 4])
+def test_a_job_that_goes_on_predicts_in_the_same_batches(
+    detecting, batches, five, tmp_path, done
+):
+    """Whoever shares a batch may change the last digit of an answer."""
+    request = Request([five], Outputs(), str(tmp_path / 'out'), batch_size=2)
+    predict_sources(detecting, request, interrupt_after(done))
+    batches.clear()
+    told = []
+    outcome = predict_sources(detecting, request, lambda *count: told.append(count))
+    assert batches == [['0.png', '1.png'], ['2.png', '3.png'], ['4.png']][done // 2 :]
+    assert told == [(k, 5 - done) for k in range(1, 6 - done)]
+    assert (outcome.before, outcome.images) == (done, 5)
+    names = [row['name'] for row in lines(tmp_path / 'out')]
+    assert names == [f'{seed}.png' for seed in range(5)]
+
+
+def test_an_image_that_cannot_be_written_ends_the_job_in_order(
+    detecting, five, tmp_path, monkeypatch
+):
+    """What comes after it has no line, though it may have been painted."""
+    out = tmp_path / 'out'
+    (out / 'painted').mkdir(parents=True)
+    (out / 'painted/2.jpg').mkdir()
+    request = Request([five], Outputs(), str(out))
+    monkeypatch.setattr(job, 'choose_folder', lambda *_: (str(out), {}))
+    with pytest.raises(UserError, match=r'painted/2\.jpg: cannot be written'):
+        predict_sources(detecting, request)
+    assert [row['name'] for row in lines(out)] == ['0.png', '1.png']

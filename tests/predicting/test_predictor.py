@@ -18,6 +18,7 @@ from PIL import Image
 
 from custom_datasets import Predictor
 from custom_datasets.errors import ConfigError, ImageError, UserError
+from custom_datasets.predicting import predictor as predictor_module
 from custom_datasets.predicting.model import choose_device
 from tests.configs.test_leaves import load
 from tests.leaves import ROOT, SAMPLE
@@ -177,6 +178,23 @@ def test_images_of_several_sizes_have_the_answers_they_have_alone(predictor, pho
         expected = predictor(image)
         np.testing.assert_allclose(answer.boxes, expected.boxes, atol=1e-3)
         np.testing.assert_allclose(answer.scores, expected.scores, atol=1e-4)
+
+
+def test_large_images_make_small_batches(predictor, photo, monkeypatch):
+    """They begin anew where those of small images would."""
+    sizes = []
+    forward = type(predictor.network).forward
+
+    def watched(network, rows):
+        sizes.append(len(rows))
+        return forward(network, rows)
+
+    monkeypatch.setattr(type(predictor.network), 'forward', watched)
+    for most, expected in ((1 << 20, [5, 2]), (60 * 90, [2, 2, 1, 2]), (9, [1] * 7)):
+        monkeypatch.setattr(predictor_module, '_MOST_PIXELS', most)
+        predictor([photo] * 7, batch_size=5)
+        assert sizes == expected
+        sizes.clear()
 
 
 def test_what_is_no_image_is_an_error_of_its_own(predictor, photo):

@@ -96,13 +96,19 @@ TASKS = {
 both_tasks = pytest.mark.parametrize('task', TASKS)
 
 
+def add(writers, name, answer, pixels, original=None):
+    prediction = writers.plan(name, answer, copied=original is not None)
+    writers.write(prediction, answer, pixels, original)
+    writers.record(prediction)
+
+
 def write(folder, task, request=None, names=NAMES, answer=None):
     answer = answer or TASKS[task][0]
     writers = Writers(str(folder), task, CLASSES, request or TASKS[task][1])
     for name in names:
         if name not in writers.done:
             original = None if '/0' in name else png_of(name)
-            writers.add(name, answer(name), pixels_of(name), original)
+            add(writers, name, answer(name), pixels_of(name), original)
     return writers.finish()
 
 
@@ -351,7 +357,7 @@ def test_classes_that_no_folder_can_be_called_are_kept_apart(tmp_path):
     box = (0, 0, 9, 9)
     answer = detections('a.png', [box] * 10, [0.5] * 10, range(10), classes)
     writers = Writers(str(tmp_path), 'detection', classes, Outputs(False, crops=True))
-    writers.add('a.png', answer, pixels_of('a.png'))
+    add(writers, 'a.png', answer, pixels_of('a.png'))
     folders = sorted(os.listdir(tmp_path / 'crops'))
     assert folders == sorted(
         ('a_b', 'a_b-2', 'A_B-3', '_', '_-2', 'nul_', '_-3', '_x', 'end_', 'c_')
@@ -441,7 +447,7 @@ def test_saved_labels_split_and_check_clean(tmp_path):
         scores = [0.9] * len(boxes)
         name = os.path.relpath(record.image, tmp_path / 'set')
         answer = detections(name, boxes, scores, labels, source.classes, record.size)
-        writers.add(name, answer, cv2.imread(record.image), record.image)
+        add(writers, name, answer, cv2.imread(record.image), record.image)
     writers.finish()
     root = str(tmp_path / 'out/labels_voc')
     split_dataset(root, {'train': 2, 'val': 1, 'test': 1})
@@ -531,7 +537,7 @@ def test_what_cannot_be_is_refused_at_once(tmp_path):
     for box, score in (((0, 0, np.nan, 9), 0.5), ((0, 0, 9, 9), np.inf)):
         with pytest.raises(UserError, match=r'a\.png: .*not a finite number'):
             answer = detections('a.png', [box], [score], [0])
-            writers.add('a.png', answer, pixels_of('a.png'))
+            add(writers, 'a.png', answer, pixels_of('a.png'))
     with pytest.raises(UserError, match=r'a\.png: .*not a finite number'):
         prediction_of('a.png', classification('a.png', (np.nan, 0, 0)))
     assert os.listdir(tmp_path) == []
