@@ -19,6 +19,8 @@ from custom_datasets.serving.problems import Problem
 REQUEST_ID = 'x-request-id'
 _SOUND_ID = re.compile(r'[\w.:-]{1,64}', re.ASCII)
 _LONGEST_PATH = 100
+_ASKED_ALWAYS = ('/health', '/ready', '/metrics')
+"""What a supervisor asks every few seconds is not worth a line where it is well."""
 
 
 class Access:
@@ -68,13 +70,14 @@ class Access:
             seconds = time.perf_counter() - start
             self.metrics.requests.labels(route, status).inc()
             self.metrics.seconds.labels(route).observe(seconds)
-            log(
-                'info',
-                f'{scope["method"]} {ascii(scope["path"])[1:-1][:_LONGEST_PATH]}',
-                status=status,
-                ms=round(seconds * 1000, 1),
-                request_id=request_id,
-            )
+            if status != 200 or scope['path'] not in _ASKED_ALWAYS:
+                log(
+                    'info',
+                    f'{scope["method"]} {ascii(scope["path"])[1:-1][:_LONGEST_PATH]}',
+                    status=status,
+                    ms=round(seconds * 1000, 1),
+                    request_id=request_id,
+                )
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, request_id: str
@@ -96,7 +99,8 @@ class Access:
             return
         given = Headers(scope=scope).get('authorization', '')
         expected = f'Bearer {self.service.key}'
-        if not hmac.compare_digest(given.encode(), expected.encode()):
+        # Headers are bytes, which Starlette reads as Latin-1.
+        if not hmac.compare_digest(given.encode('latin-1'), expected.encode()):
             raise Problem(
                 401,
                 'the key is missing or wrong: send Authorization: Bearer <key>',
