@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
@@ -45,6 +46,8 @@ GUARDED = (*PREDICTING, '/metrics')
 
 Score = Annotated[float, Query(ge=0, le=1)]
 _EXAMPLE = '/example'
+_PREDICTIONS: list[str | Enum] = ['Predict']
+_ABOUT: list[str | Enum] = ['About the server']
 
 
 def create_app(
@@ -140,6 +143,8 @@ def _add_predictions(app: FastAPI, service: Service, engine: Engine) -> None:
 
     @app.post(
         '/tag',
+        tags=_PREDICTIONS,
+        summary='The classes on an image',
         response_model=TagList | TagDictionary,
         responses=responses(400, 401, 408, 413, 415, 422, 429, 503, 504),
         openapi_extra=_body(several=False),
@@ -161,6 +166,8 @@ def _add_predictions(app: FastAPI, service: Service, engine: Engine) -> None:
 
     @app.post(
         '/predict',
+        tags=_PREDICTIONS,
+        summary='Boxes or probabilities of one or several images',
         response_model=Prediction,
         responses={
             **responses(400, 401, 408, 413, 415, 422, 429, 503, 504),
@@ -217,7 +224,13 @@ def _prediction(
 def _add_facts(
     app: FastAPI, service: Service, engine: Engine, metrics: Metrics
 ) -> None:
-    @app.get('/', response_model=About, responses=responses(503))
+    @app.get(
+        '/',
+        tags=_ABOUT,
+        summary='What runs here',
+        response_model=About,
+        responses=responses(503),
+    )
     async def about() -> dict[str, Any]:
         """Say what runs here."""
         facts = _facts(engine)
@@ -236,12 +249,20 @@ def _add_facts(
             },
         }
 
-    @app.get('/health', response_model=Status)
+    @app.get(
+        '/health', tags=_ABOUT, summary='Does the server live?', response_model=Status
+    )
     async def health() -> dict[str, str]:
         """Say that the server lives, whether or not it can answer."""
         return {'status': 'alive'}
 
-    @app.get('/ready', response_model=Status, responses=responses(503))
+    @app.get(
+        '/ready',
+        tags=_ABOUT,
+        summary='Can it answer?',
+        response_model=Status,
+        responses=responses(503),
+    )
     async def ready() -> dict[str, str]:
         """Say whether it can answer: the model is loaded and has predicted once."""
         with engine.places(0):
@@ -249,6 +270,8 @@ def _add_facts(
 
     @app.get(
         '/metrics',
+        tags=_ABOUT,
+        summary='Counts for Prometheus',
         response_class=Response,
         responses={**responses(401), 200: {'content': {'text/plain': {}}}},
     )
@@ -258,6 +281,8 @@ def _add_facts(
 
     @app.get(
         _EXAMPLE,
+        tags=_ABOUT,
+        summary='A picture to try the model on',
         response_class=Response,
         responses={**responses(503), 200: {'content': {'image/jpeg': {}}}},
     )
@@ -328,10 +353,15 @@ def _body(several: bool) -> dict[str, Any]:
 
 def _openapi(app: FastAPI, service: Service, engine: Engine) -> dict[str, Any]:
     """Describe the routes, with real answers on the example once there are some."""
-    content: dict[str, Any] = FastAPI.openapi(app)
+    content: dict[str, Any] = json.loads(json.dumps(FastAPI.openapi(app)))
+    if service.key:
+        schemes = content['components'].setdefault('securitySchemes', {})
+        schemes['key'] = {'type': 'http', 'scheme': 'bearer'}
+        for path in GUARDED:
+            for operation in content['paths'][path].values():
+                operation['security'] = [{'key': []}]
     if engine.facts is None:
         return content
-    content = json.loads(json.dumps(content))
     facts = engine.facts
     usual = threshold_content(facts.decision, facts.classes)
     examples = {

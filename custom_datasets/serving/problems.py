@@ -72,9 +72,17 @@ _MEANINGS = {
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe in OpenAPI which problems a route has."""
-    content = {MEDIA_TYPE: {'schema': ProblemDocument.model_json_schema()}}
+    schema = ProblemDocument.model_json_schema()
     return {
-        status: {'description': _MEANINGS[status].capitalize(), 'content': content}
+        status: {
+            'description': _MEANINGS[status].capitalize(),
+            'content': {
+                MEDIA_TYPE: {
+                    'schema': schema,
+                    'example': Problem(status, _MEANINGS[status]).content('1f0e9c'),
+                }
+            },
+        }
         for status in statuses
     }
 

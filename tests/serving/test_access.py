@@ -59,6 +59,9 @@ def test_the_key_opens_what_predicts_and_what_counts(service, image):
             problem(client.get('/metrics', headers=headers), 401)
         assert client.post('/tag', files=form(image), headers=right).json()['tags']
         assert client.get('/metrics', headers=right).status_code == 200
+        described = client.get('/openapi.json').json()
+        assert described['paths']['/tag']['post']['security'] == [{'key': []}]
+        assert described['components']['securitySchemes']['key']['scheme'] == 'bearer'
 
 
 def test_pages_of_other_origins_may_ask_only_where_they_are_named(
