@@ -18,12 +18,9 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from custom_datasets.data.images import STARTS
+from custom_datasets.data.images import MAX_PIXELS, STARTS
 
 Pixels = NDArray[np.uint8]
-
-MAX_PIXELS = 64 << 20
-"""Larger images are not decoded, so that memory stays below 1 GB."""
 
 HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'msf1')
 """What follows ``ftyp`` in an image of HEIF (ISO/IEC 23008-12)."""

@@ -31,6 +31,9 @@ STARTS = {
 """How the files of each kind of image begin; PPM is Pillow's name for all of
 Netpbm's, plain and raw."""
 
+MAX_PIXELS = 64 << 20
+"""Larger images are not decoded, so that memory stays below 1 GB."""
+
 ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
 """The marks of the end, by the start: JPEG's (ITU-T T.81, B.2.1), PNG's."""
 
