@@ -129,7 +129,7 @@ def _decode_other(data: bytes, max_pixels: int) -> tuple[Decoding, Pixels | None
     if header is None:
         pixels = _load(data)
         if pixels is None:
-            return Decoding(problem=_guess(data)), None
+            return Decoding(problem=guess_kind(data)), None
         height, width = pixels.shape[:2]
         return Decoding('whole', stored=(width, height)), pixels
     width, height = header.stored or (0, 0)
@@ -143,8 +143,8 @@ def _decode_other(data: bytes, max_pixels: int) -> tuple[Decoding, Pixels | None
     return header, pixels
 
 
-def _guess(data: bytes) -> str:
-    """Say what a file may be that nothing decodes."""
+def guess_kind(data: bytes) -> str:
+    """Say what a file may be that is not decoded, as the end of a sentence."""
     if data.startswith(b'version https://git-lfs'):
         return 'is a pointer of Git LFS; fetch the image with git lfs pull'
     for start, name in STARTS.items():

@@ -252,7 +252,8 @@ class Predictor:
         if threshold is not None:
             decision = replace(decision, threshold=threshold, why='as given')
         read = partial(read_pixels, image, name)
-        return Prepared(name, pixels, read, packed, decision)
+        size = pixels.shape[1], pixels.shape[0]
+        return Prepared(name, size, pixels, read, packed, decision)
 
     def predict(self, images: Sequence['Prepared']) -> list[Answer]:
         """Predict on prepared images in one run; all must have one ``shape``."""
@@ -269,10 +270,9 @@ class Predictor:
             return error
 
     def _answer(self, row: 'Prepared', sample: Any) -> Answer:
-        height, width = row.pixels.shape[:2]
         about = (
             row.name,
-            (width, height),
+            row.size,
             self.classes,
             row.decision,
             row.read,
@@ -306,7 +306,7 @@ def _batches(
     pixels = 0
     for count, row in enumerate(rows, 1):
         batch.append(row)
-        pixels += row.pixels.size // 3 if isinstance(row, Prepared) else 0
+        pixels += row.size[0] * row.size[1] if isinstance(row, Prepared) else 0
         if count % size == 0 or pixels > _MOST_PIXELS:
             yield batch
             batch, pixels = [], 0
@@ -331,11 +331,13 @@ def _is_one(images: Any) -> TypeGuard[Picture]:
 class Prepared(NamedTuple):
     """An image for the network, as :meth:`Predictor.prepare` returns it.
 
-    ``read`` gives its pixels again; ``packed`` is what the test pipeline made of it.
+    ``size`` is width and height; ``read`` gives the pixels again, so that who waits may
+    drop them; ``packed`` is what the test pipeline made of them.
     """
 
     name: str
-    pixels: Pixels
+    size: tuple[int, int]
+    pixels: Pixels | None
     read: Callable[[], Pixels]
     packed: dict[str, Any]
     decision: Decision

@@ -89,13 +89,7 @@ class Batcher:
             ImageError: It cannot be decoded.
         """
         loop = asyncio.get_running_loop()
-        prepare = partial(
-            predictor.prepare,
-            upload.data,
-            upload.name,
-            threshold=threshold,
-            max_pixels=self.limits.pixels,
-        )
+        prepare = partial(_prepare, predictor, upload, threshold, self.limits.pixels)
         self._preparing += 1
         try:
             image = await loop.run_in_executor(self._decoders, prepare)
@@ -158,6 +152,16 @@ class Batcher:
             return
         for job, answer in zip(batch, answers, strict=True):
             loop.call_soon_threadsafe(_answer, job, answer)
+
+
+def _prepare(
+    predictor: Predictor, upload: Upload, threshold: float | None, max_pixels: int
+) -> Prepared:
+    """Make the network's input of an upload, without the pixels that it came from."""
+    image = predictor.prepare(
+        upload.data, upload.name, threshold=threshold, max_pixels=max_pixels
+    )
+    return image._replace(pixels=None)
 
 
 def _answer(job: _Job, answer: Answer) -> None:

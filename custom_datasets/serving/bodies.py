@@ -5,12 +5,16 @@ import base64
 import binascii
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from custom_datasets.data.decode import guess_kind
+from custom_datasets.data.images import STARTS
+from custom_datasets.errors import ImageError
 from custom_datasets.serving.limits import Limits
 from custom_datasets.serving.problems import Problem, too_large
 
@@ -20,6 +24,8 @@ FIELD = 'image'
 
 _RAW = 'application/octet-stream'
 _LONGEST_NAME = 200
+_MANY_BYTES = 65_536
+_AVIF = b'ftypavif', b'ftypavis'
 
 
 class Upload(NamedTuple):
@@ -27,6 +33,20 @@ class Upload(NamedTuple):
 
     name: str
     data: bytes
+
+
+def require_kind(upload: Upload) -> None:
+    """Let images of common kinds pass, by how they begin.
+
+    Pillow and OpenCV know dozens of others, some of which run programs, write files, or
+    do not say how large they are before they are decoded.
+
+    Raises:
+        ImageError: It is another kind.
+    """
+    data = upload.data
+    if data and not data.startswith((*STARTS,)) and data[4:12] not in _AVIF:
+        raise ImageError(upload.name, guess_kind(data))
 
 
 async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
@@ -42,12 +62,18 @@ async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
             f'the body is {kind or "of no stated type"}; send {FORM} with a field '
             f'{FIELD}, an image as it is (image/jpeg, {_RAW}), or {JSON} with base64',
         )
+    packing = request.headers.get('content-encoding', 'identity')
+    if packing.lower() != 'identity':
+        raise Problem(415, f'the body is packed ({packing[:40]}); send it as it is')
     body = await _read_body(request, limits)
     if kind == FORM:
-        return await _from_form(request.headers, body, limits)
-    if kind == JSON:
-        return _from_json(body, limits)
-    return [Upload('image', body)]
+        read = partial(_from_form, request.headers, body, limits)
+    elif kind == JSON:
+        read = partial(_from_json, body, limits)
+    else:
+        return [Upload('image', body)]
+    # What takes more than a moment would keep all others waiting.
+    return await asyncio.to_thread(read) if len(body) > _MANY_BYTES else read()
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
@@ -91,7 +117,17 @@ class _InMemory(MultiPartParser):
     spool_max_size = 1 << 62
 
 
-async def _from_form(headers: Headers, body: bytes, limits: Limits) -> list[Upload]:
+def _from_form(headers: Headers, body: bytes, limits: Limits) -> list[Upload]:
+    reading = _read_form(headers, body, limits)
+    try:
+        reading.send(None)
+    except StopIteration as end:
+        uploads: list[Upload] = end.value
+        return uploads
+    raise AssertionError('reading from memory waits for nothing')
+
+
+async def _read_form(headers: Headers, body: bytes, limits: Limits) -> list[Upload]:
     async def whole() -> AsyncGenerator[bytes, None]:
         yield body
 

@@ -16,7 +16,7 @@ from custom_datasets.predicting.outputs import Answer
 from custom_datasets.predicting.predictor import Predictor
 from custom_datasets.predicting.run_folder import Decision, find_config
 from custom_datasets.serving.batching import Batcher
-from custom_datasets.serving.bodies import Upload
+from custom_datasets.serving.bodies import Upload, require_kind
 from custom_datasets.serving.examples import (
     Example,
     drawn_examples,
@@ -161,6 +161,7 @@ class LocalEngine:
     async def predict(self, upload: Upload, threshold: float | None) -> Answer:
         """Return the answer on an image; raise an ImageError."""
         assert self._predictor is not None  # A place is held.
+        require_kind(upload)
         return await self._batcher.predict(self._predictor, upload, threshold)
 
     async def paint(self, answer: Answer) -> bytes:

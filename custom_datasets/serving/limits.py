@@ -24,6 +24,8 @@ class Limits:
     images: int = _limit(16, 'images of a request')
     seconds: float = _limit(30, 'seconds from a request to its answer')
     upload_seconds: float = _limit(30, 'seconds for which a request may arrive')
+    header_seconds: float = _limit(10, 'seconds for which a request may begin')
+    connections: int = _limit(512, 'open connections; who waits longest makes room')
     queue: int = _limit(32, 'images that wait or are predicted on')
     uploads: int = _limit(64, 'requests whose body is arriving')
     batch: int = _limit(8, 'images per run of the network')

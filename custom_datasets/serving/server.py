@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from custom_datasets.errors import UserError
+from custom_datasets.serving.connections import Connection
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log, use_json
 
@@ -49,6 +50,9 @@ def run_server(
     Raises:
         UserError: The address cannot be taken.
     """
+    # Where Pillow reads no header, OpenCV's own limit counts, which it reads at import.
+    os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = str(service.limits.pixels)
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')  # Its lines would be in the log.
     with _listening(host, port) as listener:
         shown = f'[{host}]' if ':' in host else host
         address = f'http://{shown}:{listener.getsockname()[1]}'
@@ -166,6 +170,7 @@ def _config(app: Any, service: Service, workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=True,
+        http=partial(Connection, limits=service.limits),  # type: ignore[arg-type]
         workers=workers,
         log_config=None,
         access_log=False,

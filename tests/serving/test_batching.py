@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,6 +12,12 @@ from custom_datasets.serving.bodies import Upload
 from custom_datasets.serving.limits import Limits
 from custom_datasets.serving.metrics import Metrics
 from custom_datasets.serving.problems import Problem
+
+
+class Image(NamedTuple):
+    data: bytes
+    shape: tuple[int, ...]
+    pixels: Any = None
 
 
 class Held:
@@ -27,7 +33,7 @@ class Held:
         if data == b'damaged':
             raise ImageError(name, 'is damaged')
         shape = (len(data),) if data.startswith(b'sized') else ()
-        return SimpleNamespace(data=data, shape=shape)
+        return Image(data, shape)
 
     def predict(self, images):
         self.calls += 1
