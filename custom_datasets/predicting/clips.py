@@ -25,6 +25,11 @@ _TIMED_FRAMES = 100
 _MISSING = 0.05  # Of the frames that a header claims, which is often an estimate.
 
 
+Stamp = tuple[int, int]
+"""By which a source that was replaced is noticed: the size of its file, and its time of
+change in nanoseconds; of a member of a zip its size and its CRC."""
+
+
 class Moment(NamedTuple):
     """When a frame is shown: its number in the original, from 0, and its time.
 
@@ -49,6 +54,7 @@ class Clip:
         every: Of how many frames one is read.
         note: A sentence where something had to be assumed, else empty.
         address: What OpenCV opens: a path, an address, a camera's number.
+        stamp: Of its file; None of what is no file.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Clip:
     every: int
     note: str
     address: str | int
+    stamp: Stamp | None = None
 
     @property
     def frames(self) -> int | None:

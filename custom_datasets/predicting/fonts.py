@@ -19,6 +19,8 @@ from matplotlib.ft2font import FT2Font
 from mmengine.logging import print_log
 from PIL import ImageFont
 
+from custom_datasets.errors import UserError
+
 PACKAGES = 'noto_cjk_sans_otc', 'koreanize_matplotlib'
 """Packages whose fonts are used where the system has none; they are not imported."""
 
@@ -77,6 +79,9 @@ def fonts_for(texts: Iterable[str]) -> Fonts:
     """Return fonts for all these texts, numbers and Latin letters.
 
     One sentence warns of characters that no font has.
+
+    Raises:
+        UserError: There is no font at all, not even those that matplotlib brings.
     """
     return _fonts_for(frozenset().union(*map(_characters, texts)))
 
@@ -116,6 +121,11 @@ def _fonts_for(characters: frozenset[str]) -> Fonts:
     if needed - chosen.keys():
         _scan()
         chosen = _choose(needed, _known())
+    if not chosen:
+        raise UserError(
+            f'{matplotlib.get_data_path()}: no font there, and none on this system, so '
+            'nothing can be painted; install matplotlib anew, or add --no-painted'
+        )
     missing = ''.join(sorted(needed - chosen.keys()))
     if missing:
         _warn(missing)

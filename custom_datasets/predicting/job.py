@@ -14,6 +14,7 @@ from itertools import count, tee
 from typing import Any, Literal
 
 from custom_datasets.data.images import free_name, short_name
+from custom_datasets.data.tree import shown
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import (
     held_folder,
@@ -175,8 +176,11 @@ class _Job:
         self.writers = Writers(
             folder, predictor.task, predictor.classes, request.outputs
         )
-        self.note = {'clips': note.get('clips', [])}
-        self.outcome = Outcome(folder, before=len(self.writers.done))
+        # By name, with the stamps of their files.
+        self.note: dict[str, Any] = {'clips': dict(note.get('clips', {}))}
+        self.outcome = Outcome(folder)
+        self._forget_replaced(items)
+        self.outcome.before = len(self.writers.done)
         self.batch_size = request.batch_size or predictor.network.batch_size
         stills = [item for item in items if isinstance(item, Still)]
         self.stills = [
@@ -199,6 +203,33 @@ class _Job:
         self.endless = None in frames
         self.count = 0
 
+    def _forget_replaced(self, items: Sequence[Still | Clip]) -> None:
+        """Predict again where a file is another than the one predicted on."""
+        stamps = {item.name: item.stamp for item in items}
+
+        def is_other(source: str, stamp: Sequence[int] | None) -> bool:
+            now = stamps.get(source)
+            return bool(stamp and now) and tuple(stamp or ()) != now
+
+        clips = self.note['clips']
+        replaced = [name for name, stamp in clips.items() if is_other(name, stamp)]
+        for name in replaced:
+            del clips[name]
+        stale = []
+        for prediction in self.writers.predictions:
+            name = prediction.name
+            source = name.rpartition('/')[0] if prediction.moment else name
+            if is_other(source, prediction.stamp):
+                stale.append(prediction)
+                replaced.append(source)
+        if stale:
+            self.writers.forget(stale)
+        if names := list(dict.fromkeys(replaced)):
+            self.outcome.notes.append(
+                f'{counted(len(names), "files")} predicted on again, replaced since: '
+                f'{shown(names)}'
+            )
+
     def run(self) -> None:
         """Predict on the images first, then on each clip."""
         self._save_note(finished=False)
@@ -206,7 +237,7 @@ class _Job:
             self._run_stills(writing)
         for clip in self.clips:
             self._run_clip(clip)
-            self.note['clips'].append(clip.name)
+            self.note['clips'][clip.name] = clip.stamp
             self._save_note(finished=False)
 
     def finish(self) -> None:
@@ -243,18 +274,19 @@ class _Job:
                 # A user knows the place, and not always what we call it.
                 self.outcome.problems.append(f'{still.place}: {answer.problem}')
             elif pixels is not None:
-                self._write(writing, still.name, answer, pixels, original)
+                self._write(writing, still, answer, pixels, original)
             self._tell()
 
     def _write(
         self,
         writing: Backlog,
-        name: str,
+        still: Still,
         answer: Answer,
         pixels: Pixels,
         original: str | bytes | None,
     ) -> None:
-        prediction = self.writers.plan(name, answer, copied=original is not None)
+        copied = original is not None
+        prediction = self.writers.plan(still.name, answer, copied, None, still.stamp)
 
         def work() -> None:
             self.writers.write(prediction, answer, pixels, original)
@@ -298,8 +330,7 @@ class _Job:
                     if isinstance(answer, ImageError) or pixels is None:
                         problems.append(str(answer))
                         continue
-                    place = moment.frame // clip.every
-                    self._write_frame(writing, answer, pixels, moment, video, place)
+                    self._write_frame(writing, clip, answer, pixels, moment, video)
                     done += 1
                     self._tell()
         except KeyboardInterrupt:
@@ -316,13 +347,14 @@ class _Job:
     def _write_frame(
         self,
         writing: Backlog,
+        clip: Clip,
         answer: Answer,
         pixels: Pixels,
         moment: Moment,
         video: VideoWriter | None,
-        place: int,
     ) -> None:
-        prediction = self.writers.plan(answer.image, answer, moment=moment)
+        name = answer.image
+        prediction = self.writers.plan(name, answer, False, moment, clip.stamp)
 
         def work() -> Pixels | None:
             self.writers.write(prediction, answer, pixels)
@@ -331,7 +363,7 @@ class _Job:
         def step(painted: Pixels | None) -> None:
             self.writers.record(prediction)
             if video and painted is not None:
-                video.write(painted, place)
+                video.write(painted, moment.frame // clip.every)
 
         writing.submit(work, step, pixels.size)
 

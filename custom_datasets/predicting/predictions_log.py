@@ -19,8 +19,8 @@ from custom_datasets.evaluation.results import (
     PredictedBoxes,
     TruthBoxes,
 )
-from custom_datasets.files import append_line
-from custom_datasets.predicting.clips import Moment
+from custom_datasets.files import append_line, write_files
+from custom_datasets.predicting.clips import Moment, Stamp
 from custom_datasets.predicting.outputs import Answer, Box, Classification
 
 FILE = 'predictions.jsonl'
@@ -45,6 +45,7 @@ class Prediction:
         boxes: The best scores first; None of a classifier.
         probabilities: By class, the highest first; None of a detector.
         moment: Of a frame of a video, which is painted as a whole.
+        stamp: Of the file that was read; None of what is no file.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Prediction:
     boxes: tuple[LabelledBox, ...] | None = None
     probabilities: dict[str, float] | None = None
     moment: Moment | None = None
+    stamp: Stamp | None = None
 
     @property
     def stem(self) -> str:
@@ -89,6 +91,19 @@ def append_prediction(folder: str, prediction: Prediction) -> None:
     Raises:
         UserError: It cannot be written.
     """
+    append_line(os.path.join(folder, FILE), _line(prediction))
+
+
+def replace_predictions(folder: str, predictions: Iterable[Prediction]) -> None:
+    """Write all lines anew, or leave them as they are.
+
+    Raises:
+        UserError: They cannot be written.
+    """
+    write_files(folder, {FILE: b''.join(map(_line, predictions))})
+
+
+def _line(prediction: Prediction) -> bytes:
     width, height = prediction.size
     row: dict[str, Any] = {
         'name': prediction.name,
@@ -96,6 +111,7 @@ def append_prediction(folder: str, prediction: Prediction) -> None:
         'width': width,
         'height': height,
         **(prediction.moment._asdict() if prediction.moment else {}),
+        **({'stamp': prediction.stamp} if prediction.stamp else {}),
     }
     if prediction.boxes is not None:
         row['boxes'] = prediction.boxes
@@ -103,8 +119,7 @@ def append_prediction(folder: str, prediction: Prediction) -> None:
         row |= {'names': prediction.names, 'probabilities': prediction.probabilities}
     text = json.dumps(row, ensure_ascii=False, allow_nan=False)
     # A path may have bytes that are not UTF-8; JSON has the same escapes for them.
-    line = f'{text}\n'.encode(errors='backslashreplace')
-    append_line(os.path.join(folder, FILE), line)
+    return f'{text}\n'.encode(errors='backslashreplace')
 
 
 def read_predictions(folder: str) -> list[Prediction]:
@@ -192,6 +207,10 @@ def _from_row(row: dict[str, Any]) -> Prediction:
     moment = None
     if 'frame' in row:
         moment = Moment(int(row['frame']), float(row['seconds']))
+    stamp = None
+    if 'stamp' in row:
+        size, changed = map(int, row['stamp'])
+        stamp = size, changed
     if 'boxes' in row:
         boxes = tuple(
             LabelledBox(
@@ -203,9 +222,10 @@ def _from_row(row: dict[str, Any]) -> Prediction:
             for box in row['boxes']
         )
         names = tuple(dict.fromkeys(box['name'] for box in boxes))
-        return Prediction(*about, names, boxes, moment=moment)
+        return Prediction(*about, names, boxes, None, moment, stamp)
     shares = {str(name): float(p) for name, p in row['probabilities'].items()}
-    return Prediction(*about, tuple(map(str, row['names'])), None, shares, moment)
+    names = tuple(map(str, row['names']))
+    return Prediction(*about, names, None, shares, moment, stamp)
 
 
 def _require_finite(name: str, numbers: Iterable[float]) -> None:

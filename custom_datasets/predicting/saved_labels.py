@@ -74,6 +74,14 @@ class SavedLabels:
                 changed.append(name)
         for name in changed:
             del files[name]
+        # Of files that were replaced since, a video by a shorter one.
+        for name in written.keys() - digests.keys():
+            path = os.path.join(root, name)
+            if _digest_of(path) == written[name]:
+                try:
+                    os.remove(path)
+                except OSError as error:
+                    raise unwritable(path, error) from error
         # What a person has changed stays known as changed.
         digests |= {name: written[name] for name in changed if name in written}
         write_files(root, {**files, _DIGESTS: json_bytes(digests)})

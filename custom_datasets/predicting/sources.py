@@ -7,7 +7,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -24,7 +24,7 @@ from custom_datasets.predicting.addresses import (
     name_address,
     public_text,
 )
-from custom_datasets.predicting.clips import Clip, open_clip
+from custom_datasets.predicting.clips import Clip, Stamp, open_clip
 from custom_datasets.predicting.images import MAX_BYTES, Picture
 from custom_datasets.text import counted
 
@@ -51,11 +51,13 @@ class Still:
         place: What messages call it: its path, that of its zip and its own there, or
             its address.
         read: Returns its path or its content; raises an ImageError.
+        stamp: Of its file, or in its zip; None of what is neither.
     """
 
     name: str
     place: str
     read: Callable[[], Picture]
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True)
@@ -220,14 +222,22 @@ def _file(path: str, root: str, kind: Literal['image', 'video'], every: int) -> 
 
 
 def _still(name: str, path: str) -> Still:
-    return Still(name, printable(path), lambda: path)
+    return Still(name, printable(path), lambda: path, _stamp(path))
 
 
 def _clip(name: str, path: str, every: int) -> Still | Clip:
     try:
-        return open_clip(name, path, every)
+        return replace(open_clip(name, path, every), stamp=_stamp(path))
     except ImageError as error:
-        return Still(name, printable(path), partial(_fail, error))
+        return Still(name, printable(path), partial(_fail, error), _stamp(path))
+
+
+def _stamp(path: str) -> Stamp | None:
+    try:
+        status = os.stat(path)
+    except OSError:  # Whoever reads it says so.
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _fail(error: ImageError) -> bytes:
@@ -267,6 +277,7 @@ def _in_zip(text: str, root: str | None = None) -> Iterator[_Entry]:
                 Still,
                 place=(shown := printable(f'{text}/{"/".join(parts)}')),
                 read=partial(read, shown, archive, member),
+                stamp=(member.file_size, member.CRC),
             ),
         )
     if not count:

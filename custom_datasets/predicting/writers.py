@@ -11,7 +11,7 @@ import os
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,14 @@ import numpy as np
 from custom_datasets.data.images import (
     IMAGE_SUFFIXES,
     clean_name,
+    folded,
     free_name,
     short_name,
 )
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
-from custom_datasets.files import json_bytes, write_files, write_image
-from custom_datasets.predicting.clips import Moment
+from custom_datasets.files import json_bytes, unwritable, write_files, write_image
+from custom_datasets.predicting.clips import Moment, Stamp
 from custom_datasets.predicting.images import Pixels
 from custom_datasets.predicting.outputs import Answer
 from custom_datasets.predicting.predictions_log import (
@@ -35,6 +36,7 @@ from custom_datasets.predicting.predictions_log import (
     as_results,
     prediction_of,
     read_predictions,
+    replace_predictions,
 )
 from custom_datasets.predicting.saved_labels import LabelFormat, SavedLabels
 from custom_datasets.predicting.tables import boxes_inside, coco_results
@@ -95,7 +97,7 @@ class Writers:
         self.predictions = read_predictions(folder)
         self._require_own()
         self._named = {prediction.name: prediction for prediction in self.predictions}
-        self._taken = {p.stem.casefold() for p in self.predictions}
+        self._taken = {folded(p.stem) for p in self.predictions}
         self._class_folders = _class_folders(classes)
         self._labels: SavedLabels | None = None
         if request.labels:
@@ -106,12 +108,36 @@ class Writers:
             if all(os.path.isfile(os.path.join(folder, f)) for f in self._files(p))
         )
 
+    def forget(self, predictions: Iterable[Prediction]) -> None:
+        """Remove lines, and the files about their images.
+
+        Raises:
+            UserError: They cannot be removed.
+        """
+        names = set()
+        for prediction in predictions:
+            names.add(prediction.name)
+            for file in self._files(prediction):
+                path = os.path.join(self.folder, file)
+                try:
+                    os.remove(path)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise unwritable(path, error) from error
+        self.predictions = [p for p in self.predictions if p.name not in names]
+        replace_predictions(self.folder, self.predictions)
+        self._named = {prediction.name: prediction for prediction in self.predictions}
+        self._taken = {folded(p.stem) for p in self.predictions}
+        self.done -= names
+
     def plan(
         self,
         name: str,
         answer: Answer,
         copied: bool = False,
         moment: Moment | None = None,
+        stamp: Stamp | None = None,
     ) -> Prediction:
         """Return what there is to write about an image; see :meth:`write`.
 
@@ -120,13 +146,14 @@ class Writers:
             answer: What is predicted.
             copied: Whether its file is copied as it is, with its suffix.
             moment: Of a frame of a video, which is not painted on its own.
+            stamp: Of the file that was read.
 
         Raises:
             UserError: A number is not finite.
         """
         earlier = self._named.get(name)
         file = earlier.file if earlier else self._free_file(name, copied)
-        return prediction_of(name, answer, file, moment)
+        return replace(prediction_of(name, answer, file, moment), stamp=stamp)
 
     def write(
         self,

@@ -5,8 +5,10 @@ import pytest
 from matplotlib import font_manager
 from PIL import Image, ImageDraw
 
+from custom_datasets.errors import UserError
 from custom_datasets.predicting import fonts as module
 from custom_datasets.predicting.fonts import Face, fonts_for, pillow_font
+from custom_datasets.predicting.painting import paint_boxes
 from tests.predicting.drawn_fonts import draw_font, few_fonts, forget
 
 NEVER_SEEN = '\N{HANGUL SYLLABLE HAN}'
@@ -47,6 +49,21 @@ def test_latin_names_take_the_font_that_is_always_there(only):
     draw_font(only / 'latin.ttf', 'A Noto', LATIN)
     font_manager.fontManager.addfont(only / 'latin.ttf')
     assert fonts_for(['cat']).families == ['DejaVu Sans']
+
+
+def test_without_the_fonts_of_a_system_matplotlibs_own_paint(only, warned):
+    painted = paint_boxes(
+        np.zeros((90, 120, 3), np.uint8), np.array([[9, 9, 60, 60]]), [NEVER_SEEN]
+    )
+    assert painted.any()
+    assert fonts_for([NEVER_SEEN]).families == ['DejaVu Sans']
+    assert len(warned) == 1
+
+
+def test_no_font_at_all_is_one_sentence(only, monkeypatch):
+    monkeypatch.setattr(font_manager.fontManager, 'ttflist', [])
+    with pytest.raises(UserError, match=r'no font there, and none on this system'):
+        fonts_for(['cat'])
 
 
 def test_a_glyph_is_drawn_and_not_the_box_of_a_missing_one(only):

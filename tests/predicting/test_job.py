@@ -159,6 +159,62 @@ def test_the_same_request_goes_on(predictor, images, video, tmp_path):
         assert tree(request.out) == tree(whole)
 
 
+def write_video(path, seeds):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, SIZE)
+    for seed in seeds:
+        writer.write(draw(seed))
+    writer.release()
+
+
+def test_files_that_were_replaced_since_are_predicted_on_again(
+    predictor, images, video, tmp_path
+):
+    """Images, members of zips and videos; what is left is that of an unbroken job."""
+    archive, second = tmp_path / 'more.zip', str(tmp_path / 'second.avi')
+    write_video(second, range(2))
+
+    def pack(seed):
+        with zipfile.ZipFile(archive, 'w') as file:
+            cv2.imwrite(str(tmp_path / 'c.png'), draw(seed))
+            file.write(images / 'a.png', 'a.png')
+            file.write(tmp_path / 'c.png', 'c.png')
+
+    pack(3)
+    sources = [str(images), str(archive), video, second]
+    outputs = everything(predictor)
+    request = Request(sources, outputs, str(tmp_path / 'out'))
+    broken = predict_sources(predictor, request, interrupt_after(13))
+    assert broken.interrupted and broken.images == 12
+
+    cv2.imwrite(str(images / 'b.png'), cv2.resize(draw(9), (90, 70)))
+    pack(9)
+    write_video(video, range(5, 9))
+    outcome = predict_sources(predictor, request)
+    assert outcome.before == 4  # Two images, a.png of the zip, a frame of second.avi.
+    (said,) = (note for note in outcome.notes if 'replaced since' in note)
+    assert said.startswith('3 files predicted on again, replaced since: ')
+    assert {Path(name).name for name in said.partition(': ')[2].split(', ')} == {
+        *('b.png', 'c.png', 'clip.avi')
+    }
+    whole = tmp_path / 'whole'
+    predict_sources(predictor, Request(sources, outputs, str(whole)))
+    made, expected = tree(request.out), tree(whole)
+    assert sorted(made.keys() ^ expected.keys()) == []
+    # Lines, and what is made of them in their order, may be in another.
+    in_order = ('.csv', '.jsonl', '.json')
+    for name in expected:
+        assert name.endswith(in_order) or made[name] == expected[name]
+    rows = {row['name']: row for row in lines(request.out)}
+    assert rows == {row['name']: row for row in lines(whole)}
+
+
+def test_files_that_stayed_are_not_predicted_on_again(detecting, images, tmp_path):
+    request = Request([str(images)], Outputs(), str(tmp_path / 'out'))
+    predict_sources(detecting, request, interrupt_after(2))
+    outcome = predict_sources(detecting, request)
+    assert outcome.before == 2 and 'replaced since' not in ''.join(outcome.notes)
+
+
 def test_folders_beside_the_checkpoint(detecting, images, monkeypatch, tmp_path):
     """A broken job goes on in its own; a finished one is never written over."""
     monkeypatch.setattr(detecting, 'checkpoint', str(tmp_path / 'run' / 'last.pth'))
