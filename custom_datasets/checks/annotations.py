@@ -10,7 +10,7 @@ import numpy as np
 from custom_datasets.checks.codes import HELD_OUT, find
 from custom_datasets.data.config_sources import Source
 from custom_datasets.data.images import IMAGE_SUFFIXES, without_suffix
-from custom_datasets.data.names import nearest_class
+from custom_datasets.data.names import advise
 from custom_datasets.data.origins import FILE, find_sources
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import (
@@ -76,12 +76,7 @@ def check_names(split: SplitRecords) -> list[Finding]:
         if name in classes:
             continue
         if name not in advice:
-            nearest = nearest_class(name, split.classes)
-            advice[name] = (
-                f'did you mean {nearest!r}?'
-                if nearest
-                else f'known: {", ".join(split.classes)}'
-            )
+            advice[name] = advise(name, split.classes)
         findings.append(
             find(
                 'unknown-class',

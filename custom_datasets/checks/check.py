@@ -44,11 +44,11 @@ from custom_datasets.checks.scale import full_pipeline, scale_boxes
 from custom_datasets.checks.schedule import check_schedule, measure_run
 from custom_datasets.data.cache import SETTLED_NS, ResultCache, stamp_file
 from custom_datasets.data.config_sources import Source, find_sources
-from custom_datasets.data.images import image_size
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import SplitRecords
 from custom_datasets.data.scan import Progress, scan_images
 from custom_datasets.data.tree import is_folder
+from custom_datasets.data.voc import size_of
 from custom_datasets.errors import UserError
 from custom_datasets.settings import load_config
 
@@ -279,7 +279,7 @@ def _claimed_sizes(splits: Sequence[SplitRecords]) -> dict[str, tuple[int, int]]
             if image.image is None or not image.boxes:
                 continue
             try:
-                sizes[image.image] = image.size or image_size(image.image)
+                sizes[image.image] = size_of(image)
             except UserError:
                 continue
     return sizes

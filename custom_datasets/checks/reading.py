@@ -161,7 +161,8 @@ def _voc_folder(source: Source) -> VOCFolder:
         prefix = source.settings.get('data_prefix') or {}
         root = os.path.join(root, prefix.get('sub_data_root') or '')
     folders = (source.settings[key] for key in ('img_subdir', 'ann_subdir'))
-    return VOCFolder(*(os.path.join(root, folder) for folder in folders))
+    images, annotations = (os.path.join(root, folder) for folder in folders)
+    return VOCFolder(images, annotations, bool(source.settings.get('one_based')))
 
 
 def _voc_images(

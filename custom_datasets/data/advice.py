@@ -12,7 +12,6 @@ A file that a team edits by hand, ``configs/waste/advice.yaml``::
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,9 +101,6 @@ def spare_entries(advice: Mapping[str, Advice], classes: Iterable[str]) -> list[
 
 def _problems(entries: Mapping[str, Any]) -> Iterator[str]:
     yield from class_problems(list(entries))
-    for name, count in Counter(map(_spelled, entries)).items():
-        if count > 1:
-            yield f'{name} appears twice, with its accents written in two ways'
     for name, entry in entries.items():
         yield from _wrong_keys(name, entry, LANGUAGES)
         for language, texts in _present(entry, LANGUAGES):

@@ -248,7 +248,9 @@ class _Parser:
                 continue
             number, written = entry.get('id'), entry.get('name')
             key, name = _key(number), json_name(written)
-            if name and (problems := class_problems([name])):
+            names = dict.fromkeys(other for _, other in self.categories)
+            names[name] = None
+            if name and (problems := class_problems(list(names))):
                 self._report(
                     'broken-annotation', f'categories, entry {index}: {problems[0]}'
                 )
@@ -343,10 +345,7 @@ def _key(value: Any) -> Id:
 
 
 def _brief(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        text = '...'
+    text = json.dumps(value, ensure_ascii=False)
     return printable(text if len(text) <= 60 else f'{text[:57]}...')
 
 

@@ -466,9 +466,6 @@ def _subset(coco: CocoFile, names: set[str]) -> str:
         'images': [e for e in coco.content['images'] if tidy(e['file_name']) in names],
         'annotations': [item for index, item in annotations if index in indices],
     }
-    try:
-        text = json.dumps(content, ensure_ascii=False)
-    except RecursionError as error:
-        raise UserError(f'{coco.path}: broken JSON ({error})') from error
+    text = json.dumps(content, ensure_ascii=False)
     # Half a character, where none of ours looks, is copied as it was escaped.
     return f'{text if is_utf8(text) else json.dumps(content)}\n'

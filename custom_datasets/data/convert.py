@@ -347,6 +347,32 @@ def _copy(image: str, path: str) -> None:
     shutil.copyfile(image, path)
 
 
+def _untrained(
+    source: Source,
+    labels: Mapping[str, Mapping[str, int]],
+    parts: Mapping[str, Iterable[str]],
+) -> list[str]:
+    """Say which of the classes training refuses, and what to do."""
+    everywhere = {name for counts in labels.values() for name in counts}
+    unused = [name for name in source.classes if name not in everywhere]
+    notes = []
+    if unused:
+        notes.append(
+            f'classes without an object: {", ".join(unused)}; they are kept, since the '
+            'order of classes counts, but training refuses them, so leave them out of '
+            'the classes of a config'
+        )
+    if 'train' in parts:
+        trained = {name for item in parts['train'] for name in labels[item]}
+        lacking = [c for c in source.classes if c in everywhere - trained]
+        if lacking:
+            notes.append(
+                f'classes without an object in train: {", ".join(lacking)}; training '
+                'refuses them, so move images over, or set ignore_classes in a config'
+            )
+    return notes
+
+
 def _report(
     source: Source,
     target: str,
@@ -361,12 +387,7 @@ def _report(
             names = [box.name for box in record.boxes] or [record.label or '']
             labels[item] = Counter(name for name in names if name)
     lines = [f'{source.format} -> {target}: {destination}', class_table(labels, parts)]
-    used = {name for counts in labels.values() for name in counts}
-    unused = [name for name in source.classes if name not in used]
-    notes = list(source.notes)
-    if unused:
-        text = 'training refuses them, so leave them out of the classes of a config'
-        notes.append(f'classes without an object: {", ".join(unused)}; {text}')
+    notes = [*source.notes, *_untrained(source, labels, parts)]
     if renamed := list(renamed):
         text = (
             'images renamed, because another has that name or lists could not hold it'

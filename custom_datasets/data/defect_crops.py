@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 
 from custom_datasets.data.balance import class_table, file_digest, split_by_class
-from custom_datasets.data.boxes_json import parse_boxes_json
+from custom_datasets.data.boxes_json import find_metal_surface, parse_boxes_json
 from custom_datasets.data.images import image_size, without_suffix
 from custom_datasets.data.names import UnknownClasses, read_classes
 from custom_datasets.data.problems import refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
-from custom_datasets.data.tree import images_in, load_json
+from custom_datasets.data.tree import Tree, images_in, load_json, shown
 from custom_datasets.data.voc import clip_box
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
 from custom_datasets.files import (
@@ -65,6 +65,9 @@ def convert(
     source, folder = os.path.join(root, annotations), os.path.join(root, images)
     require_apart(out, (source, folder))
     defects, notes = _read_defects(source, folder, classes, one_based)
+    others = _unread(root, source)
+    text = f'files with boxes not read: {shown(others)}; --annotations names one'
+    notes[text] = len(others)
     labels = {
         name: Counter(box.name for box in record.boxes)
         for name, record in defects.items()
@@ -139,8 +142,6 @@ def _read_defects(
     Also returns counts of what was clipped or left out.
     """
     content = load_json(source)
-    if not os.path.isdir(images):
-        raise UserError(f'{images}: no such folder of images')
     records, found = parse_boxes_json(source, content, images_in(images))
     problems = [str(problem) for problem in refused(found)]
     unknown = UnknownClasses(classes)
@@ -175,6 +176,13 @@ def _read_defects(
     if problems:
         raise AnnotationError(source, problems)
     return defects, notes
+
+
+def _unread(root: str, source: str) -> list[str]:
+    """List the files of the same kind in the folder that are not ``source``."""
+    tree, read = Tree(root, descend=False), os.path.realpath(source)
+    files = find_metal_surface(tree)
+    return [file for file in files if os.path.realpath(tree.path(file)) != read]
 
 
 def _require_folder_names(classes: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from custom_datasets.data.images import absence
+from custom_datasets.data.images import IMAGE_SUFFIXES, absence
 from custom_datasets.data.names import EmptyListError, read_lines, spell_path
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
@@ -60,12 +60,24 @@ def read_class_list(
             continue
         first[name] = number
         image: str | None = os.path.join(root, name)
-        if label not in ignored and not os.path.isfile(str(image)):
-            text = f'line {number}: {image}: {absence(str(image))}'
+        if label not in ignored and (why := _why_none(root, name)):
+            text = f'line {number}: {image}: {why}'
             problems.append(Problem('missing-image', text, path))
             image = None
         records[number] = ImageRecord(name, image, path, label=label)
     return records, problems
+
+
+def _why_none(root: str, name: str) -> str:
+    """Say why a listed file is no image of the set, as for its folder; else nothing."""
+    path = os.path.join(root, name)
+    if not os.path.isfile(path):
+        return absence(path)
+    if not name.lower().endswith(IMAGE_SUFFIXES):
+        return f'no such image: known are {", ".join(IMAGE_SUFFIXES)}'
+    if not name.startswith(('/', '../')) and any(map(is_junk, name.split('/'))):
+        return 'no such image: what is hidden is passed over'
+    return ''
 
 
 @dataclass(frozen=True)

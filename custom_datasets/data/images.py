@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from custom_datasets.data.opening import open_file
 from custom_datasets.data.problems import Problem
 from custom_datasets.errors import UserError
 
@@ -120,7 +121,7 @@ def file_problem(path: str) -> Problem | None:
     and so is a file of another kind whose size Pillow does not find.
     """
     try:
-        with open(path, 'rb') as file:
+        with open_file(path) as file:
             head = file.read(4)
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - TAIL))

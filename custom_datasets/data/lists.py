@@ -14,6 +14,7 @@ from custom_datasets.data.names import (
     read_lines,
     spell_path,
 )
+from custom_datasets.data.opening import open_file
 from custom_datasets.data.problems import refused
 from custom_datasets.data.reading import Reading
 from custom_datasets.data.tree import Tree
@@ -62,7 +63,7 @@ def has_content(path: str, text: str | None) -> bool:
     if text is None:
         return not os.path.lexists(path)
     try:
-        with open(path, 'rb') as file:
+        with open_file(path) as file:
             return file.read() == text.encode()
     except OSError:
         return False
@@ -136,7 +137,7 @@ def split_voc_folder(
     a data set would refuse, each unknown class and each class without a box.
     """
     images, annotations = (os.path.join(root, folder) for folder in folders)
-    folder = VOCFolder(images, annotations)
+    folder = VOCFolder(images, annotations, one_based=True)
     records, found, foreign = folder.read_all()
     problems = [str(problem) for problem in refused(found)]
     problems += _unlistable({record.name: _voc_line(record.name) for record in records})

@@ -4,15 +4,28 @@ import difflib
 import math
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from io import StringIO
 
+from custom_datasets.data.opening import read_text
 from custom_datasets.errors import ConfigError, UserError
 
 ANY_NAME = '*'
 """In a ``class_map``: every name that has no other place."""
 
 _MOST_SHOWN = 5
+
+
+def advise(name: str, classes: Sequence[str]) -> str:
+    """Say which class an unknown name was most likely meant for, or which there are."""
+    nearest = nearest_class(name, classes)
+    if nearest is None:
+        return f'known: {", ".join(classes)}'
+    if _composed(nearest) == _composed(name):
+        return f'it looks like {nearest!r}: that is {nearest!a}, and this {name!a}'
+    return f'did you mean {nearest!r}?'
 
 
 def nearest_class(name: str, classes: Sequence[str]) -> str | None:
@@ -43,11 +56,8 @@ class UnknownClasses:
         return [self._problem(name, files) for name, files in self._files.items()]
 
     def _problem(self, name: str, files: dict[str, int]) -> str:
-        nearest = nearest_class(name, self.classes)
-        known = ', '.join(self.classes)
-        hint = f'did you mean {nearest!r}?' if nearest else f'known: {known}'
         first, *others = files
-        text = f'{first}: unknown class {name!r}; {hint}'
+        text = f'{first}: unknown class {name!r}; {advise(name, self.classes)}'
         if others:
             more = ', ...' if len(others) > _MOST_SHOWN else ''
             shown = '; '.join(others[:_MOST_SHOWN]) + more
@@ -102,16 +112,24 @@ def read_lines(path: str) -> list[tuple[int, str]]:
     Raises an EmptyListError where nothing is left.
     """
     try:
-        with open(path, encoding='utf-8-sig') as file:
-            lines = [(number, line.strip()) for number, line in enumerate(file, 1)]
+        text = StringIO(read_text(path), newline=None)
     except OSError as error:
         raise UserError(f'{path}: {error.strerror}') from error
     except UnicodeError as error:
         raise UserError(f'{path}: not text in UTF-8; save it as such') from error
-    lines = [(number, line) for number, line in lines if line]
+    stripped = ((number, line.strip()) for number, line in enumerate(text, 1))
+    lines = [(number, line) for number, line in stripped if line]
     if not lines:
         raise EmptyListError(f'{path}: the list is empty')
     return lines
+
+
+def with_advice(error: UserError, path: str) -> UserError:
+    """Return the error of a config's list, with what to do if there is none."""
+    if os.path.exists(path):
+        return error
+    hint = 'set data_root, or run the converter that writes the split'
+    return UserError(f'{error}; {hint}')
 
 
 def spell_path(path: str, root: str) -> str:
@@ -139,7 +157,8 @@ def class_problems(names: Iterable[str]) -> list[str]:
     """Say what is wrong with the names of a set's classes, in the order of numbers.
 
     A name is seen in lists, tables and configs, so it has no blanks at its ends and
-    nothing that can't be seen: no-break spaces, zero-width characters, lost bytes.
+    nothing that can't be seen: no-break spaces, zero-width characters, lost bytes. Nor
+    is it another one with its accents or syllables in pieces, as a Mac names files.
     """
     counts = Counter(names)
     problems = [
@@ -148,7 +167,11 @@ def class_problems(names: Iterable[str]) -> list[str]:
         if not name or name != name.strip() or not name.isprintable()
     ]
     twice = [name for name, count in counts.items() if count > 1]
-    return [*problems, *(f'class list: {name} appears twice' for name in twice)]
+    problems += [f'class list: {name} appears twice' for name in twice]
+    return problems + [
+        f'{first!a} and {other!a} look the same, {first}; rename one of them'
+        for first, other in _twins(counts)
+    ]
 
 
 def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
@@ -177,6 +200,17 @@ def read_classes(source: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _twins(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the pairs of names that differ in their bytes only."""
+    firsts: dict[str, str] = {}
+    pairs = [(firsts.setdefault(_composed(name), name), name) for name in names]
+    return [(first, name) for first, name in pairs if first != name]
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize('NFC', name)
+
+
 def _is_list(source: object) -> bool:
     if not isinstance(source, Sequence):
         return False
@@ -184,4 +218,4 @@ def _is_list(source: object) -> bool:
 
 
 def _squeeze(name: str) -> str:
-    return re.sub(r'[\s_-]+', '', name).casefold()
+    return re.sub(r'[\s_-]+', '', _composed(name)).casefold()

@@ -6,10 +6,11 @@ says, so that a box survives any number of conversions.
 """
 
 import math
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from io import StringIO
 
+from custom_datasets.data.opening import read_text
 from custom_datasets.data.records import Box, BoxRecord
 from custom_datasets.errors import UserError
 
@@ -96,14 +97,12 @@ def to_centre(box: Box, size: tuple[int, int]) -> tuple[float, float, float, flo
 def read_labels(path: str) -> list[Line]:
     """Read the lines that are not blank; a UserError does not name the file."""
     try:
-        if not os.path.getsize(path):
-            return []
-        with open(path, encoding='utf-8-sig') as file:
-            lines = [(number, line.split()) for number, line in enumerate(file, 1)]
+        text = StringIO(read_text(path), newline=None)
     except OSError as error:
         raise UserError(f'{error.strerror}') from error
     except UnicodeError as error:
         raise UserError('not text in UTF-8; save it as such') from error
+    lines = ((number, line.split()) for number, line in enumerate(text, 1))
     return [(number, words) for number, words in lines if words]
 
 

@@ -2,16 +2,17 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from custom_datasets.data.images import file_problem, image_size, without_suffix
+from custom_datasets.data.images import file_problem, image_size
 from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import holds_labels
 from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import Box, ImageRecord
-from custom_datasets.data.tree import Score, Tree, place_of, shown, split_of
+from custom_datasets.data.tree import Score, Tree, place_of, shown, split_of, unfound
 from custom_datasets.errors import UserError
 from custom_datasets.text import counted
 
@@ -206,11 +207,8 @@ def unknown_line(
     list_file: str, number: int, line: str, images: Sequence[str] = ()
 ) -> Problem:
     """Return the problem of a line that names no image, or one of several."""
-    place = f'line {number}: {line}'
-    if not images:
-        return Problem('missing-image', f'{place}: no such image', list_file)
-    text = f'{place}: there are {" and ".join(images)}; give the suffix'
-    return Problem('ambiguous-image', text, list_file)
+    code = 'ambiguous-image' if images else 'missing-image'
+    return Problem(code, f'line {number}: {unfound(line, images)}', list_file)
 
 
 def ambiguous_image(file: str, images: Sequence[str]) -> Problem:
@@ -282,6 +280,11 @@ def _likeliest(tree: Tree, claim: str | None, near: str) -> str:
         return ''
 
 
+FindLine = Callable[[str, str], list[str] | None]
+"""Returns the images that a list's line means: one, none, or several that it may mean;
+None where a problem is reported elsewhere. It gets the folder of the list, too."""
+
+
 @dataclass
 class Lists:
     """Files that name the images of each part."""
@@ -324,22 +327,18 @@ class Lists:
         return names
 
     def read(
-        self,
-        tree: Tree,
-        reading: Reading,
-        by_name: Mapping[str, str | None] | None = None,
+        self, tree: Tree, reading: Reading, find: FindLine | None = None
     ) -> dict[str, list[str]]:
         """Return the images of each part, in order and each once.
 
-        ``by_name`` has images by the name of their annotation file, which a list may
-        give instead; None where a problem says that the file has none.
+        ``find`` says which images a line means; see :func:`read_list`.
         """
         return {
             split: list(
                 dict.fromkeys(
                     image
                     for file in files
-                    for image in read_list(tree, file, reading, by_name)
+                    for image in read_list(tree, file, reading, find)
                 )
             )
             for split, files in self.files.items()
@@ -347,20 +346,17 @@ class Lists:
 
 
 def read_list(
-    tree: Tree,
-    file: str,
-    reading: Reading,
-    by_name: Mapping[str, str | None] | None = None,
+    tree: Tree, file: str, reading: Reading, find: FindLine | None = None
 ) -> list[str]:
-    """Return the images that a list names, one per line, by name or by path.
+    """Return the images that a list names, one per line.
 
-    A 1, 0 or -1 behind a name, as in VOC's lists for one class, is ignored.
+    ``find`` says which images a line means, :func:`find_listed` if not given.
     """
     near = file.rpartition('/')[0]
     if '/imagesets/' in f'/{near.lower()}/':
         near = near[: f'/{near.lower()}/'.index('/imagesets/')].rstrip('/')
     images = []
-    named = by_name or {}
+    find = find or partial(find_listed, tree)
     try:
         lines = read_lines(tree.path(file))
     except EmptyListError as error:
@@ -370,19 +366,27 @@ def read_list(
         reading.problems.append(str(error))
         return []
     for number, line in lines:
-        name, _, flag = line.rpartition(' ')
-        names = [line, name.strip()] if flag in ('1', '0', '-1') else [line]
-        image = next(filter(None, (_likeliest(tree, n, near) for n in names)), '')
-        stem = _base(without_suffix(line))
-        image = image or named.get(stem) or ''
-        if image:
-            images.append(image)
-        elif stem not in named:
-            scored = tree.candidates(line, near)
-            best = [image for score, image in scored if score == scored[0][0]]
-            reading.report([unknown_line(file, number, line, best)])
+        named = find(line, near)
+        if named is None:
+            continue
+        if len(named) == 1:
+            images += named
+        else:
+            reading.report([unknown_line(file, number, line, named)])
     reading.report(listed_twice(file, (place_of(image)[1] for image in images)))
     return images
+
+
+def without_flag(line: str) -> str:
+    """Take off a 1, 0 or -1 behind a name, as VOC's lists of one class have it."""
+    name, _, flag = line.rpartition(' ')
+    return name.strip() if flag in ('1', '0', '-1') else line
+
+
+def find_listed(tree: Tree, line: str, near: str) -> list[str]:
+    """Return the images that a line of a list may mean, by name or by path."""
+    whole, name = (tree.likeliest(text, near) for text in (line, without_flag(line)))
+    return name if len(name) == 1 and len(whole) != 1 else whole
 
 
 def _base(file: str) -> str:

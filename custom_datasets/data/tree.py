@@ -5,7 +5,7 @@ import os
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from custom_datasets.data.images import (
@@ -14,10 +14,11 @@ from custom_datasets.data.images import (
     image_size,
     without_suffix,
 )
+from custom_datasets.data.opening import read_text
 from custom_datasets.errors import UserError
 
 MAX_DEPTH = 100
-"""How many folders may be in each other; no data set needs more."""
+"""How many folders, or lists of a JSON, may be in each other: more than any set has."""
 
 JUNK = ('__macosx', 'thumbs.db', 'desktop.ini')
 """What systems leave behind, in lower case; so is all that starts with a dot."""
@@ -167,14 +168,19 @@ def load_json(path: str, name: str | None = None) -> Any:
     """Load a JSON file, called ``name`` in messages; no object may repeat a key."""
     name = name or path
     try:
-        with open(path, encoding='utf-8-sig') as stream:
-            return json.load(stream, object_pairs_hook=_no_doubles)
+        text = read_text(path)
+        content = json.loads(text, object_pairs_hook=_no_doubles)
     except OSError as error:
         raise UserError(f'{name}: {error.strerror}') from error
     except UnicodeError as error:
         raise UserError(f'{name}: not text in UTF-8; save it as such') from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise UserError(f'{name}: {_TOO_DEEP}') from error
+    except ValueError as error:
         raise UserError(f'{name}: broken JSON ({error})') from error
+    if _nests_beyond(text, MAX_DEPTH):
+        raise UserError(f'{name}: {_TOO_DEEP}')
+    return content
 
 
 FindImage = Callable[[str], str]
@@ -191,18 +197,19 @@ def images_in(folder: str, root: str | None = None) -> FindImage:
 
     A path from ``folder`` to an image under ``root``, by default the folder itself, is
     that image. Any other name is another place's or another machine's: what it ends in
-    is looked for in the folder, as :meth:`Tree.find_image` does.
+    is looked for in the folder, as :meth:`Tree.find_image` does. Raises a UserError
+    where there is no such folder.
     """
+    if not os.path.isdir(folder or '.'):
+        raise UserError(f'{folder}: no such folder of images')
     trees: list[Tree] = []
 
     def find_image(name: str) -> str:
         if path := image_at(folder, name, folder if root is None else root):
             return path
-        if not os.path.isdir(folder or '.'):
-            raise UserError(f'{name}: no such image in {folder}')
         if not trees:
             trees.append(Tree(folder or '.', descend=False))
-        path = trees[0].path(trees[0].find_image(name))
+        path = _only(name, [trees[0].path(i) for i in trees[0].likeliest(name)])
         if not os.path.isfile(path):
             raise UserError(f'{path}: {absence(path)}')
         return path
@@ -341,13 +348,27 @@ class Tree:
 
     def find_image(self, claim: str, near: str = '', split: str | None = None) -> str:
         """Return the most likely candidate; raises a UserError for none or a tie."""
+        return _only(claim, self.likeliest(claim, near, split))
+
+    def likeliest(
+        self, claim: str, near: str = '', split: str | None = None
+    ) -> list[str]:
+        """Return the candidates that are likelier than all others."""
         found = self.candidates(claim, near, split)
-        best = [image for score, image in found if score == found[0][0]]
-        if not best:
-            raise UserError(f'{claim}: no such image in {self.name}')
-        if len(best) > 1:
-            raise UserError(f'{claim}: there are {" and ".join(best)}')
-        return best[0]
+        return [image for score, image in found if score == found[0][0]]
+
+
+def unfound(claim: str, images: Sequence[str]) -> str:
+    """Say that a claim means none of the images, or which ones it may mean."""
+    if not images:
+        return f'{claim}: no such image'
+    return f'{claim}: there are {" and ".join(images)}; name one of them'
+
+
+def _only(claim: str, images: Sequence[str]) -> str:
+    if len(images) != 1:
+        raise UserError(unfound(claim, images))
+    return images[0]
 
 
 class FileIndex:
@@ -438,6 +459,29 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
     if entry.is_symlink() and not os.path.exists(entry.path):
         return True
     return entry.is_file()
+
+
+_TOO_DEEP = 'broken JSON (lists in lists, too deep)'
+
+_NO_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^][{}"]+')
+"""In sound JSON: a string, or what stands between strings and brackets."""
+
+
+def _nests_beyond(text: str, depth: int) -> bool:
+    """Say whether lists and objects of sound JSON are deeper in each other.
+
+    Python reads about a thousand levels, and fewer the deeper its own calls are: then
+    one command would stumble over a file that another one takes.
+    """
+    brackets = _NO_BRACKETS.sub('', text).translate(_AS_LISTS)
+    for _ in range(depth):
+        if not brackets:
+            return False
+        brackets = brackets.replace('[]', '')
+    return bool(brackets)
+
+
+_AS_LISTS = str.maketrans('{}', '[]')
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

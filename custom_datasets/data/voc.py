@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from sys import intern
 from typing import NamedTuple
+from xml.parsers import expat
 
 from custom_datasets.data.images import (
     IMAGE_SUFFIXES,
@@ -22,7 +23,8 @@ from custom_datasets.data.images import (
     without_suffix,
 )
 from custom_datasets.data.names import fold_class, read_lines, spell_path
-from custom_datasets.data.numbers import LARGEST
+from custom_datasets.data.numbers import LARGEST, add, from_zero_based
+from custom_datasets.data.opening import open_file
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     ambiguous_image,
@@ -30,6 +32,7 @@ from custom_datasets.data.reading import (
     missing_image,
     taken_image,
     unknown_line,
+    without_flag,
 )
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import FileIndex
@@ -40,9 +43,12 @@ IMAGES = 'JPEGImages'
 COUNTS_FROM = 'counts_from'
 """The element by which a conversion says that pixels are counted from 0."""
 
+_SPARE = 1e-4
+"""In pixels: as little as nobody sees, and as much as no rounding takes away."""
+
 _TRUE = ('1', 'true', 'yes')
 _ROOT = re.compile(r'<(\w+:)?annotation[\s>/]')
-_HEAD = 4096
+_CHUNK = 4096
 
 
 class VOCFile(NamedTuple):
@@ -82,7 +88,7 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
     ``strays`` also looks for text between the elements, which takes a third longer.
     """
     try:
-        with open(path, 'rb') as file:
+        with open_file(path) as file:
             root = ET.fromstring(file.read())
     except OSError as error:
         return VOCFile(broken=((f'cannot be read ({error.strerror})', None),))
@@ -133,25 +139,54 @@ def clip_box(
     return ((x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None), True
 
 
+def size_of(record: ImageRecord) -> tuple[int, int]:
+    """Return the width and height in pixels to which a record's boxes are cut.
+
+    Those of the annotation are believed, and no image is opened, unless a box goes
+    beyond them. Raises a UserError where neither annotation nor image tells them.
+    """
+    claimed = record.size
+    if claimed and record.image:
+        width, height = claimed
+        if any(box.box[2] > width or box.box[3] > height for box in record.boxes):
+            with suppress(UserError):  # Whoever needs the image says so.
+                return image_size(record.image)
+    return claimed or image_size(str(record.image))
+
+
 def boxes_inside(record: ImageRecord, one_based: bool) -> list[BoxRecord]:
     """Return the boxes, as they are, that have an area inside the image."""
-    size = record.size
-    if record.boxes and record.image and not size:
-        with suppress(UserError):  # Whoever needs the image says so.
-            size = image_size(record.image)
-    size = size or (int(LARGEST), int(LARGEST))
+    size = (int(LARGEST), int(LARGEST))
+    if record.boxes and (record.size or record.image):
+        with suppress(UserError):  # See above.
+            size = size_of(record)
     return [b for b in record.boxes if clip_box(b.box, size, one_based)[0]]
+
+
+def to_one_based(box: Box) -> Box:
+    """Turn edges in pixels from 0 into what a file has that counts from 1.
+
+    A side of one pixel would end where it begins, as slips do, so it is longer by a
+    little.
+    """
+    x1, y1, x2, y2 = from_zero_based(box, 1)
+    x2 = add(x2, _SPARE) if x2 == x1 else x2
+    y2 = add(y2, _SPARE) if y2 == y1 else y2
+    return x1, y1, x2, y2
 
 
 class VOCFolder:
     """The images and the XML files of a folder, found by their common name.
 
     A name is a path without a suffix in both folders. A file that isn't there may be in
-    a folder inside; suffixes match in any case.
+    a folder inside; suffixes match in any case. Boxes are as the files have them, but
+    if they are to be ``one_based``, those of a file that says it counts from 0 are
+    turned into such.
     """
 
-    def __init__(self, images: str, annotations: str) -> None:
+    def __init__(self, images: str, annotations: str, one_based: bool = False) -> None:
         """Read nothing yet."""
+        self.one_based = one_based
         self.images = FileIndex(images, IMAGE_SUFFIXES)
         self.annotations = FileIndex(annotations, ('.xml',))
 
@@ -173,8 +208,7 @@ class VOCFolder:
         usual = without_suffix(spell_path(line, self.images.root))
         if self.images.find(usual):
             return usual
-        name, _, flag = line.rpartition(' ')
-        lines = [line, name.strip()] if flag in ('1', '0', '-1') else [line]
+        lines = dict.fromkeys((line, without_flag(line)))
         paths = [path for line in lines for path in self._spellings(line)]
         # An image may be called a.png.png, and a list a.png for it.
         names = [*map(without_suffix, paths), *paths]
@@ -267,8 +301,11 @@ class VOCFolder:
             problems.append(problem)
         if xml.broken or xml.stray:
             problems += xml.problems(file)
+        boxes = xml.boxes
+        if self.one_based and xml.from_zero:
+            boxes = tuple(replace(b, box=to_one_based(b.box)) for b in boxes)
         record = ImageRecord(
-            name, image, file or None, xml.boxes, None, xml.size, xml.filename
+            name, image, file or None, boxes, None, xml.size, xml.filename
         )
         return record, problems
 
@@ -335,11 +372,21 @@ def unannotated(image: str) -> Problem:
 
 def looks_like_voc(path: str) -> bool:
     """Say whether a file begins as an annotation does, whatever follows."""
+    roots: list[str] = []
+    parser = expat.ParserCreate(namespace_separator='}')
+    parser.StartElementHandler = lambda name, _: roots.append(name)
+    head = b''
     try:
-        with open(path, 'rb') as file:
-            head = file.read(_HEAD)
+        with open_file(path) as file:
+            while not roots and (chunk := file.read(_CHUNK)):
+                head = head or chunk
+                parser.Parse(chunk)
     except OSError:
         return False
+    except (expat.ExpatError, LookupError, ValueError):
+        pass  # It may be meant as one, though its beginning is broken.
+    if roots:
+        return roots[0].rpartition('}')[2] == 'annotation'
     is_wide = head.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
     text = head.decode('utf-16' if is_wide else 'latin-1', errors='ignore')
     return bool(_ROOT.search(text))

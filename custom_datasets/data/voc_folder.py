@@ -9,34 +9,36 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from xml.sax.saxutils import escape
 
-from custom_datasets.data.images import image_size
-from custom_datasets.data.numbers import add, as_number, from_zero_based, to_zero_based
+from custom_datasets.data.images import image_size, without_suffix
+from custom_datasets.data.numbers import as_number, to_zero_based
 from custom_datasets.data.reading import (
     CLASS_LIST,
     UNLISTED,
     WHOLE,
+    FindLine,
     Lists,
     Reading,
     Source,
+    find_listed,
     first_pixel,
     group_by_split,
     order_classes,
     pair,
+    without_flag,
 )
 from custom_datasets.data.records import Box, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of
 from custom_datasets.data.voc import (
     COUNTS_FROM,
     VOCFile,
+    VOCFolder,
     find_voc_folders,
     looks_like_voc,
     read_voc_file,
+    to_one_based,
     unannotated,
 )
 from custom_datasets.files import write_text
-
-_SPARE = 1e-4
-"""In pixels: as little as nobody sees, and as much as no rounding takes away."""
 
 
 def find_voc(tree: Tree) -> list[str]:
@@ -68,14 +70,21 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
     claims = {file: xml.filename for file, xml in parsed.items()}
     pairs = pair(tree, parsed, claims, reading, lists.file_names(tree))
     images = {image: file for file, image in pairs.items()}
-    boxes = [(file, box.box) for file, xml in parsed.items() for box in xml.boxes]
-    if counts_from is None and any(xml.from_zero for xml in parsed.values()):
-        counts_from = 0
-    base = first_pixel(boxes, counts_from, reading)
+    boxes = [
+        (file, box.box)
+        for file, xml in parsed.items()
+        for box in xml.boxes
+        if not xml.from_zero
+    ]
+    first = first_pixel(boxes, counts_from, reading)
+    bases = {
+        file: 0 if xml.from_zero and counts_from is None else first
+        for file, xml in parsed.items()
+    }
 
     def record(image: str) -> ImageRecord:
         file = images.get(image)
-        xml = parsed[file] if file else VOCFile()
+        xml, base = (parsed[file], bases[file]) if file else (VOCFile(), first)
         kept = [box for box in xml.boxes if has_area(box.box, base)]
         reading.dropped += len(xml.boxes) - len(kept)
         return ImageRecord(
@@ -87,16 +96,11 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
             filename=xml.filename,
         )
 
-    stems = Counter(place_of(file)[1].rpartition('/')[2] for file in parsed)
-    by_name = {
-        stem: pairs.get(file)
-        for file in parsed
-        if stems[stem := place_of(file)[1].rpartition('/')[2]] == 1
-    }
-    listed = lists.read(tree, reading, by_name)
+    find = _find_in_folders(tree, folders, pairs, parsed) if folders else None
+    listed = lists.read(tree, reading, find or _find_anywhere(tree, pairs, parsed))
     chosen = _choose(tree, images, listed, reading)
     broken = {image for image, file in images.items() if parsed[file].broken}
-    source = Source(
+    return Source(
         format='voc',
         root=tree.root,
         classes=tuple(
@@ -107,9 +111,55 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
         splits=group_by_split(
             (split, record(image)) for split, image in chosen if image not in broken
         ),
-        counts_from=base,
+        counts_from=max(bases.values(), default=first),
     )
-    return source
+
+
+def _find_in_folders(
+    tree: Tree,
+    folders: tuple[str, str],
+    pairs: Mapping[str, str],
+    files: Collection[str],
+) -> FindLine:
+    """Return a function that reads a list's lines as the data set does."""
+    images, annotations = map(tree.path, folders)
+    folder = VOCFolder(images, annotations)
+
+    def in_tree(path: str) -> str:
+        return path.removeprefix(tree.path(''))
+
+    def find(line: str, near: str) -> list[str] | None:
+        name = folder.name_of(line)
+        file, *_ = [*map(in_tree, folder.annotations.find(name)), '']
+        if file in files:
+            return [pairs[file]] if file in pairs else None
+        return [in_tree(image) for image in folder.images.find(name)]
+
+    return find
+
+
+def _find_anywhere(
+    tree: Tree, pairs: Mapping[str, str], files: Collection[str]
+) -> FindLine:
+    """Return a function that finds a list's lines in a folder of any layout.
+
+    A line may have the name of an annotation file instead of an image's.
+    """
+    stems = Counter(map(_stem, files))
+    named = {_stem(file): pairs.get(file) for file in files if stems[_stem(file)] == 1}
+
+    def find(line: str, near: str) -> list[str] | None:
+        images = find_listed(tree, line, near)
+        if len(images) == 1:
+            return images
+        for text in (line, without_flag(line)):
+            stem = without_suffix(text).rpartition('/')[2]
+            if stem in named:
+                image = named[stem]
+                return [image] if image else None
+        return images
+
+    return find
 
 
 def write_voc(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
@@ -196,18 +246,17 @@ def _to_xml(record: ImageRecord, name: str, counts_from: int, origin: str) -> st
 def _in_file(box: Box, counts_from: int) -> Box:
     """Return a box as a file has it, from which it is read as it was.
 
-    Counted from 1, a side of one pixel would end where it begins, as slips do, so it
-    is longer by a little. What begins less than a pixel outside the image would prove
-    that pixels are counted from 0, so it begins at the edge, to which it is clipped
-    anyway.
+    What begins less than a pixel outside the image would prove, counted from 1, that
+    pixels are counted from 0, so it begins at the edge, to which it is clipped anyway.
     """
     if not counts_from:
         return box
     left, top = (0.0 if -1 <= side < 0 else side for side in box[:2])
-    x1, y1, x2, y2 = from_zero_based((left, top, *box[2:]), counts_from)
-    x2 = add(x2, _SPARE) if x2 == x1 else x2
-    y2 = add(y2, _SPARE) if y2 == y1 else y2
-    return x1, y1, x2, y2
+    return to_one_based((left, top, *box[2:]))
+
+
+def _stem(file: str) -> str:
+    return place_of(file)[1].rpartition('/')[2]
 
 
 def _is_foreign(tree: Tree, file: str) -> bool:

@@ -25,6 +25,7 @@ from custom_datasets.data.numbers import (
     read_labels,
     to_centre,
 )
+from custom_datasets.data.opening import open_file
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     CLASS_LIST,
@@ -63,6 +64,10 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
     configs = _find_configs(tree, reading)
     file, config = next(iter(configs.items()), ('', {}))
     names = _class_names(tree, configs, reading)
+    count = config.get('nc')
+    if count is not None and str(count).strip() != str(len(names)):
+        text = f'nc is {count}, but there are {len(names)} names, which count'
+        reading.notes.append(f'{file}: {text}')
     label_files = _find_labels(tree)
     labels = _read_labels(tree, label_files, reading)
     if 'kpt_shape' in config:
@@ -150,7 +155,7 @@ def _find_configs(tree: Tree, reading: Reading) -> dict[str, dict[str, Any]]:
     files = tree.ending('.yaml', '.yml')
     for file in sorted(files, key=lambda file: (file.count('/'), file)):
         try:
-            with open(tree.path(file), 'rb') as stream:
+            with open_file(tree.path(file)) as stream:
                 data = stream.read()
             config = parse_yaml(data)
         except OSError as error:

@@ -11,11 +11,10 @@ from typing import Any
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
-from custom_datasets.data.images import image_size
 from custom_datasets.data.names import UnknownClasses, as_names, read_classes
 from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import BoxRecord, ImageRecord
-from custom_datasets.data.voc import clip_box
+from custom_datasets.data.voc import clip_box, size_of
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
 from custom_datasets.text import counted
 
@@ -95,7 +94,7 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
 
         Raises a UserError where neither the record nor the image file has a size.
         """
-        size = record.size or image_size(str(record.image))
+        size = size_of(record)
         instances = []
         labels = self._labels
         for box_record in record.boxes:

@@ -10,7 +10,12 @@ from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
 from custom_datasets.data.folders import read_class_list
-from custom_datasets.data.names import UnknownClasses, as_names, read_classes
+from custom_datasets.data.names import (
+    UnknownClasses,
+    as_names,
+    read_classes,
+    with_advice,
+)
 from custom_datasets.data.problems import refused
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.text import counted
@@ -52,8 +57,8 @@ class ClassListDataset(BaseDataset):  # type: ignore[misc]
                 self.ann_file, self.data_root or '', self.ignore_classes
             )
         except UserError as error:
-            hint = 'set data_root, or run the converter that writes the split'
-            raise AnnotationError(where, [f'{error}; {hint}']) from error
+            advice = with_advice(error, self.ann_file)
+            raise AnnotationError(where, [str(advice)]) from error
         problems = [str(problem) for problem in refused(found)]
         unknown = UnknownClasses(classes)
         data_list, ignored = [], 0

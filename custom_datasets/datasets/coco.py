@@ -1,6 +1,5 @@
 """Any COCO JSON as a detection data set."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from mmdet.registry import DATASETS
 
 from custom_datasets.data.coco import read_coco_file
+from custom_datasets.data.names import with_advice
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.tree import images_in
@@ -45,13 +45,11 @@ class CocoFileDataset(BoxDataset):
         self, counts: Counter[str]
     ) -> tuple[Sequence[ImageRecord], Sequence[Problem]]:
         """Read the JSON."""
-        if not os.path.exists(self.ann_file):
-            raise UserError(
-                f'{self.ann_file}: does not exist; set data_root, or split the data'
+        try:
+            find_image = images_in(self.data_prefix['img'], self.data_root or '.')
+            file, problems = read_coco_file(
+                self.ann_file, find_image, needs_truth=not self.test_mode
             )
-        find_image = images_in(self.data_prefix['img'], self.data_root or '.')
-        needs_truth = not self.test_mode
-        file, problems = read_coco_file(
-            self.ann_file, find_image, needs_truth=needs_truth
-        )
+        except UserError as error:
+            raise with_advice(error, self.ann_file) from error
         return file.images, problems

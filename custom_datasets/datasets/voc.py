@@ -7,7 +7,11 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 
-from custom_datasets.data.names import UnknownClasses, require_class_map
+from custom_datasets.data.names import (
+    UnknownClasses,
+    require_class_map,
+    with_advice,
+)
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.records import BoxRecord, ImageRecord
 from custom_datasets.data.voc import VOCFolder, fold_classes
@@ -29,7 +33,8 @@ class VOCFolderDataset(BoxDataset):
         ann_subdir: Folder of the XML files under ``data_root``.
         one_based: Whether the files count pixels from 1, as the VOC devkit and labelImg
             do. A set whose smallest coordinate is 1 and whose largest is the image's
-            width is one-based.
+            width is one-based. A file that says it counts from 0, as a conversion
+            writes it (``<counts_from>0</counts_from>``), is believed.
         class_map: Class by name in the files, to rename or merge. ``'*'`` stands for
             every name that is neither in the map, nor a class, nor ignored: ``{'*':
             'face'}`` makes all of them faces.
@@ -60,13 +65,14 @@ class VOCFolderDataset(BoxDataset):
         require_class_map(self.class_map, tuple(self._labels))
         root = self.data_root or ''
         folder = VOCFolder(
-            os.path.join(root, self.img_subdir), os.path.join(root, self.ann_subdir)
+            os.path.join(root, self.img_subdir),
+            os.path.join(root, self.ann_subdir),
+            self.one_based,
         )
         try:
             records, problems = folder.read_list(self.ann_file)
         except UserError as error:
-            hint = 'set data_root, or run the converter that writes the split'
-            raise UserError(f'{error}; {hint}') from error
+            raise with_advice(error, self.ann_file) from error
         if self.class_map:
             kept = self.ignore_classes.union(self._labels)
             records = fold_classes(records, self.class_map, kept)

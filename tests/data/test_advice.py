@@ -105,7 +105,8 @@ def test_other_languages_get_english(write, language, expected):
         ({'gl\u200bass': ENTRY}, "'gl\\u200bass' is not a class name; rename it"),
         (
             {normalize(form, '유리'): ENTRY for form in ('NFC', 'NFD')},
-            '유리 appears twice, with its accents written in two ways',
+            r"'\uc720\ub9ac' and '\u110b\u1172\u1105\u1175' look the same, "
+            '유리; rename one of them',
         ),
     ],
 )

@@ -20,6 +20,7 @@ from custom_datasets.data import split as split_module
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.data.convert import convert
 from custom_datasets.data.image_facts import read_image_facts
+from custom_datasets.data.images import IMAGE_SUFFIXES
 from custom_datasets.data.split import split_dataset
 from custom_datasets.datasets.class_list import ClassListDataset
 from custom_datasets.errors import AnnotationError, UserError
@@ -145,7 +146,11 @@ def move(old, new):
 
 
 def copy(old, new):
-    return lambda root: shutil.copy(root / old, root / new)
+    def change(root):
+        (root / new).parent.mkdir(exist_ok=True)
+        shutil.copy(root / old, root / new)
+
+    return change
 
 
 def remove(name):
@@ -167,7 +172,6 @@ def only(commands, *problems):
 STRAY = 'file seems to be of another format, and is a stray'
 FIRST = 'cat/0.png\tcat\n'
 UNLISTABLE = r"'cat/0\tx.png': no list can hold this name; rename it"
-HINT = 'set data_root, or run the converter that writes the split'
 
 # What is changed; what each command refuses; what a command says besides.
 ROWS = {
@@ -249,6 +253,44 @@ ROWS = {
         only(LISTING, 'train.txt: line 1: cat/0.png: no such image'),
         {},
     ),
+    'a hidden image': (
+        both(move('cat/0.png', 'cat/.0.png'), edit('cat/0.png', 'cat/.0.png')),
+        only(
+            LISTING,
+            'train.txt: line 1: cat/.0.png: no such image: what is hidden is passed '
+            'over',
+        ),
+        {},
+    ),
+    'an image in a hidden folder': (
+        both(image('cat/.old/9.png'), edit('cat/0.png', 'cat/.old/9.png')),
+        only(
+            LISTING,
+            'train.txt: line 1: cat/.old/9.png: no such image: what is hidden is '
+            'passed over',
+        ),
+        {},
+    ),
+    'a drawing in SVG': (
+        both(put_bytes('cat/0.svg', b'<svg/>'), edit('cat/0.png', 'cat/0.svg')),
+        only(
+            LISTING,
+            'train.txt: line 1: cat/0.svg: no such image: known are '
+            f'{", ".join(IMAGE_SUFFIXES)}',
+        ),
+        {'split': '1 file in class folders is not a readable image: cat/0.svg'},
+    ),
+    'two classes that look the same': (
+        both(
+            *(copy('cat/0.png', f'{name}/9.png') for name in ('d\u00f6g', 'do\u0308g')),
+        ),
+        only(
+            ['split', 'convert'],
+            r"'do\u0308g' and 'd\xf6g' look the same, "
+            'do\u0308g; rename one of them',
+        ),
+        {},
+    ),
     'image in no folder of a class': (
         both(move('cat/0.png', 'top.png'), edit('cat/0.png', 'top.png')),
         only(['convert'], 'train.txt: line 1: top.png is not in a class folder'),
@@ -266,16 +308,12 @@ ROWS = {
     ),
     'empty list': (
         put_bytes('train.txt', b' \n'),
-        only(['train', 'test'], f'train.txt: the list is empty; {HINT}')
-        | only(['check'], 'train.txt: the list is empty'),
+        only(['train', 'test', 'check'], 'train.txt: the list is empty'),
         {'convert': 'lists not read (val.txt, test.txt)'},
     ),
     'list in another encoding': (
         put_bytes('train.txt', 'Größe.png\tcat\n'.encode('latin-1')),
-        only(
-            ['train', 'test'], f'train.txt: not text in UTF-8; save it as such; {HINT}'
-        )
-        | only(['check', 'convert'], 'train.txt: not text in UTF-8; save it as such'),
+        only(LISTING, 'train.txt: not text in UTF-8; save it as such'),
         {},
     ),
     'list of another system': (

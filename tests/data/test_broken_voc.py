@@ -198,6 +198,7 @@ def only(commands, *problems):
 
 
 WIDE = '<?xml version="1.0" encoding="utf-16"?>' + voc_xml(OBJECTS)
+LONG = f'<!--{5000 * "x"}-->'
 TWINS = copy('JPEGImages/a.png', 'JPEGImages/a.bmp')
 AMBIGUOUS = (
     'Annotations/a.xml: it may belong to JPEGImages/a.bmp and JPEGImages/a.png; '
@@ -207,6 +208,7 @@ A = 'Annotations/a.xml'
 INVISIBLE = r"'d\u200bog'"
 NO_NUMBERS = 'without four finite numbers below 1e12'
 LOOKING = ('check', 'split', 'convert')
+DOGS = ('do\u0308g', 'd\u00f6g')
 ALIKE = ('A', '\u00fc', 'u\u0308')
 LATIN = '{}/gr\udcf6\udcdfe.{}'
 LISTING = ('train', 'test', 'check', 'convert')
@@ -449,6 +451,16 @@ ROWS = {
         everyone(f'{A}: broken XML (no element found: line 1, column 0)'),
         {},
     ),
+    'a long comment in front of all, and no image': (
+        both(edit('<annotation>', LONG + '<annotation>'), remove('JPEGImages/a.png')),
+        everyone(f'{A}: there is no image a.*'),
+        {},
+    ),
+    'another kind of XML that holds an annotation': (
+        put('Annotations/readme.xml', '<readme><annotation/></readme>'),
+        {},
+        {'split': '1 XML files that are no annotations left out'},
+    ),
     'UTF-16': (put_bytes(A, WIDE.encode('utf-16')), {}, {}),
     'namespace': (edit('<annotation>', '<annotation xmlns="http://voc">'), {}, {}),
     'stray text': (edit('<object>', 'oh <object>'), {}, {'check': 'note stray-text'}),
@@ -512,6 +524,28 @@ ROWS = {
             rf"{A}, object 1: unknown class {INVISIBLE}; did you mean 'dog'?",
         )
         | only(['split', 'convert'], f'{INVISIBLE} is not a class name; rename it'),
+        {},
+    ),
+    'two names of a class that look the same': (
+        both(edit('dog', DOGS[0]), edit('dog', DOGS[1], 'Annotations/b.xml')),
+        only(
+            ['train', 'test'],
+            *(
+                f"{file}: unknown class {dog!r}; did you mean 'dog'?"
+                for file, dog in zip((A, 'Annotations/b.xml'), DOGS, strict=True)
+            ),
+        )
+        | only(
+            ['check'],
+            *(
+                f"{file}, object 1: unknown class {dog!r}; did you mean 'dog'?"
+                for file, dog in zip((A, 'Annotations/b.xml'), DOGS, strict=True)
+            ),
+        )
+        | only(
+            ['split', 'convert'],
+            f'{DOGS[0]!a} and {DOGS[1]!a} look the same, {DOGS[0]}; rename one of them',
+        ),
         {},
     ),
     'one class twice in classes.txt': (
@@ -585,22 +619,26 @@ ROWS = {
     'list of one class': (edit('a\nb\nc\n', 'a  1\nb -1\nc.png  0\n', LIST), {}, {}),
     'empty list': (
         put(LIST, ' \n'),
-        only(
-            ['train', 'test'],
-            f'{LIST}: the list is empty; set data_root, or run the converter that '
-            'writes the split',
-        )
-        | only(['check'], f'{LIST}: the list is empty'),
+        only(['train', 'test', 'check'], f'{LIST}: the list is empty'),
         {'convert': f'{LIST}: the list is empty'},
     ),
     'list in another encoding': (
         put_bytes(LIST, 'Größe\n'.encode('latin-1')),
-        only(
-            ['train', 'test'],
-            f'{LIST}: not text in UTF-8; save it as such; set data_root, or run the '
-            'converter that writes the split',
-        )
-        | only(['check', 'convert'], f'{LIST}: not text in UTF-8; save it as such'),
+        only(LISTING, f'{LIST}: not text in UTF-8; save it as such'),
+        {},
+    ),
+    'flags behind paths whose folders are gone': (
+        both(
+            move('JPEGImages/c.png', 'JPEGImages/deep/er/c.png'),
+            move('Annotations/c.xml', 'Annotations/deep/er/c.xml'),
+            edit('a\nb\nc\n', './x/a 1\nval/b.png -1\ndeep/c 1\n', LIST),
+        ),
+        {},
+        {},
+    ),
+    'a slash behind a name': (
+        edit('a\n', 'a/\n', LIST),
+        only(LISTING, f'{LIST}: line 1: a/: no such image'),
         {},
     ),
     'list of another system': (
@@ -618,6 +656,27 @@ ROWS = {
         xml(size=(640, 480)),
         {},
         {'convert': f'annotated; its boxes may be wrong: {A} has 640x480 for 64x48'},
+    ),
+    'size that is too small': (
+        xml(('dog', (20, 20, 40, 40)), size=(10, 10)),
+        {},
+        {
+            'train': 'all clean',
+            'convert': f'annotated; its boxes may be wrong: {A} has 10x10 for 64x48',
+        },
+    ),
+    'one file that says it counts from 0': (
+        both(
+            xml(('dog', (5, 5, 6, 9)), ('cat', (0, 0, 9, 9)), ('cat', (5, 5, 4.5, 9))),
+            edit('<size>', '<counts_from>0</counts_from><size>'),
+        ),
+        {},
+        {
+            'train': '1 box without area dropped',
+            'check': 'warning inverted-box',
+            'split': '1 box without area not counted',
+            'convert': '1 box without area dropped',
+        },
     ),
     'difficult in words': (
         edit('<difficult>0', '<difficult>true'),

@@ -163,6 +163,11 @@ ROWS = {
     'names without numbers': Row(
         {'data.yaml': 'names: {first: cat}\n'}, ['data.yaml: names need numbers'], {}
     ),
+    'a count of other names': Row(
+        {'data.yaml': 'nc: 5\nnames: [cat, dog]\n'},
+        note='data.yaml: nc is 5, but there are 2 names, which count',
+    ),
+    'a count of the names': Row({'data.yaml': 'nc: 2\nnames: [cat, dog]\n'}),
     'broken YAML': Row(
         {'data.yaml': 'names: [cat, dog\ntrain: x\n'},
         ["data.yaml: broken YAML (line 2: expected ',' or ']', but got ':')"],

@@ -222,8 +222,11 @@ def test_the_report(voc, tmp_path):
         'zebra             2     1',
         '- 1 box clipped to the image',
         '- 2 boxes without area dropped',
-        '- classes without an object: unused; training refuses them, so leave them '
-        'out of the classes of a config',
+        '- classes without an object: unused; they are kept, since the order of '
+        'classes counts, but training refuses them, so leave them out of the classes '
+        'of a config',
+        '- classes without an object in train: größe & höhe; training refuses them, so '
+        'move images over, or set ignore_classes in a config',
     ]
     (voc / 'ImageSets/Main/train.txt').unlink()
     (voc / 'ImageSets/Main/test.txt').unlink()

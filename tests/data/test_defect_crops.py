@@ -254,7 +254,7 @@ def test_everything_wrong_comes_in_one_error(root, tmp_path):
     problems = caught.value.problems
     source = f'{root}/anno/annotation.json'
     assert problems[:2] == (
-        f'{source}: steel_000.jpg: no such image in {root}/images',
+        f'{source}: steel_000.jpg: no such image',
         f'{source}: steel_002.jpg: it has no list "anno"',
     )
     assert problems[2].startswith(f'{root}/images/steel_001.jpg: is empty')
@@ -289,6 +289,14 @@ def test_json_with_a_bom_and_other_places(root, tmp_path):
     options = {'images': 'photos', 'annotations': 'boxes.json'}
     convert(str(root), str(tmp_path / 'out'), METAL_CLASSES, **options)
     assert len(snapshot(tmp_path / 'out')) == 95
+
+
+def test_another_json_of_boxes_is_named(root, tmp_path):
+    shutil.copy(root / 'anno/annotation.json', root / 'anno/old.json')
+    (root / 'notes.json').write_text('{"author": "me"}')
+    report = convert(str(root), str(tmp_path / 'out'), METAL_CLASSES)
+    text = '1 file with boxes not read: anno/old.json; --annotations names one'
+    assert text in report.splitlines()
 
 
 def test_missing_folders(tmp_path):

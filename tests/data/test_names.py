@@ -14,6 +14,24 @@ from custom_datasets.errors import MAX_SHOWN, AnnotationError, ConfigError, User
 CLASSES = ('RBC', 'WBC', 'Platelets')
 
 
+def test_an_unknown_class_that_looks_like_one():
+    unknown = UnknownClasses(('ant', 'g\u00f6n'))
+    unknown.add('go\u0308n', 'a.xml')
+    assert unknown.problems() == [
+        "a.xml: unknown class 'go\u0308n'; it looks like 'g\u00f6n': that is "
+        r"'g\xf6n', and this 'go\u0308n'"
+    ]
+
+
+def test_classes_that_look_the_same_are_refused():
+    with pytest.raises(ConfigError) as raised:
+        read_classes(['go\u0308n', 'ant', 'g\u00f6n'])
+    assert str(raised.value) == (
+        r"'go\u0308n' and 'g\xf6n' look the same, "
+        'go\u0308n; rename one of them'
+    )
+
+
 @pytest.mark.parametrize(
     ('name', 'nearest'),
     [

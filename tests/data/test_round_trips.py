@@ -9,6 +9,7 @@ from custom_datasets.data.lists import split_voc_folder
 from custom_datasets.data.records import has_area
 from custom_datasets.data.split import split_dataset
 from custom_datasets.data.voc import read_voc_file
+from custom_datasets.datasets.voc import VOCFolderDataset
 from custom_datasets.errors import UserError
 from custom_datasets.scaffold.new_dataset import create_dataset
 from tests.data.drawing import coco_json, draw, objects, voc_xml, write
@@ -263,3 +264,51 @@ def test_a_set_without_a_box_has_one_answer(tmp_path, form):
         with pytest.raises(UserError) as error:
             ask()
         assert str(error.value) == f'{source}: no image has a box'
+
+
+def test_files_that_count_from_0_among_others(tmp_path):
+    """Each is believed, wherever it is read; written, all count from 1 again."""
+    for name in 'ab':
+        draw(tmp_path / f'voc/JPEGImages/{name}.jpg', colour=(9, ord(name), 9))
+    text = voc_xml([('ant', (3, 4, 5, 6)), ('ant', (5, 6, 6, 7))], 'a.jpg')
+    text = text.replace('<size>', '<counts_from>0</counts_from><size>')
+    write(tmp_path / 'voc/Annotations/a.xml', text)
+    write(tmp_path / 'voc/Annotations/b.xml', voc_xml([('ant', (4, 5, 5, 6))], 'b.jpg'))
+    write(tmp_path / 'voc/ImageSets/Main/train.txt', 'a\nb\n')
+    boxes = {'a': [(3, 4, 5, 6), (5, 6, 6, 7)], 'b': [(3, 4, 5, 6)]}
+    source = read_source(str(tmp_path / 'voc'))
+    assert objects(source) == {
+        'train': {
+            name: [('ant', box) for box in found] for name, found in boxes.items()
+        }
+    }
+    convert(str(tmp_path / 'voc'), str(tmp_path / 'out'))
+    assert 'counts_from' not in (tmp_path / 'out/Annotations/a.xml').read_text()
+    for root in ('voc', 'out'):
+        for one_based in (True, False) if root == 'voc' else (True,):
+            dataset = VOCFolderDataset(
+                'ImageSets/Main/train.txt',
+                data_root=str(tmp_path / root),
+                metainfo={'classes': ('ant',)},
+                one_based=one_based,
+            )
+            a, b = ([i['bbox'] for i in info['instances']] for info in dataset)
+            assert a == [pytest.approx(box, abs=1e-3) for box in boxes['a']]
+            assert b == ([[3, 4, 5, 6]] if one_based else [[4, 5, 5, 6]])
+
+
+@pytest.mark.parametrize('one_based', [True, False])
+def test_a_set_that_counts_from_0_is_read_so_whatever_a_config_says(
+    tmp_path, one_based
+):
+    draw(tmp_path / 'voc/JPEGImages/a.jpg')
+    write(tmp_path / 'voc/Annotations/a.xml', voc_xml([('ant', (3, 4, 5, 6))], 'a.jpg'))
+    write(tmp_path / 'voc/ImageSets/Main/train.txt', 'a\n')
+    convert(str(tmp_path / 'voc'), str(tmp_path / 'out'), counts_from=0)
+    dataset = VOCFolderDataset(
+        'ImageSets/Main/train.txt',
+        data_root=str(tmp_path / 'out'),
+        metainfo={'classes': ('ant',)},
+        one_based=one_based,
+    )
+    assert [i['bbox'] for i in dataset[0]['instances']] == [[3, 4, 5, 6]]

@@ -1,7 +1,7 @@
 import pytest
 
 from custom_datasets.data.records import BoxRecord
-from custom_datasets.data.voc import VOCFile, clip_box, read_voc_file
+from custom_datasets.data.voc import VOCFile, clip_box, looks_like_voc, read_voc_file
 
 BOX = '<xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax>'
 
@@ -133,6 +133,30 @@ def test_namespaces_hide_no_object(tmp_path, text):
 def test_broken_xml(tmp_path, content):
     ((text, index),) = parse(tmp_path, content).broken
     assert text.startswith('broken XML') and index is None
+
+
+@pytest.mark.parametrize(
+    ('content', 'is_voc'),
+    [
+        ('<annotation/>', True),
+        (f'<?xml version="1.0"?>\n<!--{9000 * " "}-->\n<annotation/>', True),
+        ('<!DOCTYPE annotation [<!ENTITY a "b">]><annotation/>', True),
+        ('<v:annotation xmlns:v="http://voc"/>', True),
+        # Broken, and yet meant as one.
+        ('\n<?xml version="1.0"?><annotation/>', True),
+        ('<v:annotation/>', True),
+        ('<?xml version="1.0" encoding="cp949"?><annotation/>', True),
+        ('<?xml version="1.0" encoding="no-such"?><annotation/>', True),
+        ('<annotation', False),
+        ('<annotations/>', False),
+        ('<!-- <annotation/> --><readme/>', False),
+        ('<readme><annotation/></readme>', False),
+        ('', False),
+    ],
+)
+def test_what_looks_like_voc(tmp_path, content, is_voc):
+    (tmp_path / 'a.xml').write_text(content)
+    assert looks_like_voc(str(tmp_path / 'a.xml')) == is_voc
 
 
 def test_file_that_is_missing_or_a_folder(tmp_path):

@@ -46,6 +46,20 @@ def test_lists_may_hold_paths_suffixes_and_flags(tmp_path):
     assert names(read_source(str(tmp_path))) == {'val': ['a.b', 'c', 'my photo']}
 
 
+def test_lists_of_another_layout_may_name_annotations_and_hold_flags(tmp_path):
+    pair(tmp_path, 'photos/a.jpg', 'xml/a.xml')
+    pair(tmp_path, 'photos/b.jpg', 'xml/000017.xml', filename='b.jpg')
+    pair(tmp_path, 'photos/c.jpg', 'xml/000018.xml', filename='c.jpg')
+    write(tmp_path / 'train.txt', 'a 1\nb.jpg -1\n000018 0\n')
+    assert names(read_source(str(tmp_path))) == {
+        'train': ['photos/a', 'photos/b', 'photos/c']
+    }
+    (tmp_path / 'photos/c.jpg').unlink()
+    with pytest.raises(AnnotationError) as raised:
+        read_source(str(tmp_path))
+    assert raised.value.problems == ('xml/000018.xml: there is no image 000018.*',)
+
+
 def test_annotated_images_in_no_list_are_kept(voc, tmp_path):
     (voc / 'ImageSets/Main/test.txt').unlink()
     source = read_source(str(voc))
@@ -131,6 +145,17 @@ def test_classes_that_the_list_lacks_come_last(tmp_path):
     source = read_source(str(tmp_path))
     assert source.classes == ('zebra', 'ant')
     assert source.notes == ('1 class is not in classes.txt and comes after those: ant',)
+
+
+def test_a_given_base_counts_more_than_what_a_file_says(tmp_path):
+    text = voc_xml([('ant', (2, 3, 9, 9))])
+    draw(tmp_path / 'a.jpg')
+    write(
+        tmp_path / 'a.xml', text.replace('<size>', '<counts_from>0</counts_from><size>')
+    )
+    for counts_from, box in ((None, (2, 3, 9, 9)), (1, (1, 2, 9, 9))):
+        source = read_source(str(tmp_path), counts_from=counts_from)
+        assert objects(source) == {'all': {'a': [('ant', box)]}}
 
 
 def test_base_is_guessed_or_given(tmp_path):

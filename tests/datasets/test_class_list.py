@@ -119,6 +119,14 @@ def test_no_classes_at_all(problems):
     )
 
 
+def test_images_elsewhere_may_be_in_a_hidden_folder(load, tmp_path_factory):
+    path = tmp_path_factory.mktemp('elsewhere') / '.cache/d.png'
+    path.parent.mkdir()
+    Image.new('RGB', (8, 8)).save(path)
+    dataset = load(f'{GOOD}{path}\tcrease\n')
+    assert dataset[3]['img_path'] == str(path)
+
+
 def test_metal_surface_is_registered_with_its_ten_classes():
     assert DATASETS.get('MetalSurfaceDataset') is MetalSurfaceDataset
     assert MetalSurfaceDataset.METAINFO['classes'] == (

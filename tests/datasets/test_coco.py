@@ -150,7 +150,7 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
     folder.add('a.png')
     folder.annotate(image_id=55, category_id=DOG, bbox=[1, 1, 2, 2])
     assert folder.problems() == [
-        'a.json: lost.png: no such image in ',
+        'a.json: lost.png: no such image',
         'a.json: a.png is listed again',
         'a.json, object 3: no category has the id 9',
         'a.json, object 4: no "bbox" of four finite numbers below 1e12',
@@ -190,7 +190,8 @@ def test_no_file(folder, tmp_path):
     with pytest.raises(AnnotationError) as caught:
         PetDataset('b.json', data_root=f'{tmp_path}/./')
     assert caught.value.problems == (
-        f'{tmp_path}/b.json: does not exist; set data_root, or split the data',
+        f'{tmp_path}/b.json: No such file or directory; set data_root, or run the '
+        'converter that writes the split',
     )
 
 

@@ -296,6 +296,7 @@ def test_other_images_may_have_the_same_names(competition):
     for image, name in zip(renamed['images'], sorted(folds.held_out[0]), strict=False):
         image['file_name'] = name
     (competition / 'test.json').write_text(json.dumps(renamed))
+    (competition / 'elsewhere').mkdir()
     cfg.test_dataloader.dataset.data_prefix = {'img': 'elsewhere'}
     require_apart(cfg, folds)
     cfg.test_dataloader.dataset.data_prefix = {'img': ''}

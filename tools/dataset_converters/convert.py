@@ -17,7 +17,9 @@ def main(argv: list[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', help='folder or zip; it is only read')
-    parser.add_argument('destination', help='folder to make')
+    parser.add_argument(
+        'destination', help="folder to make; it has all of the source's classes"
+    )
     parser.add_argument(
         '--from',
         dest='source_format',
