@@ -139,11 +139,12 @@ def tag_sources(
                 problems.append(str(error))
 
     pictures, names = tee(images())
-    for done, answer in enumerate(
-        predictor.stream(
+    for done, (answer, _) in enumerate(
+        predictor.stream_pixels(
             (picture for _, picture in pictures),
-            batch_size=request.batch_size or predictor.network.batch_size,
-            names=(name for name, _ in names),
+            request.batch_size or predictor.network.batch_size,
+            (name for name, _ in names),
+            ahead=True,
         ),
         1,
     ):

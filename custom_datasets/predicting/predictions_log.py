@@ -129,22 +129,22 @@ def read_predictions(folder: str) -> list[Prediction]:
         UserError: A line is damaged.
     """
     path = os.path.join(folder, FILE)
+    predictions = []
     try:
         with open(path, 'rb') as file:
-            *lines, _ = file.read().split(b'\n')
+            for line in file:
+                if line.endswith(b'\n'):
+                    predictions.append(_from_row(json.loads(line)))
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror})') from error
-    predictions = []
-    for number, line in enumerate(lines, 1):
-        try:
-            predictions.append(_from_row(json.loads(line)))
-        except (ValueError, LookupError, TypeError) as error:
-            raise UserError(
-                f'{path}: line {number} is damaged ({type(error).__name__}: {error}); '
-                'remove it, and its image is predicted again'
-            ) from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f'{path}: line {len(predictions) + 1} is damaged '
+            f'({type(error).__name__}: {error}); remove it, and its image is predicted '
+            'again'
+        ) from error
     return predictions
 
 
