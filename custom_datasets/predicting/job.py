@@ -400,7 +400,7 @@ class _Job:
         write_json(os.path.join(self.outcome.folder, NOTE), note)
 
 
-_MOST_WAITING = 32 << 20
+_MOST_WAITING = 16 << 20
 """Of bytes of pixels that are predicted and not yet written."""
 
 _MOST_NAMES = 10

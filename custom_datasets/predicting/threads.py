@@ -54,7 +54,10 @@ class Backlog:
     """
 
     def __init__(self, most: int) -> None:
-        """Let callers wait where the work left has more than ``most`` of its size."""
+        """Let callers wait where more than ``most`` of the work's size is left.
+
+        A piece for each thread may always be left, however large.
+        """
         self._most, self._size, self._failed = most, 0, False
         self._workers, self._order = ThreadPoolExecutor(WORKERS), ThreadPoolExecutor(1)
         self._pending: deque[tuple[int, Future[None]]] = deque()
@@ -88,7 +91,7 @@ class Backlog:
         done = self._order.submit(self._step, result, step)
         self._pending.append((size, done))
         self._size += size
-        while self._size > self._most:
+        while self._size > self._most and len(self._pending) > WORKERS:
             self._settle()
 
     def _settle(self) -> None:

@@ -81,15 +81,17 @@ def test_steps_follow_in_order_though_work_does_not(workers):
     assert steps == list(range(9))
 
 
-def test_whoever_submits_too_much_waits():
+@pytest.mark.parametrize('most', [0, 4])
+def test_whoever_submits_too_much_waits(workers, most):
+    """Not for the first piece of a thread, however large it is."""
     go, steps, waited = threading.Event(), [], []
     threading.Timer(0.2, go.set).start()
-    with Backlog(5) as backlog:
-        for size in (2, 3, 1):
-            backlog.submit(go.wait, steps.append, size)
+    with Backlog(most) as backlog:
+        for _ in range(workers + 1):
+            backlog.submit(go.wait, steps.append, 1)
             waited.append(go.is_set())
-    assert waited == [False, False, True]
-    assert steps == [True] * 3
+    assert waited == [False] * workers + [most == 0]
+    assert steps == [True] * (workers + 1)
 
 
 @pytest.mark.parametrize('fails', ['work', 'step'])
