@@ -6,13 +6,17 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import pytest
 
+from custom_datasets import demo
 from custom_datasets.cli import INTERRUPTED
+from custom_datasets.config import read_config
 from custom_datasets.demo import ap_table
+from custom_datasets.errors import UserError
 from tests.leaves import ROOT
 
 
@@ -50,12 +54,40 @@ def test_ctrl_c_leaves_the_training_time_to_close_its_record(tmp_path):
         text=True,
         start_new_session=True,
     ) as process:
-        assert any(line == 'training\n' for line in process.stdout)
+        assert any(line.startswith('train: python ') for line in process.stdout)
+        log = tmp_path / 'demo.log'
+        deadline = time.monotonic() + 60
+        while not log.exists() or 'training' not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert error == 'Interrupted; nothing is half-written; run the same command again\n'
     assert process.returncode == INTERRUPTED
     assert (tmp_path / 'closed').exists()
+
+
+def test_what_fails_is_shown_in_full(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools/train.py').write_text(
+        'import sys\n'
+        'print("\\n" * 100)\n'
+        'print("Epoch(val) [3][2/2]    pascal_voc/mAP: 0.5  pascal_voc/AP50: 0.5")\n'
+        'raise ValueError("no memory")\n'
+    )
+    monkeypatch.setattr(demo, 'ROOT', tmp_path)
+    with pytest.raises(UserError) as error:
+        demo.run_demo(str(tmp_path), str(tmp_path / 'run'))
+    text = str(error.value)
+    assert text.startswith('tools/train.py ended with status 1; all that it said is in')
+    assert 'Traceback (most recent' in text and text.endswith('ValueError: no memory')
+    assert '  epoch 3 of 12: mAP 0.5\n' in capsys.readouterr().out
+    assert 'no memory' in (tmp_path / 'run/demo.log').read_text()
+
+
+def test_the_epochs_are_those_of_the_config():
+    cfg = read_config(str(ROOT / demo.CONFIG))
+    assert cfg.train_cfg.max_epochs == demo.EPOCHS
 
 
 def test_demo_reaches_its_ap_and_what_readme_says_of_it_works(run, tmp_path):
@@ -67,6 +99,10 @@ def test_demo_reaches_its_ap_and_what_readme_says_of_it_works(run, tmp_path):
     painted = re.search(r'^painted predictions: (.+\.png)', done.stdout, re.MULTILINE)
     assert cv2.imread(str(Path(tmp_path, painted[1]))).size
     assert '\nreport: work_dirs/sample/report.html\n' in done.stdout
+    # A newcomer's terminal, where the stock scripts print 1,500 lines.
+    assert len(done.stdout.splitlines()) + len(done.stderr.splitlines()) < 45
+    assert re.search(r'^  epoch 12 of 12: mAP 0\.\d+$', done.stdout, re.MULTILINE)
+    assert 'Epoch(train)  [12]' in (tmp_path / 'work_dirs/sample/demo.log').read_text()
     report = json.loads((tmp_path / 'work_dirs/sample/report.json').read_text())
     assert report['overall']['area_ap50']['value'] == pytest.approx(
         float(table['area-AP50']), abs=6e-4
