@@ -51,6 +51,7 @@ def check_annotations(splits: Sequence[SplitRecords], sizes: Sizes) -> list[Find
         findings += check_presence(split)
         findings += check_boxes(split, sizes)
         findings += check_file_claims(split)
+        findings += check_predicted(split)
     return [*findings, *check_file_names(splits)]
 
 
@@ -65,6 +66,15 @@ def check_boxes(split: SplitRecords, sizes: Sizes) -> list[Finding]:
         if len(image.boxes) > 1:
             findings += _repeats(split, image)
     return findings
+
+
+def check_predicted(split: SplitRecords) -> list[Finding]:
+    """Find files of annotations that are as a model predicted them."""
+    origins = {image.annotation: image.origin for image in split.images if image.origin}
+    return [
+        find('predicted-labels', text, split=split.split, file=file)
+        for file, text in origins.items()
+    ]
 
 
 def check_names(split: SplitRecords) -> list[Finding]:

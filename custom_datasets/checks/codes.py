@@ -249,6 +249,12 @@ TOPICS: dict[str, dict[str, Code]] = {
             'An annotation, or its file, that cannot be read.',
             'fix the file, or export it again',
         ),
+        'predicted-labels': Code(
+            WARNING,
+            'Annotations that a model has predicted, and nobody has corrected.',
+            'look through them: a model learns its own mistakes. Correct already? Then '
+            'remove source/annotation from the XML, or info/description from the JSON',
+        ),
         'stray-text': Code(
             NOTE,
             'Text between the elements of an XML file.',

@@ -50,7 +50,7 @@ def _pack(xml: VOCFile) -> list[Any]:
 
 
 def _unpack(values: Any) -> VOCFile:
-    boxes, size, filename, broken, stray, from_zero = values
+    boxes, size, filename, broken, stray, from_zero, origin = values
     records = (BoxRecord(i, name, tuple(box), hard) for i, name, box, hard in boxes)
     return VOCFile(
         tuple(records),
@@ -59,10 +59,11 @@ def _unpack(values: Any) -> VOCFile:
         tuple((text, index) for text, index in broken),
         tuple(stray),
         from_zero,
+        origin,
     )
 
 
-XML_FILES = Reader('voc-xml', '4', answer_xml, _unpack, worth_processes=2000)
+XML_FILES = Reader('voc-xml', '5', answer_xml, _unpack, worth_processes=2000)
 
 
 def read_sources(

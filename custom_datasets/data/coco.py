@@ -16,7 +16,7 @@ from custom_datasets.data.images import claimed_size
 from custom_datasets.data.names import EmptyListError, class_problems, json_name
 from custom_datasets.data.numbers import add, finite_numbers
 from custom_datasets.data.problems import Problem, raise_refused
-from custom_datasets.data.records import Box, BoxRecord, ImageRecord
+from custom_datasets.data.records import PREDICTED, Box, BoxRecord, ImageRecord
 from custom_datasets.data.tree import (
     FindImage,
     is_utf8,
@@ -102,10 +102,13 @@ def parse_coco(
     parser.read_categories(lists['categories'])
     parser.read_annotations(lists['annotations'])
     images = parser.images.values()
+    info = content.get('info')
+    origin = str(info.get('description', '')) if isinstance(info, dict) else ''
+    origin = origin if origin.startswith(PREDICTED) else ''
     file = CocoFile(
         path=path,
         content=content,
-        images=tuple(image.record(path) for image in images),
+        images=tuple(image.record(path, origin) for image in images),
         ids={image.name: image.id for image in images},
         categories=tuple(parser.categories),
         broken=frozenset(image.name for image in images if image.is_broken),
@@ -150,13 +153,14 @@ class _Image:
     boxes: list[BoxRecord] = field(default_factory=list)
     is_broken: bool = False
 
-    def record(self, file: str) -> ImageRecord:
+    def record(self, file: str, origin: str) -> ImageRecord:
         return ImageRecord(
             name=self.name,
             image=self.path,
             annotation=file,
             boxes=tuple(self.boxes),
             size=self.size,
+            origin=origin,
         )
 
 

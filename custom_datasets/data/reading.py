@@ -42,7 +42,6 @@ class Source:
         notes: What was left out, changed or guessed, one sentence each.
         counts_from: Where the source's coordinates count pixels from, 0 or 1, and the
             destination's may, too; None for formats that are zero-based by definition.
-        origin: Who made the boxes, where no person did; it is written into the files.
     """
 
     format: str
@@ -51,7 +50,12 @@ class Source:
     splits: dict[str, tuple[ImageRecord, ...]]
     notes: tuple[str, ...] = ()
     counts_from: int | None = None
-    origin: str = ''
+
+    @property
+    def origin(self) -> str:
+        """The model that made the boxes of any image, for formats with one place."""
+        records = (record for split in self.splits.values() for record in split)
+        return next((record.origin for record in records if record.origin), '')
 
 
 @dataclass

@@ -44,6 +44,11 @@ def iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     return share
 
 
+PREDICTED = 'predicted by '
+"""How annotations begin to say that a model made them: ``source/annotation`` of an XML,
+``info/description`` of a COCO JSON."""
+
+
 # Not frozen: there are many, and a frozen one takes four times as long to make.
 @dataclass(slots=True, unsafe_hash=True)
 class BoxRecord:
@@ -76,6 +81,7 @@ class ImageRecord:
         label: The class of the whole image; None in detection.
         size: Width and height in pixels that the annotation claims, if any.
         filename: The image file's name that the annotation claims, if any.
+        origin: Who made the boxes, where no person did; begins with :data:`PREDICTED`.
     """
 
     name: str
@@ -85,6 +91,7 @@ class ImageRecord:
     label: str | None = None
     size: tuple[int, int] | None = None
     filename: str | None = None
+    origin: str = ''
 
 
 @dataclass(frozen=True, slots=True)

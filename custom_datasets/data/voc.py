@@ -34,7 +34,13 @@ from custom_datasets.data.reading import (
     unknown_line,
     without_flag,
 )
-from custom_datasets.data.records import Box, BoxRecord, ImageRecord, has_area
+from custom_datasets.data.records import (
+    PREDICTED,
+    Box,
+    BoxRecord,
+    ImageRecord,
+    has_area,
+)
 from custom_datasets.data.tree import FileIndex
 from custom_datasets.errors import UserError
 
@@ -62,6 +68,7 @@ class VOCFile(NamedTuple):
         stray: Text between the elements, where none belongs.
         from_zero: Whether the file says that it counts pixels from 0, as a conversion
             does.
+        origin: The model that made the boxes, if the file says so.
     """
 
     boxes: tuple[BoxRecord, ...] = ()
@@ -70,6 +77,7 @@ class VOCFile(NamedTuple):
     broken: tuple[tuple[str, int | None], ...] = ()
     stray: tuple[str, ...] = ()
     from_zero: bool = False
+    origin: str = ''
 
     def problems(self, file: str) -> list[Problem]:
         """Return what is wrong with the file, which messages call ``file``."""
@@ -106,6 +114,7 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
             boxes.append(_read_object(element, index))
         except UserError as error:
             broken.append((str(error), index))
+    origin = root.findtext('source/annotation', '').strip()
     return VOCFile(
         tuple(boxes),
         _read_size(root.find('size')),
@@ -113,6 +122,7 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
         tuple(broken),
         _stray_texts(root) if strays else (),
         root.findtext(COUNTS_FROM) == '0',
+        origin if origin.startswith(PREDICTED) else '',
     )
 
 
@@ -305,7 +315,14 @@ class VOCFolder:
         if self.one_based and xml.from_zero:
             boxes = tuple(replace(b, box=to_one_based(b.box)) for b in boxes)
         record = ImageRecord(
-            name, image, file or None, boxes, None, xml.size, xml.filename
+            name,
+            image,
+            file or None,
+            boxes,
+            None,
+            xml.size,
+            xml.filename,
+            xml.origin,
         )
         return record, problems
 

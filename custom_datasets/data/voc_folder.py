@@ -94,6 +94,7 @@ def read_voc(tree: Tree, reading: Reading, counts_from: int | None = None) -> So
             boxes=tuple(replace(b, box=to_zero_based(b.box, base)) for b in kept),
             size=xml.size,
             filename=xml.filename,
+            origin=xml.origin,
         )
 
     find = _find_in_folders(tree, folders, pairs, parsed) if folders else None
@@ -172,7 +173,7 @@ def write_voc(source: Source, names: Mapping[str, Sequence[str]], folder: str) -
     for split, records in source.splits.items():
         stems = [os.path.splitext(name)[0] for name in names[split]]
         for record, name, stem in zip(records, names[split], stems, strict=True):
-            text = _to_xml(record, name, counts_from, source.origin)
+            text = _to_xml(record, name, counts_from)
             write_text(f'{folder}/Annotations/{stem}.xml', text)
         if split not in (WHOLE, UNLISTED):
             lines = ''.join(f'{stem}\n' for stem in stems)
@@ -214,14 +215,15 @@ def _choose(
     return chosen
 
 
-def _to_xml(record: ImageRecord, name: str, counts_from: int, origin: str) -> str:
+def _to_xml(record: ImageRecord, name: str, counts_from: int) -> str:
     width, height = record.size or image_size(str(record.image))
     lines = [
         '<annotation>',
         f'  <filename>{escape(os.path.basename(name))}</filename>',
     ]
-    if origin:
-        lines.append(f'  <source><annotation>{escape(origin)}</annotation></source>')
+    if record.origin:
+        text = escape(record.origin)
+        lines.append(f'  <source><annotation>{text}</annotation></source>')
     lines += [
         f'  <size><width>{width}</width><height>{height}</height></size>',
         '  <segmented>0</segmented>',

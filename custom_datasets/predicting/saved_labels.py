@@ -15,7 +15,7 @@ from typing import Literal
 from custom_datasets.data.convert import TARGETS
 from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import WHOLE, Source
-from custom_datasets.data.records import BoxRecord, ImageRecord
+from custom_datasets.data.records import PREDICTED, BoxRecord, ImageRecord
 from custom_datasets.data.tree import printable, shown
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
@@ -49,7 +49,7 @@ class SavedLabels:
         self.name = f'labels_{format}'
         self._folder, self._format, self._classes = folder, format, tuple(classes)
         self._images, self._write = TARGETS[format]
-        self._origin = printable(' '.join(f'predicted by {model}'.split()))
+        self._origin = printable(' '.join(f'{PREDICTED}{model}'.split()))
 
     def image_of(self, prediction: Prediction) -> str:
         """Return where the copy of an image is, relative to the whole output."""
@@ -111,12 +111,11 @@ class SavedLabels:
                 image=os.path.join(self._folder, self.image_of(prediction)),
                 boxes=tuple(own),
                 size=prediction.size,
+                origin=self._origin,
             )
             for prediction, own in zip(predictions, objects, strict=True)
         )
-        source = Source(
-            self._format, '', self._classes, {WHOLE: records}, origin=self._origin
-        )
+        source = Source(self._format, '', self._classes, {WHOLE: records})
         try:
             with tempfile.TemporaryDirectory(prefix='.', dir=self._folder) as work:
                 self._write(source, {WHOLE: [p.file for p in predictions]}, work)

@@ -160,6 +160,13 @@ def object_without_box(place):
     return place.expect('broken-annotation', number=0)
 
 
+@fault('predicted-labels')
+def predicted_labels(place):
+    mark = '<source><annotation>predicted by best.pth</annotation></source><size>'
+    place.xml.write_text(place.xml.read_text().replace('<size>', mark, 1))
+    return place.expect('predicted-labels')
+
+
 @fault('stray-text')
 def stray_text(place):
     place.xml.write_text(place.xml.read_text().replace('<size>', 'oops<size>', 1))

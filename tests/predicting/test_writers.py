@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -423,10 +424,14 @@ def test_saved_labels_are_a_data_set(tmp_path, format):
         best = detections(NAMES[1]).scores[0].round(8)
         text = (folder / 'Annotations/a-2.xml').read_text(encoding='utf-8')
         assert f'<score>{best}</score>' in text
+    kept = 0 if format == 'yolo' else len(NAMES)  # Its mark is a comment.
+    assert sum(r.origin.startswith('predicted by ') for r in records) == kept
     for target in ('voc', 'yolo', 'coco'):
         convert(str(folder), str(tmp_path / target), to=target)
         again = read_source(str(tmp_path / target))
         (others,) = again.splits.values()
+        if target != 'yolo':
+            assert sum(bool(r.origin) for r in others) == kept
         assert {r.name: len(r.boxes) for r in others} == {
             r.name: len(r.boxes) for r in records
         }
@@ -454,6 +459,13 @@ def test_saved_labels_split_and_check_clean(tmp_path):
     options = {'data_root': root, 'classes': list(source.classes)}
     found = check_config(str(SAMPLE), options, cached=False).findings
     assert [str(f) for f in found if f.severity == 'error'] == []
+    predicted = [f for f in found if f.code == 'predicted-labels']
+    assert len(predicted) == 28 and predicted[0].message == 'predicted by a model'
+    # As a labelling tool leaves it.
+    label = Path(predicted[0].file)
+    label.write_text(re.sub('<source>.*</source>', '', label.read_text()))
+    again = check_config(str(SAMPLE), options, cached=False).findings
+    assert sum(f.code == 'predicted-labels' for f in again) == 27
 
 
 @pytest.mark.parametrize('format', ['voc', 'yolo', 'coco'])

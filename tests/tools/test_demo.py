@@ -102,7 +102,7 @@ def test_demo_reaches_its_ap_and_what_readme_says_of_it_works(run, tmp_path):
     # A newcomer's terminal, where the stock scripts print 1,500 lines.
     assert len(done.stdout.splitlines()) + len(done.stderr.splitlines()) < 45
     assert re.search(r'^  epoch 12 of 12: mAP 0\.\d+$', done.stdout, re.MULTILINE)
-    assert 'Epoch(train)  [12]' in (tmp_path / 'work_dirs/sample/demo.log').read_text()
+    assert 'Epoch(train) [12]' in (tmp_path / 'work_dirs/sample/demo.log').read_text()
     report = json.loads((tmp_path / 'work_dirs/sample/report.json').read_text())
     assert report['overall']['area_ap50']['value'] == pytest.approx(
         float(table['area-AP50']), abs=6e-4
