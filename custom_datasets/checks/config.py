@@ -12,7 +12,7 @@ from custom_datasets.checks.codes import find
 from custom_datasets.config import iter_dicts
 from custom_datasets.data.advice import match_advice, read_advice, spare_entries
 from custom_datasets.data.coco import read_coco_file
-from custom_datasets.data.config_sources import Source, read_declaration
+from custom_datasets.data.config_sources import COCO_KINDS, Source, read_declaration
 from custom_datasets.data.names import nearest_class
 from custom_datasets.data.problems import Finding, refused
 from custom_datasets.errors import UserError
@@ -148,9 +148,12 @@ def _hint(name: str, read: Sequence[str]) -> str:
 
 def _folders(source: Source) -> list[str]:
     """Return a data set's folders; if its root is missing, only the root."""
-    if source.kind not in ('voc', 'stock-voc') or not os.path.isdir(source.root):
+    kinds = ('voc', 'stock-voc', *COCO_KINDS)
+    if source.kind not in kinds or not os.path.isdir(source.root):
         return [source.root]
     prefix = source.settings.get('data_prefix') or {}
+    if source.kind in COCO_KINDS:
+        return [os.path.join(source.root, prefix.get('img') or '')]
     root = os.path.join(source.root, prefix.get('sub_data_root') or '')
     return [
         os.path.join(root, source.settings[k]) for k in ('img_subdir', 'ann_subdir')

@@ -148,10 +148,10 @@ def _unread_list(path: str, error: UserError) -> Problem:
 def _coco_images(source: Source) -> Records:
     prefix = (source.settings.get('data_prefix') or {}).get('img') or ''
     folder = os.path.join(source.root, prefix)
+    # Another check says that a folder is missing.
+    find_image = images_in(folder, source.root) if os.path.isdir(folder) else None
     coco, problems = read_coco_file(
-        source.ann_file,
-        images_in(folder, source.root),
-        needs_truth=not source.test_mode,
+        source.ann_file, find_image, needs_truth=not source.test_mode
     )
     return list(coco.images), problems
 

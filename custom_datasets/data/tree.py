@@ -463,8 +463,9 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 _TOO_DEEP = 'broken JSON (lists in lists, too deep)'
 
-_NO_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^][{}"]+')
-"""In sound JSON: a string, or what stands between strings and brackets."""
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_AS_LISTS = bytes.maketrans(b'{}', b'[]')
 
 
 def _nests_beyond(text: str, depth: int) -> bool:
@@ -473,15 +474,16 @@ def _nests_beyond(text: str, depth: int) -> bool:
     Python reads about a thousand levels, and fewer the deeper its own calls are: then
     one command would stumble over a file that another one takes.
     """
-    brackets = _NO_BRACKETS.sub('', text).translate(_AS_LISTS)
+    data = text.encode()
+    marks = data.translate(_AS_LISTS, _NO_MARKS).replace(b'""', b'')
+    if b'"' in marks or b'\\"' in data:
+        # A text has brackets or quotes in it, which few have, since this takes longer.
+        marks = _STRING.sub(b'', data).translate(_AS_LISTS, _NO_MARKS)
     for _ in range(depth):
-        if not brackets:
+        if not marks:
             return False
-        brackets = brackets.replace('[]', '')
-    return bool(brackets)
-
-
-_AS_LISTS = str.maketrans('{}', '[]')
+        marks = marks.replace(b'[]', b'')
+    return bool(marks)
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -85,6 +85,15 @@ def test_an_image_that_is_lost(root):
     assert one.message == 'test/0003.jpg: no such image'
 
 
+def test_a_folder_of_images_that_is_lost(root):
+    prefix = {'train_dataloader.dataset.data_prefix': {'img': 'lost'}}
+    found = check_config(
+        str(LEAF), {'data_root': str(root), **prefix}, cached=False
+    ).findings
+    errors = [(one.code, one.file) for one in found if one.severity == 'error']
+    assert errors == [('no-folder', f'{root}/lost')]
+
+
 def test_a_scene_in_two_parts(root):
     """The other photograph of a validation scene is learned."""
     names = [one['file_name'] for one in listed(root, 'val')]

@@ -1,9 +1,10 @@
+import json
 import os
 
 import pytest
 
 from custom_datasets.data.images import IMAGE_SUFFIXES
-from custom_datasets.data.tree import FileIndex, walk
+from custom_datasets.data.tree import FileIndex, load_json, walk
 from custom_datasets.errors import UserError
 
 
@@ -17,6 +18,18 @@ def index(tmp_path):
         return lambda name: [f.removeprefix(f'{tmp_path}/') for f in index.find(name)]
 
     return make
+
+
+@pytest.mark.parametrize(('levels', 'is_deep'), [(100, False), (101, True)])
+def test_brackets_in_text_hide_no_depth(tmp_path, levels, is_deep):
+    start, end = r'["\"]\"",', r',"\"[\""]'
+    text = f'{(levels - 1) * start}[0]{(levels - 1) * end}'
+    (tmp_path / 'a.json').write_text(text)
+    if not is_deep:
+        assert load_json(str(tmp_path / 'a.json')) == json.loads(text)
+        return
+    with pytest.raises(UserError, match='lists in lists, too deep'):
+        load_json(str(tmp_path / 'a.json'))
 
 
 @pytest.mark.parametrize(
