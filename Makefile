@@ -35,9 +35,10 @@ test: $(VENV)/.tests-installed
 test-openmmlab:
 	$(MAKE) test VENV=.venv-openmmlab LINE=openmmlab
 
-# The script of the pages; the suite needs no browser and leaves these out.
+# The script of the pages, and the demo; the suite needs no browser and leaves both out.
 test-browser: $(VENV)/.tests-installed
-	BROWSER=$(BROWSER) $(BIN)/python -m pytest -m browser tests/pages/test_script.py
+	BROWSER=$(BROWSER) $(BIN)/python -m pytest -m browser \
+	  tests/pages/test_script.py tests/serving/test_demo_browser.py
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff format --check .

@@ -44,7 +44,8 @@ def tested_examples(cfg: Config, count: int) -> list[Example]:
     paths = read_dataset(cfg, 'test').paths
     if not paths:
         raise UserError(f'{cfg.filename}: its test set is empty')
-    return [read_example(path) for path in paths[:: -(-len(paths) // count)]]
+    count = min(count, len(paths))
+    return [read_example(paths[k * len(paths) // count]) for k in range(count)]
 
 
 def read_example(path: str) -> Example:

@@ -50,9 +50,7 @@ def run_server(
     Raises:
         UserError: The address cannot be taken.
     """
-    # Where Pillow reads no header, OpenCV's own limit counts, which it reads at import.
-    os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = str(service.limits.pixels)
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')  # Its lines would be in the log.
+    limit_opencv(service.limits.pixels)
     with _listening(host, port) as listener:
         shown = f'[{host}]' if ':' in host else host
         address = f'http://{shown}:{listener.getsockname()[1]}'
@@ -61,6 +59,13 @@ def run_server(
         if workers == 1:
             return _run_one(build, service, listener)
         return _run_several(build, service, listener, workers, json_log)
+
+
+def limit_opencv(pixels: int) -> None:
+    """Let OpenCV refuse larger images, if it has not been imported yet."""
+    # Where Pillow reads no header, OpenCV's own limit counts.
+    os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = str(pixels)
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')  # Its lines would be in the log.
 
 
 def _run_one(

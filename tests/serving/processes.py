@@ -19,10 +19,10 @@ PATIENCE = 120
 
 
 class Server:
-    """``tools/serve.py`` with a free port, until the block ends."""
+    """A command that serves, with a free port, until the block ends."""
 
-    def __init__(self, *arguments, env=None):
-        command = [sys.executable, ROOT / 'tools/serve.py', *map(str, arguments)]
+    def __init__(self, *arguments, tool='serve.py', env=None):
+        command = [sys.executable, ROOT / 'tools' / tool, *map(str, arguments)]
         self.process = subprocess.Popen(
             [*command, '--port', '0'],
             stderr=subprocess.PIPE,

@@ -16,6 +16,7 @@ WRONG = {
         *([], ['c.py', '--folds', '1'], ['c.py', '--gpus', '0']),
         ['c.py', '--cfg-options', 'fold'],
     ],
+    'demo_app': [[], ['run', '--examples', '0'], ['run', '--port', '65536']],
     'draw_sample': [[], ['out', '--format', 'csv'], ['out', '--seed', '-1']],
     'new_dataset': [[], ['x', 'folder', '--from', 'VOC']],
     'predict': [

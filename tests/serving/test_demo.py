@@ -1,0 +1,433 @@
+"""The demo without a browser: what its page says, asks, keeps and never sends."""
+
+import base64
+import json
+import os
+import re
+import string
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from custom_datasets import Predictor
+from custom_datasets.data.advice import read_advice
+from custom_datasets.errors import UserError
+from custom_datasets.serving.bodies import Upload
+from custom_datasets.serving.demo_answers import (
+    advice_html,
+    decided,
+    painted_html,
+    scores_by_class,
+)
+from custom_datasets.serving.demo_app import Content, create_demo, read_content
+from custom_datasets.serving.demo_texts import ENGLISH, KOREAN, texts_for
+from custom_datasets.serving.demo_uploads import (
+    browser_image,
+    delete_uploads,
+    read_picture,
+)
+from custom_datasets.serving.examples import drawn_examples
+from custom_datasets.serving.limits import Limits, Service
+from custom_datasets.serving.problems import queue_full
+from tests.leaves import ROOT
+from tests.predicting.conftest import CLASSES, LEAF, WASTE
+from tests.predicting.test_predictor import SHARES
+from tools.demo_app import main
+
+BCCD = ROOT / 'configs/bccd/retinanet_r18_fpn_1xb4-24e_bccd.py'
+ADVICE = """
+coffee:
+  en: {sort: Sort <it>., becomes: New cups.}
+  ko: {sort: 나눠 버려요., becomes: 새 컵}
+tea:
+  en: {sort: Other., becomes: Others.}
+  ko: {sort: 다른 것, becomes: 또 다른 것}
+"""
+
+
+@pytest.fixture(scope='module')
+def advice(tmp_path_factory):
+    path = tmp_path_factory.mktemp('advice') / 'advice.yaml'
+    path.write_text(ADVICE, encoding='utf-8')
+    return path
+
+
+@pytest.fixture(scope='module')
+def image(photo):
+    return Path(photo).read_bytes()
+
+
+@pytest.fixture(scope='module')
+def detections(detector, photo):
+    """Two coffees and a tea, so that scores and classes differ."""
+    answer = Predictor(LEAF, detector)(photo)
+    return replace(
+        answer,
+        boxes=np.array([[0, 0, 9, 9], [10, 10, 30, 30], [40, 40, 50, 50.0]]),
+        scores=np.array([0.9, 0.6, 0.2]),
+        labels=np.array([1, 1, 0]),
+    )
+
+
+@pytest.fixture(scope='module')
+def classified(classifier, photo):
+    return Predictor(WASTE, classifier)(photo)
+
+
+# Texts.
+
+
+def places(text):
+    return {field for _, field, _, _ in string.Formatter().parse(text) if field}
+
+
+def test_both_languages_say_everything():
+    english, korean = asdict(ENGLISH), asdict(KOREAN)
+    assert all(english.values()) and all(korean.values())
+    for name, text in korean.items():
+        assert places(text) == places(english[name]), name
+        assert name == 'language' or re.search('[가-힣]', text), name
+        assert not re.search('[가-힣]', english[name]), name
+
+
+@pytest.mark.parametrize(
+    ('header', 'texts'),
+    [
+        ('ko', KOREAN),
+        ('ko-KR,ko;q=0.9,en;q=0.8', KOREAN),
+        ('KO-kr;q=1', KOREAN),
+        ('en-US,en;q=0.9,ko;q=0.8', ENGLISH),
+        ('kok', ENGLISH),
+        ('fr', ENGLISH),
+        ('', ENGLISH),
+    ],
+)
+def test_the_browsers_first_language_counts(header, texts):
+    assert texts_for(header) is texts
+
+
+# Answers.
+
+
+def test_a_threshold_leaves_boxes_out(detections):
+    some = decided(detections, 0.6)
+    assert some.scores.tolist() == [0.9, 0.6]
+    assert some.names == ('coffee', 'coffee') and len(some.boxes) == 2
+    assert some.decision.caption == 'threshold 0.6'
+    assert len(decided(detections, 1.0)) == 0
+
+
+def test_every_class_has_a_bar(detections, classified):
+    assert scores_by_class(detections) == {'tea': 0.2, 'coffee': 0.9, 'cocoa': 0.0}
+    assert list(scores_by_class(classified)) == ['coffee', 'cocoa', 'tea']
+    assert scores_by_class(classified)['cocoa'] == pytest.approx(SHARES[2])
+
+
+def test_the_painted_picture_is_described_and_kept_under_its_name(classified):
+    odd = replace(classified, image='a/b "<x>.png')
+    html = painted_html(odd, b'\xff\xd8', ENGLISH)
+    assert 'alt="Your picture, painted: coffee"' in html
+    assert 'download="b &quot;&lt;x&gt;-painted.jpg"' in html
+    assert html.count('data:image/jpeg;base64,/9g=') == 2
+    assert '<b>coffee</b>, 67%' in html
+    assert 'http' not in html
+
+
+def test_an_answer_below_the_threshold_says_so(classified, detections):
+    for answer in (classified, detections):
+        none = decided(answer, 1.0)
+        assert 'Nothing reaches the threshold 1.' in painted_html(none, b'', ENGLISH)
+        assert '기준 점수 1 이상인' in painted_html(none, b'', KOREAN)
+
+
+def test_detected_objects_are_counted(detections):
+    html = painted_html(detections, b'', ENGLISH)
+    assert 'Found: 3' in html
+    assert '<b>coffee: 2</b>, best score 90%' in html
+    assert '<b>tea: 1</b>, best score 20%' in html
+    assert '<b>tea: 1</b>, 최고 점수 20%' in painted_html(detections, b'', KOREAN)
+
+
+def test_advice_is_on_what_was_found_in_the_visitors_language(classified, advice):
+    entries = read_advice(advice)
+    english = advice_html(classified, entries, ENGLISH)
+    assert '<h2>coffee</h2>' in english and 'tea' not in english
+    assert 'How to sort it</dt><dd>Sort &lt;it&gt;.' in english
+    korean = advice_html(classified, entries, KOREAN)
+    assert '<h2>coffee</h2>' in korean and '나눠 버려요.' in korean
+    assert advice_html(decided(classified, 1.0), entries, ENGLISH) == ''
+    assert advice_html(classified, {}, ENGLISH) == ''
+
+
+# Pictures.
+
+
+def test_a_picture_goes_to_the_browser_and_comes_back(tmp_path):
+    sent = browser_image(Upload('a.png', b'\x89PNG'))
+    assert sent['url'].startswith('data:image/png;base64,')
+    assert read_picture(sent, tmp_path) == Upload('a.png', b'\x89PNG')
+    text = browser_image(Upload('a.html', b'<script>'))
+    assert text['url'].startswith('data:image/jpeg;')
+
+
+def test_only_uploads_are_read(tmp_path):
+    uploads = tmp_path / 'uploads'
+    (uploads / 'x').mkdir(parents=True)
+    (uploads / 'x/a.jpg').write_bytes(b'mine')
+    (tmp_path / 'private.jpg').write_bytes(b'private')
+    os.symlink(tmp_path / 'private.jpg', uploads / 'link.jpg')
+
+    def read(path):
+        return read_picture({'path': str(path), 'orig_name': 'a.jpg'}, str(uploads))
+
+    assert read(uploads / 'x/a.jpg') == Upload('a.jpg', b'mine')
+    for path in (
+        tmp_path / 'private.jpg',
+        uploads / '../private.jpg',
+        uploads / 'link.jpg',
+        uploads / 'gone.jpg',
+        uploads,
+        'a\0b',
+        '',
+    ):
+        assert read(path) is None, path
+    assert read_picture({'url': 'data:image/png;base64,é'}, str(uploads)).data == b''
+
+
+def test_uploads_are_deleted_once_nobody_writes_to_them(tmp_path):
+    for name in ('old/a.jpg', 'new/b.jpg', 'half-sent'):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b'x')
+    before = time.time() - 60
+    for name in ('old/a.jpg', 'half-sent'):
+        os.utime(tmp_path / name, (before, before))
+    delete_uploads(str(tmp_path), 30)
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*')]
+    assert sorted(left) == ['new', 'new/b.jpg']
+
+
+# The application.
+
+
+class Page:
+    """What a browser does with Gradio's page."""
+
+    def __init__(self, client, root='', language='en'):
+        self.client, self.root = client, root
+        self.headers = {'accept-language': language}
+        self.config = client.get(f'{root}/config').json()
+        self.session = 'visitor'
+
+    def event(self, name, number=0):
+        """Return the number of an event's function."""
+        events = [
+            row['id']
+            for row in self.config['dependencies']
+            if any(event == name for _, event in row['targets'])
+        ]
+        return events[number]
+
+    def ask(self, event, *data, **event_data):
+        body = {
+            'fn_index': event,
+            'data': data,
+            'session_hash': self.session,
+            'event_data': event_data or None,
+        }
+        api = f'{self.root}/gradio_api/queue'
+        answer = self.client.post(f'{api}/join', json=body, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        lines = self.client.get(f'{api}/data?session_hash={self.session}').text
+        messages = [json.loads(line[5:]) for line in lines.split('\n\n') if line]
+        (end,) = (row for row in messages if row['msg'] == 'process_completed')
+        assert end['success'], end
+        return end['output']['data']
+
+    def upload(self, name, data):
+        api = f'{self.root}/gradio_api/upload'
+        (path,) = self.client.post(api, files={'files': (name, data)}).json()
+        return {
+            'path': path,
+            'orig_name': name,
+            'meta': {'_type': 'gradio.FileData'},
+        }
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('uploads')
+
+
+@pytest.fixture(scope='module')
+def client(classifier, advice, folder):
+    """A demo of the classifier beside the API, whose uploads are kept for the tests."""
+    service = Service(
+        str(WASTE), classifier, load_first=True, limits=Limits(bytes=100_000)
+    )
+    content = Content(read_advice(advice), drawn_examples())
+    app = create_demo(service, None, content=content, folder=str(folder), with_api=True)
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def page(client):
+    return Page(client, '/demo')
+
+
+def test_an_upload_is_answered_and_goes_back_to_the_browser(page, image):
+    sent = page.upload('waste.png', image)
+    kept, painted, bars, advice = page.ask(page.event('upload'), sent, 0.0)
+    assert base64.b64decode(kept['url'].partition(',')[2]) == image
+    assert '<b>coffee</b>, 67%' in painted and 'waste-painted.jpg' in painted
+    assert bars['label'] == 'coffee'
+    assert [row['label'] for row in bars['confidences']] == ['coffee', 'cocoa', 'tea']
+    assert 'Sort &lt;it&gt;.' in advice
+    again = page.ask(page.event('input', 1), kept, 0.9)
+    assert 'Nothing reaches the threshold 0.9.' in again[0] and again[2] == ''
+
+
+def test_the_answer_is_in_korean(client, image):
+    page = Page(client, '/demo', 'ko-KR,ko;q=0.9')
+    intro, threshold, examples, *bars = page.ask(page.event('load'))
+    assert '몇 초 안에 사진을 삭제합니다' in intro and threshold == 0
+    assert examples.count('<button') == 4 and 'alt="예시 1: ' in examples
+    assert {row['label'] for row in bars} == {'분류별 확률'}
+    *_, advice = page.ask(page.event('upload'), page.upload('a.png', image), 0.0)
+    assert '나눠 버려요.' in advice
+
+
+def test_an_example_fills_the_picture(page):
+    kept, painted, *_ = page.ask(page.event('click'), 0.0, number=1)
+    expected = drawn_examples()[1]
+    assert base64.b64decode(kept['url'].partition(',')[2]) == expected.data
+    assert 'painted.jpg' in painted
+
+
+@pytest.mark.parametrize(
+    ('data', 'sentence'),
+    [
+        (b'no image', 'it is not an image, whatever its name says.'),
+        (b'', 'it is empty.'),
+        (b'GIF89a', 'begins like a GIF file'),
+    ],
+)
+def test_what_is_no_picture_is_said_in_a_sentence(page, data, sentence):
+    answer = page.ask(page.event('upload'), page.upload('a.png', data), 0.0)
+    assert '<p role="alert">The picture cannot be used: ' in answer[1]
+    assert sentence in answer[1]
+    assert (answer[0], answer[2], answer[3]) == (None, {}, '')
+
+
+def test_no_other_file_of_the_server_is_read(page, tmp_path, image):
+    private = tmp_path / 'private.png'
+    private.write_bytes(image)
+    answer = page.ask(page.event('upload'), {'path': str(private)}, 0.0)
+    assert answer[0] is None and 'no longer on the server' in answer[1]
+
+
+def test_a_full_queue_is_said_in_a_sentence(client, page, image, monkeypatch):
+    engine = client.app.routes[-1].app.state.engine
+
+    def refuse(images):
+        raise queue_full(1)
+
+    monkeypatch.setattr(engine, 'places', refuse)
+    kept, painted, *_ = page.ask(page.event('upload'), page.upload('a.png', image), 0.0)
+    assert kept is not None
+    assert painted == f'<p role="alert">{ENGLISH.full}</p>'
+
+
+def test_nothing_of_a_visitor_is_left(client, page, image, folder):
+    delete_uploads(str(folder), 0)
+    page.ask(page.event('upload'), page.upload('a.png', image), 0.0)
+    # Its only file; neither the answer nor an example is one.
+    files = [path for path in folder.rglob('*') if path.is_file()]
+    assert [path.read_bytes() for path in files] == [image]
+    delete_uploads(str(folder), 0)
+    assert list(folder.iterdir()) == []
+    blocks = client.app.routes[-2].app.get_blocks()
+    page.session = 'another'
+    page.ask(page.event('load'))
+    assert list(blocks.state_holder.session_data) == ['another']
+    page.ask(page.event('unload'))
+    assert not blocks.state_holder.session_data
+
+
+def test_bodies_have_a_limit(client, page):
+    too_large = client.post(
+        '/demo/gradio_api/upload', files={'files': ('a.png', b'x' * 100_001)}
+    )
+    assert too_large.status_code == 413
+    body = {'fn_index': page.event('upload'), 'data': ['A' * 300_000, 0.0]}
+    answer = client.post('/demo/gradio_api/queue/join', json=body)
+    assert answer.status_code == 400
+
+
+def test_the_page_sends_nothing_anywhere(client):
+    blocks = client.app.routes[-2].app.get_blocks()
+    assert blocks.analytics_enabled is False and blocks.run_history is False
+    assert blocks.footer_links == [] and not blocks.enable_monitoring
+    links = re.findall(r'url\(.?https?:|@import', client.get('/demo/theme.css').text)
+    assert not links
+    info = client.get('/demo/gradio_api/info').json()
+    assert info == {'named_endpoints': {}, 'unnamed_endpoints': {}}
+
+
+def test_page_and_api_share_a_queue(client, page, image):
+    answer = client.post('/tag', files={'image': ('a.png', image)})
+    assert answer.json() == {'tags': ['coffee']}
+    assert client.get('/').json()['classes'] == list(CLASSES)
+
+    def images():
+        text = client.get('/metrics').text
+        return float(re.search(r'^batch_images_sum (\S+)', text, re.M)[1])
+
+    before = images()
+    page.ask(page.event('upload'), page.upload('a.png', image), 0.0)
+    assert images() == before + 1
+
+
+# The command.
+
+
+def test_the_configs_advice_counts_unless_another_is_given(advice):
+    service = Service(str(WASTE))
+    own = read_content(service, None, 0)
+    assert {'battery', 'white-glass'} < set(own.advice)
+    assert [example.name for example in own.examples] == [
+        example.name for example in drawn_examples()
+    ]
+    assert set(read_content(service, str(advice), 0).advice) == {'coffee', 'tea'}
+    none = replace(service, options={'advice': None})
+    assert read_content(none, None, 0).advice == {}
+    with pytest.raises(UserError, match=r'gone\.yaml: no such file'):
+        read_content(service, 'gone.yaml', 0)
+
+
+def test_examples_of_the_test_set(bccd_root):
+    service = Service(str(BCCD), options={'data_root': str(bccd_root)})
+    names = [example.name for example in read_content(service, None, 3).examples]
+    assert len(names) == 3 and all(name.startswith('test_') for name in names)
+    lost = replace(service, options={'data_root': 'gone'})
+    with pytest.raises(UserError, match='gone'):
+        read_content(lost, None, 3)
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr('custom_datasets.cli.find_spec', lambda name: None)
+    assert main(['run']) == 1
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1
+    assert 'gradio' in error and 'pip install -r requirements/demo.txt' in error
+
+
+def test_what_is_wrong_with_a_run_is_one_sentence(tmp_path, capsys):
+    assert main([str(tmp_path / 'gone')]) == 1
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and 'no such config' in error
