@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from custom_datasets.errors import UserError
@@ -21,6 +22,8 @@ WORTH_LINES = 100
 
 SKIP_BROKEN = 'correct it, or leave it out with --skip-broken'
 """What to do about a source with images or annotations that can't be read."""
+
+_RAY_CONFIG = str(Path(__file__).resolve().parents[1] / 'configs/ray.yaml')
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
@@ -94,6 +97,23 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         '--device',
         metavar='NAME',
         help='cpu, cuda, cuda:1, mps (default: the first GPU, if there is one)',
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add ``--engine`` and ``--ray-config``, for commands that can use a cluster."""
+    parser.add_argument(
+        '--engine',
+        choices=('local', 'ray'),
+        default='local',
+        help='ray uses the cluster that $RAY_ADDRESS names, else the cores of this '
+        'machine; needs the extra `ray` (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--ray-config',
+        metavar='FILE',
+        default=_RAY_CONFIG,
+        help='settings of Ray, in YAML (default: configs/ray.yaml)',
     )
 
 

@@ -28,6 +28,10 @@ class ImageError(UserError):
         self.problem = problem
         super().__init__(f'{image}: {problem}')
 
+    def __reduce__(self) -> tuple[type['ImageError'], tuple[str, str]]:
+        """Say how another process builds it anew."""
+        return type(self), (self.image, self.problem)
+
 
 class AnnotationError(UserError):
     """Everything that is wrong with one data set, collected in one go.

@@ -9,6 +9,8 @@ if something could not be used; 130 after Ctrl-C, which is how a camera ends: 0.
 
 import argparse
 import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -17,10 +19,12 @@ from custom_datasets.cli import (
     INTERRUPTED,
     add_cfg_options,
     add_device,
+    add_engine,
     add_trust,
     find_config,
     number,
     progress_bar,
+    require_extra,
     run_command,
 )
 
@@ -38,10 +42,18 @@ def main(argv: list[str] | None = None) -> int:
     written = (args.csv, args.coco, args.crops, args.save_labels, args.out)
     if args.tags and any(written):
         parser.error('--tags prints, and writes no files: leave out one or the other')
+    if args.tags and args.engine == 'ray':
+        parser.error('--tags prints, and --engine ray writes files: leave out one')
     status = 0
 
     def action() -> str:
         nonlocal status
+        settings = None
+        if args.engine == 'ray':
+            require_extra('ray', ('ray',))
+            from custom_datasets.predicting import cluster
+
+            settings = cluster.read_settings(args.ray_config)
         from custom_datasets.predicting.config import quiet
 
         # Some packages greet on stdout, which may be for JSON.
@@ -56,11 +68,13 @@ def main(argv: list[str] | None = None) -> int:
                 'device': args.device,
                 'options': args.cfg_options,
                 'calibrate': not args.no_calibration,
+                'trust': args.trust,
             }
-            if checkpoint is None:
-                predictor = Predictor.from_run(args.model, **options)
-            else:
-                predictor = Predictor(args.model, checkpoint, **options)
+            paths = [args.model] if checkpoint is None else [args.model, checkpoint]
+            load = partial(
+                Predictor.from_run if checkpoint is None else Predictor, **options
+            )
+            predictor = load(*paths)
         print(predictor, file=sys.stderr)
         outputs = Outputs(
             painted=not args.no_painted,
@@ -73,7 +87,13 @@ def main(argv: list[str] | None = None) -> int:
         request = Request(
             sources, outputs, args.out, args.overwrite, args.every, args.batch_size
         )
-        with progress_bar('predicting', 'images') as progress:
+        with ExitStack() as stack:
+            spread = None
+            if settings:
+                stack.enter_context(cluster.ray_cluster(settings))
+                places = map(cluster.place_everywhere, paths)
+                spread = cluster.spread_predictor(partial(load, *places), settings)
+            progress = stack.enter_context(progress_bar('predicting', 'images'))
             if args.tags:
                 text, problems, notes = job.tag_sources(
                     predictor, request, args.tags, progress, not _prints_all()
@@ -81,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
                 for note in notes:  # Standard output is for the JSON.
                     print(note, file=sys.stderr)
             else:
-                outcome = job.predict_sources(predictor, request, progress)
+                outcome = job.predict_sources(predictor, request, progress, spread)
                 text, problems = '\n'.join(outcome.notes), outcome.problems
                 if outcome.interrupted:
                     status = INTERRUPTED
@@ -171,6 +191,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='N',
         help='images per run of the network (default: what the config tests with)',
     )
+    add_engine(parser)
     add_device(parser)
     add_trust(parser)
     add_cfg_options(parser)

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from custom_datasets.cli import (
     add_cfg_options,
     add_device,
+    add_engine,
     add_trust,
     number,
     require_extra,
@@ -33,7 +34,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     from custom_datasets.serving.limits import Limits, Service
 
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.engine == 'ray':
+        queue = parser.get_default('max_queue')
+        if args.workers > 1 or args.max_queue != queue:
+            parser.error(
+                '--workers, --max-queue: with --engine ray, the file of --ray-config '
+                'says how many processes there are, and how many images wait'
+            )
     status = 0
 
     def action() -> None:
@@ -53,6 +62,19 @@ def main(argv: list[str] | None = None) -> int:
             load_first=args.workers > 1,
             limits=Limits(**{name: getattr(args, f'max_{name}') for name in names}),
         )
+        if args.engine == 'ray':
+            require_extra('ray', ('ray',))
+            from custom_datasets.predicting.cluster import read_settings
+            from custom_datasets.serving.ray_server import run_on_ray
+
+            status = run_on_ray(
+                service,
+                read_settings(args.ray_config),
+                args.host,
+                args.port,
+                args.log == 'json',
+            )
+            return
         from custom_datasets.serving.server import run_server
 
         status = run_server(
@@ -127,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar='N',
             help=f'{row.metadata["text"]} (default: %(default)s)',
         )
+    add_engine(parser)
     add_device(parser)
     add_trust(parser)
     add_cfg_options(parser)

@@ -4,6 +4,7 @@ The folder of a job holds what :mod:`.writers` writes, painted videos, and ``job
 the command, what predicted, and whether it is finished.
 """
 
+import math
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, tee
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from custom_datasets.data.images import free_name, short_name
 from custom_datasets.data.tree import shown
@@ -47,6 +48,9 @@ from custom_datasets.text import counted
 Progress = Callable[[int, int | None], None]
 """Is called with the images and frames done, and of all; None where unknown."""
 
+Spread = Callable[[Sequence[Still], int], Iterator[Answer | ImageError]]
+"""Predicts elsewhere on images that have a path, in order, some at a time."""
+
 
 @dataclass
 class Outcome:
@@ -73,21 +77,25 @@ def predict_sources(
     predictor: Predictor,
     request: Request,
     progress: Progress = lambda done, total: None,
+    spread: Spread | None = None,
 ) -> Outcome:
     """Predict on all sources and write what is asked for.
 
-    After Ctrl-C, what is done is kept, and the same request goes on.
+    After Ctrl-C, what is done is kept, and the same request goes on, with ``spread`` or
+    without it.
 
     Raises:
         UserError: A source names nothing, the folder holds something else, or a file
-            cannot be written.
+            cannot be written; with ``spread``, a source is no image file.
     """
     notes: list[str] = []
     items = open_sources(request.sources, request.every, notes.append)
+    if spread:
+        _require_files(items)
     command = command_of(predictor, request)
     folder, note = choose_folder(command, request, predictor.checkpoint)
     with held_folder(folder):
-        job = _Job(predictor, request, items, progress, folder, note)
+        job = _Job(predictor, request, items, progress, spread, folder, note)
         job.outcome.notes += notes
         job.note |= {'command': command, 'model': str(predictor)}
         try:
@@ -163,6 +171,12 @@ def _batched(items: Sequence[Still], size: int) -> Iterator[Sequence[Still]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+class _Answered(NamedTuple):
+    answer: Answer | ImageError
+    pixels: Pixels | None
+    original: str | bytes | None
+
+
 class _Job:
     def __init__(
         self,
@@ -170,10 +184,12 @@ class _Job:
         request: Request,
         items: Sequence[Still | Clip],
         progress: Progress,
+        spread: Spread | None,
         folder: str,
         note: Mapping[str, Any],
     ) -> None:
         self.predictor, self.request, self.progress = predictor, request, progress
+        self.spread = spread
         self.writers = Writers(
             folder, predictor.task, predictor.classes, request.outputs
         )
@@ -253,6 +269,18 @@ class _Job:
         self._save_note(finished=not outcome.interrupted)
 
     def _run_stills(self, writing: Backlog) -> None:
+        answers = self._answers_of(self.spread) if self.spread else self._answers()
+        for still, (answer, pixels, original) in zip(self.stills, answers, strict=True):
+            if still.name in self.writers.done:
+                continue
+            if isinstance(answer, ImageError):
+                # A user knows the place, and not always what we call it.
+                self.outcome.problems.append(f'{still.place}: {answer.problem}')
+            else:
+                self._write(writing, still, answer, pixels, original)
+            self._tell()
+
+    def _answers(self) -> Iterator[_Answered]:
         originals: dict[str, Picture] = {}
 
         def read(still: Still) -> Picture:
@@ -267,23 +295,23 @@ class _Job:
         )
         for still, (answer, pixels) in zip(self.stills, answers, strict=True):
             original = originals.pop(still.name, None)
-            if still.name in self.writers.done:
-                continue
             if not isinstance(original, (str, bytes)):
                 original = None  # What is no file cannot be copied.
-            if isinstance(answer, ImageError):
-                # A user knows the place, and not always what we call it.
-                self.outcome.problems.append(f'{still.place}: {answer.problem}')
-            elif pixels is not None:
-                self._write(writing, still, answer, pixels, original)
-            self._tell()
+            yield _Answered(answer, pixels, original)
+
+    def _answers_of(self, spread: Spread) -> Iterator[_Answered]:
+        if not self.stills:
+            return  # All is done, and nobody has to be waited for.
+        answers = spread(self.stills, self.batch_size)
+        for still, answer in zip(self.stills, answers, strict=True):
+            yield _Answered(answer, None, still.path)
 
     def _write(
         self,
         writing: Backlog,
         still: Still,
         answer: Answer,
-        pixels: Pixels,
+        pixels: Pixels | None,
         original: str | bytes | None,
     ) -> None:
         copied = original is not None
@@ -295,7 +323,7 @@ class _Job:
         def step(_: None) -> None:
             self.writers.record(prediction)
 
-        writing.submit(work, step, pixels.size)
+        writing.submit(work, step, 3 * math.prod(answer.size))
 
     def _run_clip(self, clip: Clip) -> None:
         notes, problems = self.outcome.notes, self.outcome.problems
@@ -404,6 +432,15 @@ _MOST_WAITING = 16 << 20
 """Of bytes of pixels that are predicted and not yet written."""
 
 _MOST_NAMES = 10
+
+
+def _require_files(items: Sequence[Still | Clip]) -> None:
+    for item in items:
+        if not isinstance(item, Still) or item.path is None:
+            raise UserError(
+                f'{item.name}: other machines are sent image files only; predict on '
+                'videos, streams, zips and addresses without --engine ray'
+            )
 
 
 def _frame_name(clip: Clip, moment: Moment) -> str:

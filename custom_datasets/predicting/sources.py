@@ -52,12 +52,15 @@ class Still:
             its address.
         read: Returns its path or its content; raises an ImageError.
         stamp: Of its file, or in its zip; None of what is neither.
+        path: Of its file, absolute; None where it is in a zip or at an address, or is
+            a video that cannot be opened.
     """
 
     name: str
     place: str
     read: Callable[[], Picture]
     stamp: Stamp | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ def _file(path: str, root: str, kind: Literal['image', 'video'], every: int) -> 
 
 
 def _still(name: str, path: str) -> Still:
-    return Still(name, printable(path), lambda: path, _stamp(path))
+    return Still(name, printable(path), lambda: path, _stamp(path), path)
 
 
 def _clip(name: str, path: str, every: int) -> Still | Clip:

@@ -159,7 +159,7 @@ class Writers:
         self,
         prediction: Prediction,
         answer: Answer,
-        pixels: Pixels,
+        pixels: Pixels | None,
         original: str | os.PathLike[str] | bytes | None = None,
     ) -> None:
         """Write the files about an image, in any thread; :meth:`record` comes next.
@@ -167,23 +167,29 @@ class Writers:
         Args:
             prediction: What :meth:`plan` returned.
             answer: What is predicted.
-            pixels: Those of the image, BGR.
+            pixels: Those of the image, BGR; None reads it again where they are needed.
             original: The path or the content of the image's file, to be copied as it
                 is; a frame that has none is copied as JPEG.
 
         Raises:
-            UserError: A file cannot be written.
+            UserError: A file cannot be written, or an image not be read again.
         """
-        if self.request.painted and not prediction.moment:
+        crops = self._crops(prediction)
+        paints = self.request.painted and not prediction.moment
+        if pixels is None and (paints or crops or original is None):
+            pixels = answer.read()
+        if paints:
             path = os.path.join(self.folder, _painted(prediction))
             write_image(path, answer.paint(pixels))
         if copies := self._copies(prediction):
             if original is None:
+                assert pixels is not None
                 for path in copies:
                     write_image(os.path.join(self.folder, path), pixels)
             else:
                 write_files(self.folder, dict.fromkeys(copies, _content(original)))
-        for path, (x1, y1, x2, y2) in self._crops(prediction):
+        for path, (x1, y1, x2, y2) in crops:
+            assert pixels is not None
             write_image(os.path.join(self.folder, path), pixels[y1:y2, x1:x2])
 
     def record(self, prediction: Prediction) -> None:

@@ -51,10 +51,8 @@ def run_server(
         UserError: The address cannot be taken.
     """
     limit_opencv(service.limits.pixels)
-    with _listening(host, port) as listener:
-        shown = f'[{host}]' if ':' in host else host
-        address = f'http://{shown}:{listener.getsockname()[1]}'
-        log('info', f'{address} takes requests once the model is loaded')
+    with listening(host, port) as listener:
+        announce(host, listener.getsockname()[1])
         build = partial(_build, make or make_app, service, json_log)
         if workers == 1:
             return _run_one(build, service, listener)
@@ -63,9 +61,7 @@ def run_server(
 
 def limit_opencv(pixels: int) -> None:
     """Let OpenCV refuse larger images, if it has not been imported yet."""
-    # Where Pillow reads no header, OpenCV's own limit counts.
-    os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = str(pixels)
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')  # Its lines would be in the log.
+    os.environ.update(opencv_variables(pixels))
 
 
 def _run_one(
@@ -187,8 +183,12 @@ def _config(app: Any, service: Service, workers: int = 1) -> uvicorn.Config:
     )
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """Take the address, so that what is wrong with it is told at once."""
+def listening(host: str, port: int) -> socket.socket:
+    """Take an address, so that what is wrong with it is told at once.
+
+    Raises:
+        UserError: It cannot be taken.
+    """
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,3 +203,19 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
     listener.set_inheritable(True)
     return listener
+
+
+def announce(host: str, port: int) -> None:
+    """Say where requests will be taken."""
+    shown = f'[{host}]' if ':' in host else host
+    log('info', f'http://{shown}:{port} takes requests once the model is loaded')
+
+
+def opencv_variables(pixels: int) -> dict[str, str]:
+    """Return what OpenCV reads of the environment when it is imported."""
+    return {
+        # Where Pillow reads no header, OpenCV's own limit counts.
+        'OPENCV_IO_MAX_IMAGE_PIXELS': str(pixels),
+        # Its lines would be in the log.
+        'OPENCV_LOG_LEVEL': os.environ.get('OPENCV_LOG_LEVEL', 'OFF'),
+    }
