@@ -1,7 +1,7 @@
 # make demo      set up, then train and test on drawn data (CPU, minutes)
 # make install   set up only
 # make test      set up what tests need, then run them all
-# The rest: test-openmmlab, test-browser (needs a Chromium), lint, lock, clean.
+# The rest: test-openmmlab, test-browser (needs a Chromium), test-ray, lint, lock, clean.
 
 PYTHON ?= python3
 LINE ?= onedl
@@ -21,7 +21,7 @@ INSTALL := $(PIP) install --progress-bar off --build-constraint requirements/bui
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header
 
-.PHONY: demo install test test-openmmlab test-browser lint lock clean
+.PHONY: demo install test test-openmmlab test-browser test-ray lint lock clean
 
 demo: install
 	$(BIN)/python tools/demo.py
@@ -39,6 +39,10 @@ test-openmmlab:
 test-browser: $(VENV)/.tests-installed
 	BROWSER=$(BROWSER) $(BIN)/python -m pytest -m browser \
 	  tests/pages/test_script.py tests/serving/test_demo_browser.py
+
+# A cluster on this machine, of two processes with a model; minutes on two cores.
+test-ray: $(VENV)/.ray-installed
+	TEST_RAY=1 $(BIN)/python -m pytest -m ray tests/serving/test_ray.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff format --check .
@@ -76,6 +80,10 @@ $(VENV)/.installed: requirements/$(LINE).txt requirements/build.txt setup.py
 
 $(VENV)/.tests-installed: $(VENV)/.installed requirements/tests.txt
 	$(INSTALL) --quiet --requirement requirements/tests.txt
+	@touch $@
+
+$(VENV)/.ray-installed: $(VENV)/.tests-installed requirements/ray.txt
+	$(INSTALL) --quiet --requirement requirements/ray.txt
 	@touch $@
 
 $(VENV)/.lint-installed: $(VENV)/.installed requirements/lint.txt

@@ -31,6 +31,24 @@ def test_no_room_imports_private_names_of_another():
     assert not private
 
 
+def test_ray_is_imported_only_when_asked_for():
+    rooms = ('predicting', 'serving')
+    names = [
+        f'custom_datasets.{room}.{module.name}'
+        for room in rooms
+        for module in pkgutil.iter_modules([f'{custom_datasets.__path__[0]}/{room}'])
+    ]
+    assert 'custom_datasets.serving.ray_engine' in names
+    code = f"import sys; sys.modules['ray'] = None; import {', '.join(names)}"
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
+    for tool in ('serve.py', 'predict.py'):
+        code = (
+            "import runpy, sys; sys.modules['ray'] = None; sys.argv[1:] = ['--help']; "
+            f"runpy.run_path('tools/{tool}', run_name='__main__')"
+        )
+        subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
+
+
 @pytest.mark.parametrize('room', ['data', 'checks'])
 def test_reading_and_checking_load_no_network(room):
     folder = f'{custom_datasets.__path__[0]}/{room}'

@@ -9,7 +9,6 @@ if something could not be used; 130 after Ctrl-C, which is how a camera ends: 0.
 
 import argparse
 import sys
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -87,13 +86,11 @@ def main(argv: list[str] | None = None) -> int:
         request = Request(
             sources, outputs, args.out, args.overwrite, args.every, args.batch_size
         )
-        with ExitStack() as stack:
-            spread = None
-            if settings:
-                stack.enter_context(cluster.ray_cluster(settings))
-                places = map(cluster.place_everywhere, paths)
-                spread = cluster.spread_predictor(partial(load, *places), settings)
-            progress = stack.enter_context(progress_bar('predicting', 'images'))
+        spread = None
+        if settings:
+            places = map(cluster.place_everywhere, paths)
+            spread = cluster.spread_predictor(partial(load, *places), settings)
+        with progress_bar('predicting', 'images') as progress:
             if args.tags:
                 text, problems, notes = job.tag_sources(
                     predictor, request, args.tags, progress, not _prints_all()

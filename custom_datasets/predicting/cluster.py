@@ -102,6 +102,12 @@ def ray_cluster(settings: RaySettings) -> Iterator[None]:
         ray.shutdown()
 
 
+def last_line(error: Exception) -> str:
+    """Return what an error of Ray comes down to, without its traceback."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
+
+
 def spread_predictor(
     load: Callable[[], Predictor], settings: RaySettings
 ) -> Callable[[Sequence[Still], int], Iterator[Answer | ImageError]]:
@@ -114,16 +120,6 @@ def spread_predictor(
     def spread(
         stills: Sequence[Still], batch_size: int
     ) -> Iterator[Answer | ImageError]:
-        import ray
-        from ray.data import ActorPoolStrategy, DataContext
-        from ray.exceptions import RayError
-
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        context.execution_options.preserve_order = True
-        options = dict(settings.actors)
-        sizes = {name: options.pop(name) for name in _SIZES if name in options}
         # A row is a batch, so that batches are the same wherever it is predicted on.
         rows = [
             {
@@ -133,19 +129,30 @@ def spread_predictor(
             for start in range(0, len(stills), batch_size)
         ]
         blocks = -(-len(stills) // max(batch_size, _IMAGES_PER_BLOCK))
-        try:
-            images = ray.data.from_items(rows, override_num_blocks=blocks)
-            answers = images.map_batches(
-                _Worker,
-                fn_constructor_args=(load, batch_size),
-                batch_size=None,
-                compute=ActorPoolStrategy(**sizes),
-                **options,
-            )
-            for row in answers.iter_rows():
-                yield from pickle.loads(row['answers'])
-        except RayError as error:
-            raise UserError(f'the cluster failed: {_last_line(error)}') from error
+        options = dict(settings.actors)
+        sizes = {name: options.pop(name) for name in _SIZES if name in options}
+        with ray_cluster(settings):
+            import ray
+            from ray.data import ActorPoolStrategy, DataContext
+            from ray.exceptions import RayError
+
+            context = DataContext.get_current()
+            context.enable_progress_bars = False
+            context.print_on_execution_start = False
+            context.execution_options.preserve_order = True
+            try:
+                images = ray.data.from_items(rows, override_num_blocks=blocks)
+                answers = images.map_batches(
+                    _Worker,
+                    fn_constructor_args=(load, batch_size),
+                    batch_size=None,
+                    compute=ActorPoolStrategy(**sizes),
+                    **options,
+                )
+                for row in answers.iter_rows():
+                    yield from pickle.loads(row['answers'])
+            except RayError as error:
+                raise UserError(f'the cluster failed: {last_line(error)}') from error
 
     return spread
 
@@ -175,7 +182,3 @@ class _Worker:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)

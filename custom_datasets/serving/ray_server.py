@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import signal
 import threading
 from dataclasses import replace
@@ -12,9 +11,11 @@ from custom_datasets.errors import UserError
 from custom_datasets.predicting.cluster import (
     ADDRESS,
     RaySettings,
+    last_line,
     place_everywhere,
     ray_cluster,
 )
+from custom_datasets.serving.engine import load_model
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log, use_json
 from custom_datasets.serving.ray_engine import REPLICA, Entry, Replica
@@ -83,6 +84,7 @@ class _Server:
                 f'the cluster serves {", ".join(others)} already; end that, or run '
                 '`serve shutdown`'
             )
+        self._require_model()
         logging.getLogger('ray.serve').setLevel(logging.WARNING)
         serve.shutdown()  # It may be left from another address.
         serve.start(
@@ -116,22 +118,52 @@ class _Server:
                 f'Ray refuses the settings of the model: {reason}'
             ) from error
 
+    def _require_model(self) -> None:
+        """Let the cluster load it once: Ray tells by tracebacks of a replica that fails.
+
+        It needs what a replica will need; without that nothing would ever start.
+        """
+        import ray
+        from ray.exceptions import RayError
+
+        options = self.settings.model.get('ray_actor_options') or {}
+        present = ray.cluster_resources()
+        for name, key in (('num_cpus', 'CPU'), ('num_gpus', 'GPU')):
+            if options.get(name, 0) > present.get(key, 0):
+                log(
+                    'warning', f'{name}: {options[name]}: the cluster has less; waiting'
+                )
+        try:
+            load = ray.remote(_why_not).options(max_calls=1, **options)
+            loading = load.remote(self.service)
+            while not ray.wait([loading], timeout=_LOOK_SECONDS)[0]:
+                if self.ending.is_set():
+                    raise KeyboardInterrupt
+            problem = ray.get(loading)
+        except (RayError, TypeError, ValueError) as error:
+            raise UserError(
+                f'the cluster cannot load the model: {last_line(error)}'
+            ) from error
+        if problem:
+            raise UserError(problem)
+
     def watch(self) -> None:
         """Return when a signal came; raise a UserError where nothing can be loaded."""
         from ray import serve
+        from ray.exceptions import RayError
 
         while not self.ending.wait(_LOOK_SECONDS):
             if self.reloading.is_set():
                 self.reloading.clear()
                 self.entry.reload.remote()
-            app = serve.status().applications[self.service.name]
+            try:
+                app = serve.status().applications[self.service.name]
+            except RayError:
+                continue  # Ray's controller restarts; the replicas go on.
             if app.status == 'DEPLOY_FAILED':
                 messages = [row.message for row in app.deployments.values()]
-                told = '\n'.join([app.message, *messages])
-                sentence = re.search(r'UserError: (.+)', told)
-                raise UserError(
-                    sentence[1] if sentence else f'Ray cannot start it: {told}'
-                )
+                told = ' '.join([app.message, *messages])
+                raise UserError(f'Ray cannot start it: {told}')
 
     def end(self) -> None:
         """Answer what was accepted, and remove what was deployed."""
@@ -148,6 +180,15 @@ class _Server:
         serve.delete(self.service.name)
         if os.environ.get(ADDRESS):
             serve.shutdown()  # What was started here ends as a whole.
+
+
+def _why_not(service: Service) -> str:
+    """Say why a model cannot be loaded; an empty text if it can."""
+    try:
+        load_model(service)
+    except UserError as error:
+        return str(error)
+    return ''
 
 
 def _on_all_machines(service: Service, settings: RaySettings) -> Service:

@@ -1,103 +1,66 @@
 """`tools/serve.py --engine ray` in a process, its replicas, and many who ask it."""
 
-import contextlib
 import os
 import re
-import signal
-import subprocess
-import sys
 import threading
-import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-from tests.leaves import ROOT
-
-STARTING_SECONDS = 180
+from tests.serving.processes import PATIENCE, Server
 
 
-class Server:
-    """A running command; ``log`` is all that it printed."""
+class RayServer(Server):
+    """A server whose replicas can be counted, and killed."""
 
     def __init__(self, folder, settings, *arguments):
         config = folder / 'ray.yaml'
         config.write_text(settings)
-        self.path = folder / 'serve.log'
-        engine = ('--engine', 'ray', '--ray-config', config, '--port', '0')
-        with open(self.path, 'wb') as log:
-            self.process = subprocess.Popen(
-                [sys.executable, ROOT / 'tools/serve.py', *arguments, *engine],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-            )
+        super().__init__(*arguments, '--engine', 'ray', '--ray-config', config)
 
-    @property
-    def log(self):
-        return self.path.read_text()
-
-    def wait_until_ready(self, replicas):
-        """Wait for the address, and for so many replicas."""
-        address = wait_for(lambda: re.search(r'http://\S+', self.log), self.process)
-        self.client = httpx.Client(base_url=address[0], timeout=60)
-        self.wait_for_replicas(replicas)
-
-    def wait_for_replicas(self, count):
-        wait_for(lambda: self.metric('ready') == count, self.process)
+    def until_replicas(self, count):
+        self.wait_for(lambda: self.metric('ready') == count)
+        return self
 
     def metric(self, name):
-        try:
-            text = self.client.get('/metrics').text
-        except httpx.TransportError:
-            return None
+        text = self.get('/metrics')[1] or ''
         row = re.search(rf'^{name} (\S+)$', text, re.MULTILINE)
         return float(row[1]) if row else None
 
-    def replicas(self, name='model'):
-        """Return the ids of our processes of a deployment."""
+    def replicas(self):
+        """Return the ids of the processes that have the model."""
         return [
             pid
             for pid in map(int, filter(str.isdigit, os.listdir('/proc')))
-            if re.search(f'ray::ServeReplica.*:{name}$', _command(pid))
+            if re.search('ray::ServeReplica.*:model$', _command(pid))
             and self.process.pid in _ancestors(pid)
         ]
 
-    def end(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+    @contextmanager
+    def many_clients(self, image, count):
+        """Let clients send an image again and again; yields the list of responses."""
+        responses, stop = [], threading.Event()
 
+        def ask():
+            with self.client() as client:
+                while not stop.is_set():
+                    responses.append(client.post('/tag', content=image))
 
-def wait_for(condition, process, seconds=STARTING_SECONDS):
-    """Return what a condition gives once it is something, while a process lives."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert process.poll() is None, 'the server has ended'
-        assert time.monotonic() < end, 'it takes too long'
-        time.sleep(0.1)
-    return value
-
-
-@contextlib.contextmanager
-def many_clients(server, image, clients):
-    """Let many send an image again and again; yields the list of their answers."""
-    answers, stop = [], threading.Event()
-
-    def ask():
-        with httpx.Client(base_url=server.client.base_url, timeout=60) as client:
-            while not stop.is_set():
-                headers = {'content-type': 'image/png'}
-                answers.append(client.post('/tag', content=image, headers=headers))
-
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
+        threads = [threading.Thread(target=ask) for _ in range(count)]
         for thread in threads:
-            thread.join()
+            thread.start()
+        try:
+            yield responses
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def client(self):
+        """Return a client that sends images."""
+        headers = {'content-type': 'image/png'}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=PATIENCE)
 
 
 def _command(pid):
