@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,11 @@ from custom_datasets.serving.engine import load_model
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log, use_json
 from custom_datasets.serving.ray_engine import REPLICA, Entry, Replica
-from custom_datasets.serving.server import announce, listening
+from custom_datasets.serving.server import (
+    announce,
+    listening,
+    opencv_variables,
+)
 
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 5
@@ -67,6 +72,9 @@ class _Server:
     def __init__(self, service: Service, settings: RaySettings, json_log: bool) -> None:
         self.service, self.settings, self.json_log = service, settings, json_log
         self.entry: Any = None
+        self.actor_options = _with_variables(
+            settings.model.get('ray_actor_options') or {}, opencv_variables(service)
+        )
         self.ending, self.reloading = threading.Event(), threading.Event()
         # Ray has set its own, which end at once.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -96,7 +104,7 @@ class _Server:
             replicas = serve.deployment(
                 Replica,
                 name=REPLICA,
-                **self.settings.model,
+                **{**self.settings.model, 'ray_actor_options': self.actor_options},
             )
             entry = serve.deployment(serve.ingress()(Entry), name='entry', **_ENTRY)
             app = entry.bind(
@@ -119,14 +127,14 @@ class _Server:
             ) from error
 
     def _require_model(self) -> None:
-        """Let the cluster load it once: Ray tells by tracebacks of a replica that fails.
+        """Let the cluster load it once: of a replica that fails Ray tells by tracebacks.
 
         It needs what a replica will need; without that nothing would ever start.
         """
         import ray
         from ray.exceptions import RayError
 
-        options = self.settings.model.get('ray_actor_options') or {}
+        options = self.actor_options
         present = ray.cluster_resources()
         for name, key in (('num_cpus', 'CPU'), ('num_gpus', 'GPU')):
             if options.get(name, 0) > present.get(key, 0):
@@ -180,6 +188,15 @@ class _Server:
         serve.delete(self.service.name)
         if os.environ.get(ADDRESS):
             serve.shutdown()  # What was started here ends as a whole.
+
+
+def _with_variables(
+    options: Mapping[str, Any], variables: Mapping[str, str]
+) -> dict[str, Any]:
+    """Add variables of the environment to an actor's options."""
+    given = options.get('runtime_env') or {}
+    own = {'env_vars': {**variables, **given.get('env_vars', {})}}
+    return {**options, 'runtime_env': {**given, **own}}
 
 
 def _why_not(service: Service) -> str:
