@@ -127,7 +127,7 @@ class _Server:
             ) from error
 
     def _require_model(self) -> None:
-        """Let the cluster load it once: of a replica that fails Ray tells by tracebacks.
+        """Let the cluster load it once, since Ray tells of faults by tracebacks only.
 
         It needs what a replica will need; without that nothing would ever start.
         """
@@ -142,7 +142,7 @@ class _Server:
                     'warning', f'{name}: {options[name]}: the cluster has less; waiting'
                 )
         try:
-            load = ray.remote(_why_not).options(max_calls=1, **options)
+            load = ray.remote(max_calls=1, **options)(_why_not)
             loading = load.remote(self.service)
             while not ray.wait([loading], timeout=_LOOK_SECONDS)[0]:
                 if self.ending.is_set():
