@@ -73,7 +73,8 @@ class _Server:
         self.service, self.settings, self.json_log = service, settings, json_log
         self.entry: Any = None
         self.actor_options = _with_variables(
-            settings.model.get('ray_actor_options') or {}, opencv_variables(service)
+            settings.model.get('ray_actor_options') or {},
+            opencv_variables(service.limits.pixels),
         )
         self.ending, self.reloading = threading.Event(), threading.Event()
         # Ray has set its own, which end at once.
