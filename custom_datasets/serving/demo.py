@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -49,8 +50,8 @@ class Shown(NamedTuple):
     """What stands beside a picture; the values are those of Gradio's components."""
 
     painted: str = ''
-    scores: dict[str, Any] = {}
     advice: str = ''
+    scores: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ class Demo:
         jpeg = await self.engine.paint(visible)
         return Shown(
             painted_html(visible, jpeg, texts),
-            _bars(scores_by_class(answer)),
             advice_html(visible, self.advice, texts),
+            _bars(scores_by_class(answer)),
         )
 
     async def _predict(self, picture: Upload) -> Answer:
@@ -204,6 +205,8 @@ def build_page(demo: Demo) -> gr.Blocks:
             **raw,
         )
         page.unload(_forget_visitor(page))
+    for block in (picture, stream, shot, threshold):
+        block.async_move_resource_to_block_cache = _leave  # type: ignore[assignment]
     # Gradio keeps what each visitor's page shows, ten thousand of them.
     page.state_session_capacity = 1
     # How many wait is limited where the API's wait, too.
@@ -215,8 +218,8 @@ class _Panel(NamedTuple):
     """Where a :class:`Shown` goes."""
 
     painted: gr.HTML
-    scores: gr.Label
     advice: gr.HTML
+    scores: gr.Label
 
 
 def _panel(announces: bool) -> _Panel:
@@ -225,8 +228,8 @@ def _panel(announces: bool) -> _Panel:
             gr.HTML(
                 elem_classes='painted', js_on_load=_ANNOUNCE if announces else None
             ),
-            gr.Label(num_top_classes=_MOST_BARS, show_heading=False),
             gr.HTML(elem_classes='advice'),
+            gr.Label(num_top_classes=_MOST_BARS, show_heading=False),
         )
 
 
@@ -257,6 +260,11 @@ def _texts(request: gr.Request) -> Texts:
 
 def _refused(sentence: str) -> Shown:
     return Shown(painted=alert_html(sentence))
+
+
+async def _leave(address: str | Path | None) -> Any:
+    """Leave a file where it is; Gradio would download what a visitor names."""
+    return address
 
 
 def _forget_visitor(page: gr.Blocks) -> Any:

@@ -43,13 +43,14 @@ _SWEEP_SECONDS = 2
 _CSS = """
 .dark { --color-accent: var(--primary-400) }
 .painted figure { margin: 0 0 8px }
-.painted img { max-width: 100%; border-radius: 6px; margin: 0 }
+.painted img { max-width: 100%; max-height: 60vh; border-radius: 6px; margin: 0 }
 .painted a.download { display: inline-block; padding: 6px 14px; border-radius: 6px;
   border: 1px solid var(--color-accent); color: var(--color-accent);
   text-decoration: none }
 .examples .choices { display: flex; flex-wrap: wrap; gap: 8px }
-.examples button { padding: 0; border: 0; background: none; cursor: pointer }
-.examples img { height: 72px; border-radius: 6px; margin: 0 }
+.examples button { padding: 0; border: 0; margin: 0 !important; line-height: 0;
+  background: none; cursor: pointer }
+.examples button img { height: 72px; border-radius: 6px; margin: 0 !important }
 .examples button:focus-visible, .painted a:focus-visible {
   outline: 3px solid var(--primary-600); outline-offset: 2px }
 .advice section { border-left: 4px solid var(--primary-500); padding: 0 12px;

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gradio import processing_utils
 from starlette.testclient import TestClient
 
 from custom_datasets import Predictor
@@ -282,14 +283,14 @@ def page(client):
 
 def test_an_upload_is_answered_and_goes_back_to_the_browser(page, image):
     sent = page.upload('waste.png', image)
-    kept, painted, bars, advice = page.ask(page.event('upload'), sent, 0.0)
+    kept, painted, advice, bars = page.ask(page.event('upload'), sent, 0.0)
     assert base64.b64decode(kept['url'].partition(',')[2]) == image
     assert '<b>coffee</b>, 67%' in painted and 'waste-painted.jpg' in painted
     assert bars['label'] == 'coffee'
     assert [row['label'] for row in bars['confidences']] == ['coffee', 'cocoa', 'tea']
     assert 'Sort &lt;it&gt;.' in advice
     again = page.ask(page.event('input', 1), kept, 0.9)
-    assert 'Nothing reaches the threshold 0.9.' in again[0] and again[2] == ''
+    assert 'Nothing reaches the threshold 0.9.' in again[0] and again[1] == ''
 
 
 def test_the_answer_is_in_korean(client, image):
@@ -298,7 +299,7 @@ def test_the_answer_is_in_korean(client, image):
     assert '몇 초 안에 사진을 삭제합니다' in intro and threshold == 0
     assert examples.count('<button') == 4 and 'alt="예시 1: ' in examples
     assert {row['label'] for row in bars} == {'분류별 확률'}
-    *_, advice = page.ask(page.event('upload'), page.upload('a.png', image), 0.0)
+    _, _, advice, _ = page.ask(page.event('upload'), page.upload('a.png', image), 0.0)
     assert '나눠 버려요.' in advice
 
 
@@ -321,7 +322,7 @@ def test_what_is_no_picture_is_said_in_a_sentence(page, data, sentence):
     answer = page.ask(page.event('upload'), page.upload('a.png', data), 0.0)
     assert '<p role="alert">The picture cannot be used: ' in answer[1]
     assert sentence in answer[1]
-    assert (answer[0], answer[2], answer[3]) == (None, {}, '')
+    assert (answer[0], answer[2], answer[3]) == (None, '', {})
 
 
 def test_no_other_file_of_the_server_is_read(page, tmp_path, image):
@@ -329,6 +330,22 @@ def test_no_other_file_of_the_server_is_read(page, tmp_path, image):
     private.write_bytes(image)
     answer = page.ask(page.event('upload'), {'path': str(private)}, 0.0)
     assert answer[0] is None and 'no longer on the server' in answer[1]
+
+
+@pytest.mark.parametrize('place', [0, 1])
+def test_no_visitor_makes_the_server_download(page, monkeypatch, place):
+    asked = []
+
+    async def download(url, **settings):
+        asked.append(url)
+        return url
+
+    monkeypatch.setattr(processing_utils, 'async_ssrf_protected_download', download)
+    file = {'path': 'https://example.org/a', 'meta': {'_type': 'gradio.FileData'}}
+    data = [None, 0.0]
+    data[place] = file
+    answer = page.ask(page.event('upload'), *data)
+    assert not asked and answer[0] is None
 
 
 def test_a_full_queue_is_said_in_a_sentence(client, page, image, monkeypatch):
@@ -364,9 +381,8 @@ def test_bodies_have_a_limit(client, page):
         '/demo/gradio_api/upload', files={'files': ('a.png', b'x' * 100_001)}
     )
     assert too_large.status_code == 413
-    body = {'fn_index': page.event('upload'), 'data': ['A' * 300_000, 0.0]}
-    answer = client.post('/demo/gradio_api/queue/join', json=body)
-    assert answer.status_code == 400
+    with pytest.raises(AssertionError, match='error parsing the body'):
+        page.ask(page.event('upload'), {'url': 'A' * 300_000}, 0.0)
 
 
 def test_the_page_sends_nothing_anywhere(client):
@@ -375,6 +391,8 @@ def test_the_page_sends_nothing_anywhere(client):
     assert blocks.footer_links == [] and not blocks.enable_monitoring
     links = re.findall(r'url\(.?https?:|@import', client.get('/demo/theme.css').text)
     assert not links
+    config = client.get('/demo/config').json()
+    assert config['stylesheets'] == [] and not config['analytics_enabled']
     info = client.get('/demo/gradio_api/info').json()
     assert info == {'named_endpoints': {}, 'unnamed_endpoints': {}}
 
