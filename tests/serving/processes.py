@@ -21,12 +21,13 @@ PATIENCE = 120
 class Server:
     """A command that serves, with a free port, until the block ends."""
 
-    def __init__(self, *arguments, tool='serve.py', env=None):
+    def __init__(self, *arguments, tool='serve.py', cwd=None, env=None):
         command = [sys.executable, ROOT / 'tools' / tool, *map(str, arguments)]
         self.process = subprocess.Popen(
             [*command, '--port', '0'],
             stderr=subprocess.PIPE,
             text=True,
+            cwd=cwd,
             env={**os.environ, **(env or {})},
         )
         self.lines = []

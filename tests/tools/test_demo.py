@@ -3,13 +3,16 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
+import httpx
 import pytest
 
 from custom_datasets import demo
@@ -18,6 +21,7 @@ from custom_datasets.config import read_config
 from custom_datasets.demo import ap_table
 from custom_datasets.errors import UserError
 from tests.leaves import ROOT
+from tests.serving.processes import Server
 
 
 def test_table_has_each_class_and_the_mean():
@@ -107,7 +111,9 @@ def test_demo_reaches_its_ap_and_what_readme_says_of_it_works(run, tmp_path):
     assert report['overall']['area_ap50']['value'] == pytest.approx(
         float(table['area-AP50']), abs=6e-4
     )
-    use_it(run, tmp_path, report['thresholds']['overall']['threshold'])
+    threshold = report['thresholds']['overall']['threshold']
+    use_it(run, tmp_path, threshold)
+    serve_it(tmp_path, threshold)
 
 
 def use_it(run, folder, threshold):
@@ -140,3 +146,24 @@ def use_it(run, folder, threshold):
     }
     text = (out / 'predictions.csv').read_text(encoding='utf-8-sig')
     assert text.splitlines()[0].startswith('image,name,score,')
+
+
+def serve_it(folder, threshold):
+    """Do what README's chapter of that name says, but for ports that may be taken."""
+    chapter = (ROOT / 'README.md').read_text().split('\n## Serve it\n')[1]
+    lines = re.search(r'```bash\n(.*?)```', chapter, re.DOTALL)[1].splitlines()
+    install, serve, page, curl = (shlex.split(line, comments=True) for line in lines)
+    assert (ROOT / install[-1]).is_file()
+    assert curl[:2] == ['curl', '-F']
+    field, address = curl[2:]
+    image = field.removeprefix('image=@')
+    asked = urlsplit(address)
+    with Server(*serve[2:], cwd=folder) as server:
+        files = {'image': (folder / image).read_bytes()}
+        url = f'{server.until_ready().address}{asked.path}?{asked.query}'
+        tags = httpx.post(url, files=files).raise_for_status().json()['tags']
+        assert tags and set(tags) <= {'RBC', 'WBC', 'Platelets'}
+        assert all(tag['score'] >= threshold for tag in tags.values())
+    with Server(*page[2:], tool=Path(page[1]).name, cwd=folder) as server:
+        server.wait_for(lambda: server.get('/')[0] == 200)
+        assert 'gradio' in server.get('/')[1]
