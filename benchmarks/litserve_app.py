@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import litserve
+from starlette.requests import Request
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -29,9 +30,10 @@ class Detector(litserve.LitAPI):
         with quiet():
             self.predictor = Predictor.from_run(self.run)
 
-    def decode_request(self, request: Any) -> bytes:
+    def decode_request(self, request: Request) -> bytes:
         """Take the image of the form."""
-        data: bytes = request['image'].file.read()
+        form: Any = request  # LitServe hands on what it read of it.
+        data: bytes = form['image'].file.read()
         return data
 
     def batch(self, inputs: list[bytes]) -> list[bytes]:

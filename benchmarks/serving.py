@@ -34,7 +34,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-ROUNDS, IMAGES, CLIENTS, OVERLOAD = 7, 72, 8, 10
+ROUNDS, IMAGES, CLIENTS, OVERLOAD, PATIENCE = 7, 72, 8, 10, 120
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -152,7 +152,8 @@ class Server:
 
     def wait(self, image: bytes) -> None:
         """Wait until it predicts."""
-        while self.process.poll() is None:
+        end = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < end:
             try:
                 rows = closed_loop(self.port, [image], 1)
             except (OSError, asyncio.IncompleteReadError):
@@ -179,7 +180,10 @@ def _serving(command: list[str]) -> Iterator[Server]:
         yield server
     finally:
         server.process.send_signal(signal.SIGTERM)
-        server.process.wait(60)
+        try:
+            server.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            server.process.kill()
 
 
 @contextmanager
@@ -266,6 +270,8 @@ def open_loop(
 
     async def post(request: bytes) -> None:
         start = time.perf_counter()
+        while free and free[-1].reader.at_eof():  # The server ends what is idle.
+            free.pop()
         client = free.pop() if free else await _Client().connect(port)
         status = await client.ask(request)
         rows.append((status, time.perf_counter() - start))
