@@ -1,6 +1,7 @@
 """The model behind a server: loaded, warmed up, replaced without losing a request."""
 
 import asyncio
+import gc
 import hashlib
 import os
 import time
@@ -102,6 +103,7 @@ class LocalEngine:
         self._loading = ThreadPoolExecutor(1, 'loading')
         self._predictor: Predictor | None = None
         self._ending = False
+        self._again = False
 
     async def start(self) -> None:
         """Load, and return when it can answer.
@@ -111,11 +113,14 @@ class LocalEngine:
         """
         await self._batcher.start()
         await self._load()
+        if self._again:
+            await self.reload()
 
     async def reload(self) -> None:
         """Load the run's checkpoint again, and keep the old one where that fails."""
-        if self.facts is None:
-            return  # The first is still loading, and is the newest.
+        if self.facts is None:  # The first is still loading, maybe an older file.
+            self._again = True
+            return
         try:
             await self._load()
         except UserError as error:
@@ -135,6 +140,7 @@ class LocalEngine:
         if self.facts is not None and self.facts.version != facts.version:
             self.metrics.models.remove(self.facts.version)
         self._predictor, self.facts, self.fault = predictor, facts, ''
+        await loop.run_in_executor(self._loading, _settle)
         self.metrics.models.labels(facts.version).set(1)
         self.metrics.ready.set(0 if self._ending else 1)
 
@@ -167,6 +173,17 @@ class LocalEngine:
     async def paint(self, answer: Answer) -> bytes:
         """Return an answer's painted image as a JPEG file."""
         return await self._batcher.paint(answer)
+
+
+def _settle() -> None:
+    """Exempt what a model brought from garbage collection.
+
+    Looking through its 500,000 objects would stop all requests for half a second, at
+    any time.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def load_model(service: Service) -> tuple[Predictor, Facts]:

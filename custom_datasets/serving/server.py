@@ -51,6 +51,8 @@ def run_server(
         UserError: The address cannot be taken.
     """
     limit_opencv(service.limits.pixels)
+    if hasattr(signal, 'SIGHUP'):  # It would end a server that only starts.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with listening(host, port) as listener:
         announce(host, listener.getsockname()[1])
         build = partial(_build, make or make_app, service, json_log)
@@ -128,6 +130,19 @@ class _Supervisor(Multiprocess):
     failed = False
     reloading: Sequence[Process] = ()
     """Workers that are to load the checkpoint once they have started."""
+
+    def terminate_all(self) -> None:
+        """End all workers, at once those that would first load their model.
+
+        Until the last has closed the address, clients wait there and then lose their
+        requests.
+        """
+        for process in self.processes:
+            if process.ping(timeout=1) and not process.is_ready():
+                process.kill()
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
     def handle_hup(self) -> None:
         """Let each worker load the checkpoint; it keeps its own if that fails."""

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import signal
 import time
 from contextlib import ExitStack
 
@@ -48,6 +49,8 @@ def server(detector, tmp_path_factory):
     }
     arguments = [f'--{name}={value}' for name, value in options.items()]
     with Server(LEAF, *arguments, env={'TMPDIR': str(folder / 'tmp')}) as server:
+        assert server.address
+        server.process.send_signal(signal.SIGHUP)  # That early, it ends nothing.
         server.until_ready()
         server.folder = folder / 'tmp'
         yield server
