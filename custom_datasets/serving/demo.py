@@ -32,9 +32,7 @@ from custom_datasets.serving.examples import Example
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.problems import Problem
 
-FRAME_SECONDS = 0.5
-"""Between two pictures of a live webcam."""
-
+_FRAME_SECONDS = 0.5
 _LIVE_SECONDS = 3600
 _MOST_BARS = 12
 _CHOOSE = """
@@ -199,7 +197,7 @@ def build_page(demo: Demo) -> gr.Blocks:
             demo.answer_again,
             [stream, threshold],
             live_panel,
-            stream_every=FRAME_SECONDS,
+            stream_every=_FRAME_SECONDS,
             time_limit=_LIVE_SECONDS,
             show_progress='hidden',
             **raw,

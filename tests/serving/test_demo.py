@@ -39,6 +39,8 @@ from tests.predicting.conftest import CLASSES, LEAF, WASTE
 from tests.predicting.test_predictor import SHARES
 from tools.demo_app import main
 
+pytestmark = pytest.mark.xdist_group('demo')
+
 BCCD = ROOT / 'configs/bccd/retinanet_r18_fpn_1xb4-24e_bccd.py'
 ADVICE = """
 coffee:
