@@ -57,8 +57,9 @@ def run_on_ray(
     use_json(json_log)
     with listening(host, port) as listener:
         port = listener.getsockname()[1]
+    service = _on_all_machines(service, settings)
     with ray_cluster(settings):
-        server = _Server(_on_all_machines(service, settings), settings, json_log)
+        server = _Server(service, settings, json_log)
         try:
             server.start(host, port)
             announce(host, port)
@@ -93,29 +94,14 @@ class _Server:
                 f'the cluster serves {", ".join(others)} already; end that, or run '
                 '`serve shutdown`'
             )
-        self._require_model()
         logging.getLogger('ray.serve').setLevel(logging.WARNING)
-        serve.shutdown()  # It may be left from another address.
-        serve.start(
-            proxy_location='HeadOnly',
-            http_options={'host': host, 'port': port},
-            logging_config=_QUIET,
-        )
         try:
-            replicas = serve.deployment(
-                Replica,
-                name=REPLICA,
-                **{**self.settings.model, 'ray_actor_options': self.actor_options},
-            )
-            entry = serve.deployment(serve.ingress()(Entry), name='entry', **_ENTRY)
-            app = entry.bind(
-                self.service,
-                self.json_log,
-                replicas.bind(self.service, self.json_log),
-            )
-            target = serve.RunTarget(
-                app,
-                name=self.service.name,
+            target = self._target()
+            self._require_model()
+            serve.shutdown()  # It may be left from another address.
+            serve.start(
+                proxy_location='HeadOnly',
+                http_options={'host': host, 'port': port},
                 logging_config=_QUIET,
             )
             (self.entry,) = serve.run_many(
@@ -126,6 +112,18 @@ class _Server:
             raise UserError(
                 f'Ray refuses the settings of the model: {reason}'
             ) from error
+
+    def _target(self) -> Any:
+        """Return what Ray is to run; raises what Ray raises for wrong settings."""
+        from ray import serve
+
+        model = {**self.settings.model, 'ray_actor_options': self.actor_options}
+        replicas = serve.deployment(Replica, name=REPLICA, **model)
+        entry = serve.deployment(serve.ingress()(Entry), name='entry', **_ENTRY)
+        app = entry.bind(
+            self.service, self.json_log, replicas.bind(self.service, self.json_log)
+        )
+        return serve.RunTarget(app, name=self.service.name, logging_config=_QUIET)
 
     def _require_model(self) -> None:
         """Let the cluster load it once, since Ray tells of faults by tracebacks only.
