@@ -71,8 +71,9 @@ def main(argv: list[str] | None = None) -> int:
             try:
                 _wait(args.port, sound[0])
                 closed_loop(args.port, sound, 8, 200)
+                first = set(temporary.rglob('*'))  # torch leaves a folder.
                 result = _attack(args.port, process.pid, sound)
-                result['files_left'] = len(list(temporary.iterdir()))
+                result['files_left'] = len(set(temporary.rglob('*')) - first)
                 process.send_signal(signal.SIGTERM)
                 result['exit_status'] = process.wait(60)
             finally:
