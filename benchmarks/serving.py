@@ -81,11 +81,12 @@ def main(argv: list[str] | None = None) -> int:
                 n: round(1000 * (v - latency['bare']), 1) for n, v in latency.items()
             },
         }
-        rate = OVERLOAD * speed['api']
-        rows, health = client.submit(
-            open_loop, ours.port, images, rate, args.seconds
-        ).result()
-        result['overload'] = _judge_overload(rows, health, speed['api'])
+        if args.seconds:
+            rate = OVERLOAD * speed['api']
+            rows, health = client.submit(
+                open_loop, ours.port, images, rate, args.seconds
+            ).result()
+            result['overload'] = _judge_overload(rows, health, speed['api'])
         result['memory'] = _memory(client, ours, images, args.requests)
     result['load_after'] = round(os.getloadavg()[0], 1)
     print(json.dumps(result))
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('images')
     parser.add_argument('--litserve', metavar='PYTHON')
     parser.add_argument('--rounds', type=int, default=ROUNDS)
-    parser.add_argument('--seconds', type=float, default=30, help='of overload')
+    parser.add_argument('--seconds', type=float, default=30, help='of overload, or 0')
     parser.add_argument('--requests', type=int, default=10_000, help='for the memory')
     return parser
 
