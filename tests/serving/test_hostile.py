@@ -53,6 +53,7 @@ def server(detector, tmp_path_factory):
         server.process.send_signal(signal.SIGHUP)  # That early, it ends nothing.
         server.until_ready()
         server.folder = folder / 'tmp'
+        server.files = set(server.folder.rglob('*'))  # PyTorch leaves a folder.
         yield server
         assert server.stop() == 0
 
@@ -77,7 +78,7 @@ def unharmed(server, client):
     assert client.get('/health').status_code == 200
     assert client.post('/tag', files={'image': WHOLE['png']}).is_success
     assert resident(server.process.pid, 'VmHWM') - before < MEGABYTES
-    assert list(server.folder.iterdir()) == []
+    assert set(server.folder.rglob('*')) <= server.files
     log = server.log[written:]
     assert 'Traceback' not in log and 'status=500' not in log
 
@@ -109,8 +110,12 @@ def test_what_is_no_sound_image_is_refused(client, data):
 
 
 def test_a_film_is_its_first_picture(client):
-    (row,) = client.post('/predict', files={'image': FRAMES}).json()['images']
-    assert (row['width'], row['height']) == (1, 1)
+    answer = client.post('/predict', files={'image': FRAMES})
+    if answer.status_code == 422:  # OpenCV reads GIF since 4.12.
+        assert problem(answer)[1].endswith('is GIF, which OpenCV cannot decode')
+    else:
+        (row,) = answer.json()['images']
+        assert (row['width'], row['height']) == (1, 1)
 
 
 def test_many_large_images_do_not_stay_in_memory(server, client):
