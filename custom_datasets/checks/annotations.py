@@ -9,7 +9,8 @@ import numpy as np
 
 from custom_datasets.checks.codes import HELD_OUT, find
 from custom_datasets.data.config_sources import Source
-from custom_datasets.data.images import IMAGE_SUFFIXES, without_suffix
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
+from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import advise
 from custom_datasets.data.origins import FILE, find_sources
 from custom_datasets.data.problems import Finding

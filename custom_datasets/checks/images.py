@@ -8,7 +8,8 @@ import numpy as np
 
 from custom_datasets.checks.codes import find, grade_problem
 from custom_datasets.data.image_facts import ImageFacts
-from custom_datasets.data.images import MAX_PIXELS, file_problem
+from custom_datasets.data.image_kinds import MAX_PIXELS
+from custom_datasets.data.images import file_problem
 from custom_datasets.data.problems import Finding
 from custom_datasets.data.records import ImageRecord, SplitRecords
 

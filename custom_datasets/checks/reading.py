@@ -10,7 +10,7 @@ from custom_datasets.data.cache import ResultCache
 from custom_datasets.data.coco import read_coco_file
 from custom_datasets.data.config_sources import COCO_KINDS, Source
 from custom_datasets.data.folders import read_class_list
-from custom_datasets.data.images import IMAGE_SUFFIXES
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
 from custom_datasets.data.names import (
     EmptyListError,
     as_names,

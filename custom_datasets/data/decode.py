@@ -18,12 +18,9 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from custom_datasets.data.images import MAX_PIXELS, STARTS
+from custom_datasets.data.image_kinds import HEIC_BRANDS, MAX_PIXELS, STARTS
 
 Pixels = NDArray[np.uint8]
-
-HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'mif1', b'msf1')
-"""What follows ``ftyp`` in an image of HEIF (ISO/IEC 23008-12)."""
 
 _EXIF_ORIENTATION, _TIFF_BITS = 274, 258
 _TURNED_BY_OPENCV = ('JPEG', 'MPO', 'PNG')

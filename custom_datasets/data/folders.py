@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from custom_datasets.data.images import IMAGE_SUFFIXES, absence
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
+from custom_datasets.data.images import absence
 from custom_datasets.data.names import EmptyListError, read_lines, spell_path
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (

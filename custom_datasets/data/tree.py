@@ -8,12 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from custom_datasets.data.images import (
-    IMAGE_SUFFIXES,
-    absence,
-    image_size,
-    without_suffix,
-)
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
+from custom_datasets.data.images import absence, image_size, without_suffix
 from custom_datasets.data.opening import read_text
 from custom_datasets.errors import UserError
 

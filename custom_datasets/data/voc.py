@@ -16,12 +16,8 @@ from sys import intern
 from typing import NamedTuple
 from xml.parsers import expat
 
-from custom_datasets.data.images import (
-    IMAGE_SUFFIXES,
-    claimed_size,
-    image_size,
-    without_suffix,
-)
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
+from custom_datasets.data.images import claimed_size, image_size, without_suffix
 from custom_datasets.data.names import fold_class, read_lines, spell_path
 from custom_datasets.data.numbers import LARGEST, add, from_zero_based
 from custom_datasets.data.opening import open_file

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from custom_datasets.data.decode import decode
-from custom_datasets.data.images import MAX_PIXELS
+from custom_datasets.data.image_kinds import MAX_PIXELS
 from custom_datasets.errors import ImageError
 
 Pixels = NDArray[np.uint8]

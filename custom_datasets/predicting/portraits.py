@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from custom_datasets.data.images import IMAGE_SUFFIXES
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
 from custom_datasets.errors import UserError
 from custom_datasets.files import MARK
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeGuard, cast, overload
 import numpy as np
 from PIL import Image
 
-from custom_datasets.data.images import MAX_PIXELS
+from custom_datasets.data.image_kinds import MAX_PIXELS
 from custom_datasets.errors import ImageError
 from custom_datasets.evaluation.calibration import log_probabilities, with_temperature
 from custom_datasets.predicting.images import (

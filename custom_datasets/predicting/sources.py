@@ -14,8 +14,7 @@ from typing import Literal
 from PIL import Image
 
 from custom_datasets.data.archive import DAMAGE, MAX_FILES, is_bomb, is_zip, member_name
-from custom_datasets.data.decode import HEIC_BRANDS
-from custom_datasets.data.images import IMAGE_SUFFIXES, STARTS
+from custom_datasets.data.image_kinds import HEIC_BRANDS, IMAGE_SUFFIXES, STARTS
 from custom_datasets.data.tree import is_junk, printable, shown, walk
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.predicting.addresses import (

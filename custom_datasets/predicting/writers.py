@@ -16,13 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from custom_datasets.data.images import (
-    IMAGE_SUFFIXES,
-    clean_name,
-    folded,
-    free_name,
-    short_name,
-)
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
+from custom_datasets.data.images import clean_name, folded, free_name, short_name
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
 from custom_datasets.files import json_bytes, unwritable, write_files, write_image

@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from custom_datasets.data.decode import guess_kind
-from custom_datasets.data.images import STARTS
+from custom_datasets.data.image_kinds import STARTS
 from custom_datasets.errors import ImageError
 from custom_datasets.serving.limits import Limits
 from custom_datasets.serving.problems import Problem, too_large

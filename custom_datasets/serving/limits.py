@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from custom_datasets.data.images import MAX_PIXELS
+from custom_datasets.data.image_kinds import MAX_PIXELS
 
 
 def _limit(default: float, text: str) -> Any:

@@ -20,7 +20,7 @@ from custom_datasets.data import split as split_module
 from custom_datasets.data.config_sources import find_sources
 from custom_datasets.data.convert import convert
 from custom_datasets.data.image_facts import read_image_facts
-from custom_datasets.data.images import IMAGE_SUFFIXES
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
 from custom_datasets.data.split import split_dataset
 from custom_datasets.datasets.class_list import ClassListDataset
 from custom_datasets.errors import AnnotationError, UserError

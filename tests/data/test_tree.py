@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from custom_datasets.data.images import IMAGE_SUFFIXES
+from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
 from custom_datasets.data.tree import FileIndex, load_json, walk
 from custom_datasets.errors import UserError
 
