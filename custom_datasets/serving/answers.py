@@ -80,7 +80,7 @@ class About(BaseModel):
     threshold: Threshold
     loaded: str = Field(description='When the checkpoint was loaded')
     problem: str = Field(description='Why a newer checkpoint was refused, or empty')
-    limits: dict[str, float]
+    limits: dict[str, int | float]
     links: dict[str, str]
 
 

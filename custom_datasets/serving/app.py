@@ -44,9 +44,13 @@ PREDICTING = ('/tag', '/predict')
 GUARDED = (*PREDICTING, '/metrics')
 """Routes that ask for the key, where there is one."""
 
-Score = Annotated[float, Query(ge=0, le=1)]
+Score = Annotated[
+    float,
+    Query(ge=0, le=1, description='Lowest score that counts; else that of GET /'),
+]
 _EXAMPLE = '/example'
 _PREDICTIONS: list[str | Enum] = ['Predict']
+_LINKS = ('tag', 'predict', 'health', 'ready', 'metrics', 'example', 'docs')
 _ABOUT: list[str | Enum] = ['About the server']
 
 
@@ -152,7 +156,8 @@ def _add_predictions(app: FastAPI, service: Service, engine: Engine) -> None:
     async def tag(
         request: Request,
         form: Annotated[
-            Literal['list', 'dict'], Query(alias='as', description='Names, or more')
+            Literal['list', 'dict'],
+            Query(alias='as', description='Names, or the score and the boxes of each'),
         ] = 'list',
         threshold: Score | None = None,
         top: Annotated[
@@ -243,10 +248,7 @@ def _add_facts(
             ),
             'problem': engine.fault,
             'limits': vars(service.limits),
-            'links': {
-                name: f'/{name}'
-                for name in ('tag', 'predict', 'health', 'ready', 'metrics', 'docs')
-            },
+            'links': {name: f'/{name}' for name in _LINKS},
         }
 
     @app.get(
@@ -315,9 +317,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     """Answer for no such route, or no such method of one."""
     assert isinstance(error, HTTPException)
     path, method = request.url.path, request.method
+    allowed = (error.headers or {}).get('Allow')
     details = {
         404: f'{path}: no such route; GET / lists them',
-        405: f'{path}: takes no {method}, but {(error.headers or {}).get("Allow")}',
+        405: f'{path}: {method} is not allowed; use {allowed}',
     }
     detail = details.get(error.status_code, str(error.detail))
     problem = Problem(error.status_code, detail, error.headers)

@@ -59,7 +59,7 @@ async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
     if not (kind in (FORM, JSON, _RAW) or kind.startswith('image/')):
         raise Problem(
             415,
-            f'the body is {kind or "of no stated type"}; send {FORM} with a field '
+            f'Content-Type is {kind or "missing"}; send {FORM} with a field '
             f'{FIELD}, an image as it is (image/jpeg, {_RAW}), or {JSON} with base64',
         )
     packing = request.headers.get('content-encoding', 'identity')

@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from custom_datasets.data.advice import Advice, read_advice
@@ -152,6 +153,7 @@ def create_demo(
     )
     pages = app.routes[-1].app  # type: ignore[attr-defined]
     if with_api:
+        app.add_route(PAGE, lambda request: RedirectResponse(f'{PAGE}/'))
         app.mount('/', api)
         log('info', f'the page is at {PAGE}, the API described at /docs')
     return app

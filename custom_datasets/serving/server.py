@@ -224,7 +224,11 @@ def listening(host: str, port: int) -> socket.socket:
 def announce(host: str, port: int) -> None:
     """Say where requests will be taken."""
     shown = f'[{host}]' if ':' in host else host
-    log('info', f'http://{shown}:{port} takes requests once the model is loaded')
+    log(
+        'info',
+        f'http://{shown}:{port} takes requests once the model is loaded; process '
+        f'{os.getpid()}',
+    )
 
 
 def opencv_variables(pixels: int) -> dict[str, str]:

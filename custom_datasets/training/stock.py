@@ -7,6 +7,7 @@ import os
 import runpy
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from custom_datasets.cli import (
     TRUST,
@@ -27,7 +28,8 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
     config = find_config(arguments)
     if config is None:
         asked = bool({'-h', '--help'} & set(arguments))
-        print(usage, file=sys.stdout if asked else sys.stderr)
+        with suppress(BrokenPipeError):  # As argparse does; see `--help | head`.
+            print(usage, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     unchecked = NO_CHECK in arguments
     trust = TRUST in arguments

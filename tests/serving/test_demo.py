@@ -283,6 +283,12 @@ def page(client):
     return Page(client, '/demo')
 
 
+def test_the_page_is_found_without_a_slash(client):
+    answer = client.get('/demo', follow_redirects=False)
+    assert answer.headers['location'] == '/demo/'
+    assert 'gradio' in client.get('/demo').text
+
+
 def test_an_upload_is_answered_and_goes_back_to_the_browser(page, image):
     sent = page.upload('waste.png', image)
     kept, painted, advice, bars = page.ask(page.event('upload'), sent, 0.0)
@@ -370,7 +376,7 @@ def test_nothing_of_a_visitor_is_left(client, page, image, folder):
     assert [path.read_bytes() for path in files] == [image]
     delete_uploads(str(folder), 0)
     assert list(folder.iterdir()) == []
-    blocks = client.app.routes[-2].app.get_blocks()
+    blocks = client.app.routes[-3].app.get_blocks()
     page.session = 'another'
     page.ask(page.event('load'))
     assert list(blocks.state_holder.session_data) == ['another']
@@ -388,7 +394,7 @@ def test_bodies_have_a_limit(client, page):
 
 
 def test_the_page_sends_nothing_anywhere(client):
-    blocks = client.app.routes[-2].app.get_blocks()
+    blocks = client.app.routes[-3].app.get_blocks()
     assert blocks.analytics_enabled is False and blocks.run_history is False
     assert blocks.footer_links == [] and not blocks.enable_monitoring
     links = re.findall(r'url\(.?https?:|@import', client.get('/demo/theme.css').text)
