@@ -21,7 +21,7 @@ them --work-dir, --amp, --resume [CHECKPOINT], --auto-scale-lr,
   image_scale=W,H or N
       size in pixels that all pipelines resize images to, in training and test
   advice=FILE
-      what a demo says of each class: how to sort it, what becomes of it (YAML)
+      what a demo says of each class: what to do, and what happens next (YAML)
   loss=focal or class-weighted or label-smoothing
       the loss of a classifier
   mix=mixup or cutmix

@@ -1,4 +1,4 @@
-"""Advice on the classes of a data set: how to sort each, and what becomes of it.
+"""Advice on the classes of a data set: what to do with each, and what happens next.
 
 A file that a team edits by hand, ``configs/waste/advice.yaml``::
 
@@ -9,6 +9,8 @@ A file that a team edits by hand, ``configs/waste/advice.yaml``::
       ko:
         sort: 내용물을 비우고 헹궈 주세요.
         becomes: 새 병이 됩니다.
+
+One of the two languages is enough.
 """
 
 import os
@@ -23,7 +25,7 @@ from custom_datasets.errors import UserError
 from custom_datasets.text import counted
 
 LANGUAGES = ('en', 'ko')
-"""English and Korean; an entry has both."""
+"""English and Korean; an entry has one of them or both."""
 
 _TEXTS = ('sort', 'becomes')
 _MOST_SHOWN = 5
@@ -31,7 +33,7 @@ _MOST_SHOWN = 5
 
 @dataclass(frozen=True)
 class AdviceText:
-    """How to sort what is of a class, and what becomes of it, in one language."""
+    """What to do with what is of a class, and what happens next, in one language."""
 
     sort: str
     becomes: str
@@ -39,14 +41,20 @@ class AdviceText:
 
 @dataclass(frozen=True)
 class Advice:
-    """What a file says of one class."""
+    """What a file says of one class; a language that it leaves out is None."""
 
-    en: AdviceText
-    ko: AdviceText
+    en: AdviceText | None = None
+    ko: AdviceText | None = None
 
     def text(self, language: str) -> AdviceText:
-        """Return it in the language of a tag (``ko``, ``ko-KR``), else in English."""
-        return self.ko if language.lower().split('-')[0] == 'ko' else self.en
+        """Return it in the language of a tag (``ko``, ``ko-KR``), else in English.
+
+        Where the file leaves that language out, the other one takes its place.
+        """
+        korean = language.lower().split('-')[0] == 'ko'
+        text = (self.ko or self.en) if korean else (self.en or self.ko)
+        assert text is not None  # read_advice wants one.
+        return text
 
 
 def read_advice(path: str | os.PathLike[str]) -> dict[str, Advice]:
@@ -79,7 +87,7 @@ def read_advice(path: str | os.PathLike[str]) -> dict[str, Advice]:
         rest = f'; and {counted(more, "more problems", "more problem")}'
         raise UserError(f'{name}: {shown}{rest if more > 0 else ""}')
     return {
-        _spelled(cls): Advice(**{lang: _text(entry[lang]) for lang in LANGUAGES})
+        _spelled(cls): Advice(**{lang: _text(texts) for lang, texts in entry.items()})
         for cls, entry in entries.items()
     }
 
@@ -102,25 +110,27 @@ def spare_entries(advice: Mapping[str, Advice], classes: Iterable[str]) -> list[
 def _problems(entries: Mapping[str, Any]) -> Iterator[str]:
     yield from class_problems(list(entries))
     for name, entry in entries.items():
-        yield from _wrong_keys(name, entry, LANGUAGES)
+        yield from _wrong_keys(name, entry, LANGUAGES, 'en, ko or both')
         for language, texts in _present(entry, LANGUAGES):
-            yield from _wrong_keys(f'{name}.{language}', texts, _TEXTS)
+            place = f'{name}.{language}'
+            yield from _wrong_keys(place, texts, _TEXTS, 'sort and becomes')
+            for key in _TEXTS:
+                if texts and isinstance(texts, dict) and key not in texts:
+                    yield f'{place} lacks {key}'
             for key, text in _present(texts, _TEXTS):
                 if not isinstance(text, str) or not text.strip():
-                    yield f'{name}.{language}.{key} has no text'
+                    yield f'{place}.{key} has no text'
 
 
-def _wrong_keys(place: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
-    needed = ' and '.join(keys)
-    if not isinstance(value, dict):
+def _wrong_keys(
+    place: str, value: Any, keys: Sequence[str], needed: str
+) -> Iterator[str]:
+    if not isinstance(value, dict) or not value:
         yield f'{place} needs {needed}, indented below it'
         return
     for key in value:
         if key not in keys:
-            yield f'{place} has {key!r}, where only {needed} can be'
-    for key in keys:
-        if key not in value:
-            yield f'{place} lacks {key}'
+            yield f'{place} has {key!r}, where only {" and ".join(keys)} can be'
 
 
 def _present(value: Any, keys: Sequence[str]) -> list[tuple[str, Any]]:

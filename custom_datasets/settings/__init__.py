@@ -159,7 +159,7 @@ SETTINGS = (
     Setting(
         'advice',
         'FILE',
-        'what a demo says of each class: how to sort it, what becomes of it (YAML)',
+        'what a demo says of each class: what to do, and what happens next (YAML)',
         data_sets.require_advice_path,
         on_data=True,
     ),

@@ -12,6 +12,7 @@ from custom_datasets.data.advice import (
     spare_entries,
 )
 from custom_datasets.errors import UserError
+from tests.leaves import ROOT
 
 ENTRY = {
     'en': {'sort': 'Rinse it.', 'becomes': 'Glass.'},
@@ -91,9 +92,9 @@ def test_other_languages_get_english(write, language, expected):
         ('[' * 5000, 'broken YAML (lists in lists, too deep)'),
         ('glass: \x07', 'broken YAML (unacceptable character #x0007: special'),
         (b'\xff\xfeg\0', 'not text in UTF-8; save it as such'),
-        ('glass:\n', 'glass needs en and ko, indented below it'),
-        (changed('glass.ko'), 'glass lacks ko'),
-        (changed('glass.en'), 'glass lacks en'),
+        ('glass:\n', 'glass needs en, ko or both, indented below it'),
+        ('glass: {}', 'glass needs en, ko or both, indented below it'),
+        (changed('glass.en', {}), 'glass.en needs sort and becomes, indented below'),
         (changed('glass.fr', {}), "glass has 'fr', where only en and ko can be"),
         (changed('glass.ko', 'x'), 'glass.ko needs sort and becomes, indented below'),
         (changed('glass.ko.becomes'), 'glass.ko lacks becomes'),
@@ -119,9 +120,25 @@ def test_what_is_wrong_is_one_sentence(write, content, said):
     assert '\n' not in text
 
 
+@pytest.mark.parametrize('only', ['en', 'ko'])
+def test_one_language_is_enough_and_stands_for_the_other(write, only):
+    advice = read_advice(write({'glass': {only: ENTRY[only]}}))['glass']
+    for language in ('en', 'ko', 'fr'):
+        assert advice.text(language) == AdviceText(**ENTRY[only])
+
+
+def test_the_example_of_the_documentation_is_read(write):
+    page = (ROOT / 'docs/your_data.md').read_text('utf-8')
+    advice = read_advice(write(page.partition('```yaml\n')[2].partition('```')[0]))
+    assert advice['apple'].text('ko').sort == 'Put it into the left crate.'
+    assert advice['pear'].text('en') == advice['pear'].ko
+
+
 def test_all_that_is_wrong_is_said_at_once_and_counted(write):
-    broken = {**changed('glass.ko'), 'paper': '', 'metal': {'en': ENTRY['en']}}
-    with pytest.raises(UserError, match=r'glass lacks ko; paper needs .*; metal lacks'):
+    broken = {**changed('glass.ko.sort'), 'paper': '', 'metal': {'en': {'sort': 'a'}}}
+    with pytest.raises(
+        UserError, match=r'glass.ko lacks sort; paper needs .*; metal.en lacks'
+    ):
         read_advice(write(broken))
     broken = {f'class {index}': '' for index in range(7)}
     with pytest.raises(UserError, match=r'class 4 needs [^;]*; and 2 more problems$'):

@@ -159,7 +159,7 @@ def test_advice_is_on_what_was_found_in_the_visitors_language(classified, advice
     entries = read_advice(advice)
     english = advice_html(classified, entries, ENGLISH)
     assert '<h2>coffee</h2>' in english and 'tea' not in english
-    assert 'How to sort it</dt><dd>Sort &lt;it&gt;.' in english
+    assert 'What to do</dt><dd>Sort &lt;it&gt;.' in english
     korean = advice_html(classified, entries, KOREAN)
     assert '<h2>coffee</h2>' in korean and '나눠 버려요.' in korean
     assert advice_html(decided(classified, 1.0), entries, ENGLISH) == ''
