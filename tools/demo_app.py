@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             trust=args.trust,
             load_first=True,
         )
-        content = read_content(service, args.advice, args.examples)
+        content = read_content(service, args.advice, args.examples, args.title)
         status = run_demo(service, content, args.host, args.port, args.with_api)
 
     return run_command(action, trust=args.trust) or status
@@ -75,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar='N',
         help=f'show N pictures of the test set to choose from ({EXAMPLES} where N is '
         'left out), not drawn ones',
+    )
+    parser.add_argument(
+        '--title',
+        default='',
+        metavar='TEXT',
+        help="what the page is called (default: the run's folder, or the config)",
     )
     parser.add_argument(
         '--with-api',

@@ -62,6 +62,7 @@ class Demo:
         folder: Where Gradio puts what is uploaded.
         advice: By class, as a team wrote it.
         examples: Pictures to choose from.
+        title: What the page is called.
     """
 
     service: Service
@@ -69,6 +70,7 @@ class Demo:
     folder: str
     advice: Mapping[str, Advice]
     examples: Sequence[Example]
+    title: str
 
     def start(self, request: gr.Request) -> tuple[Any, ...]:
         """Return what depends on the model and on the visitor's language."""
@@ -78,7 +80,7 @@ class Demo:
         detects = facts.task == 'detection'
         bars = texts.best_scores if detects else texts.probabilities
         return (
-            _intro(self.service.name, facts.classes, texts),
+            _intro(self.title, facts.classes, texts),
             facts.decision.threshold,
             thumbnails_html(self.examples, texts),
             *(gr.update(label=bars),) * 3,
@@ -137,11 +139,11 @@ class Demo:
 def build_page(demo: Demo) -> gr.Blocks:
     """Lay out the page; a tab that makes images belongs beside the other two."""
     text = gr.I18n(**translations())
-    page = gr.Blocks(title=demo.service.name, analytics_enabled=False)
+    page = gr.Blocks(title=demo.title, analytics_enabled=False)
     with page:
         with gr.Row():
             with gr.Column(scale=2):
-                intro = gr.HTML(_intro(demo.service.name))
+                intro = gr.HTML(_intro(demo.title))
             with gr.Column():
                 threshold = gr.Slider(
                     0,
@@ -241,9 +243,9 @@ def _webcam(text: gr.I18n, streaming: bool) -> gr.Image:
     )
 
 
-def _intro(name: str, classes: Sequence[str] = (), texts: Texts | None = None) -> str:
+def _intro(title: str, classes: Sequence[str] = (), texts: Texts | None = None) -> str:
     lines = [', '.join(classes), texts.privacy] if texts else []
-    return f'<h1>{escape(name)}</h1>' + ''.join(f'<p>{escape(x)}</p>' for x in lines)
+    return f'<h1>{escape(title)}</h1>' + ''.join(f'<p>{escape(x)}</p>' for x in lines)
 
 
 def _bars(scores: Mapping[str, float]) -> dict[str, Any]:

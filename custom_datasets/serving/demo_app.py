@@ -63,19 +63,23 @@ _CSS = """
 
 @dataclass(frozen=True)
 class Content:
-    """What a page has beside the model."""
+    """What a page has beside the model; without a title it has the model's name."""
 
     advice: dict[str, Advice] = field(default_factory=dict)
     examples: Sequence[Example] = ()
+    title: str = ''
 
 
-def read_content(service: Service, advice: str | None, examples: int) -> Content:
+def read_content(
+    service: Service, advice: str | None, examples: int, title: str = ''
+) -> Content:
     """Read advice and examples.
 
     Args:
         service: What is served.
         advice: A file; None is the one that the config names, if any.
         examples: How many of the test set; 0 draws some.
+        title: What the page is called; empty is the model's name.
 
     Raises:
         UserError: Something is missing or damaged.
@@ -88,6 +92,7 @@ def read_content(service: Service, advice: str | None, examples: int) -> Content
     return Content(
         read_advice(path) if path else {},
         tested_examples(cfg, examples) if examples else drawn_examples(),
+        title,
     )
 
 
@@ -122,7 +127,10 @@ def create_demo(
     api = create_app(service, engine, metrics, on_fault)
     # Components read this as they are made.
     os.environ['GRADIO_TEMP_DIR'] = folder
-    page = build_page(Demo(service, engine, folder, content.advice, content.examples))
+    title = content.title or service.name
+    page = build_page(
+        Demo(service, engine, folder, content.advice, content.examples, title)
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -419,6 +419,18 @@ def test_page_and_api_share_a_queue(client, page, image):
     assert images() == before + 1
 
 
+def test_the_page_is_called_as_one_says_else_like_its_model(classifier, tmp_path):
+    def called(title):
+        service, content = Service(str(WASTE), classifier), Content(title=title)
+        settings = {'content': content, 'folder': str(tmp_path), 'with_api': False}
+        config = TestClient(create_demo(service, None, **settings)).get('/config')
+        intro = config.json()['components'][2]['props']['value']
+        return config.json()['title'], intro
+
+    assert called('Glass & more') == ('Glass & more', '<h1>Glass &amp; more</h1>')
+    assert called('') == (WASTE.stem, f'<h1>{WASTE.stem}</h1>')
+
+
 # The command.
 
 
