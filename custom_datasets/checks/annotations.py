@@ -24,6 +24,7 @@ from custom_datasets.data.records import (
 from custom_datasets.data.tree import FileIndex
 from custom_datasets.data.voc import boxes_inside, clip_box
 from custom_datasets.errors import UserError
+from custom_datasets.text import counted
 
 OVERLAP = 0.9
 """IoU above which two boxes of a class are taken for one object."""
@@ -71,10 +72,18 @@ def check_boxes(split: SplitRecords, sizes: Sizes) -> list[Finding]:
 
 def check_predicted(split: SplitRecords) -> list[Finding]:
     """Find files of annotations that are as a model predicted them."""
-    origins = {image.annotation: image.origin for image in split.images if image.origin}
+    total = Counter(image.annotation for image in split.images)
+    counts = Counter((i.annotation, i.origin) for i in split.images if i.origin)
     return [
-        find('predicted-labels', text, split=split.split, file=file)
-        for file, text in origins.items()
+        find(
+            'predicted-labels',
+            f'marked as {origin}'
+            if total[file] == 1
+            else f'{count} of {counted(total[file], "images")} marked as {origin}',
+            split=split.split,
+            file=file,
+        )
+        for (file, origin), count in counts.items()
     ]
 
 

@@ -251,9 +251,12 @@ TOPICS: dict[str, dict[str, Code]] = {
         ),
         'predicted-labels': Code(
             WARNING,
-            'Annotations that a model has predicted, and nobody has corrected.',
-            'look through them: a model learns its own mistakes. Correct already? Then '
-            'remove source/annotation from the XML, or info/description from the JSON',
+            'Annotations that, as far as their mark says, a model predicted and nobody '
+            'changed since.',
+            'look through them: a model learns its own mistakes. What you change is '
+            'yours; where all is right already, remove the mark: source/annotation '
+            'from the XML, origin from the image in the JSON, or, before converting '
+            'YOLO, from data.yaml',
         ),
         'stray-text': Code(
             NOTE,

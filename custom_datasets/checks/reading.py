@@ -63,7 +63,7 @@ def _unpack(values: Any) -> VOCFile:
     )
 
 
-XML_FILES = Reader('voc-xml', '5', answer_xml, _unpack, worth_processes=2000)
+XML_FILES = Reader('voc-xml', '6', answer_xml, _unpack, worth_processes=2000)
 
 
 def read_sources(

@@ -13,10 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from custom_datasets.data.images import claimed_size
+from custom_datasets.data.marks import (
+    ORIGIN,
+    ORIGIN_DIGEST,
+    boxes_digest,
+    is_predicted,
+)
 from custom_datasets.data.names import EmptyListError, class_problems, json_name
 from custom_datasets.data.numbers import add, finite_numbers
 from custom_datasets.data.problems import Problem, raise_refused
-from custom_datasets.data.records import PREDICTED, Box, BoxRecord, ImageRecord
+from custom_datasets.data.records import Box, BoxRecord, ImageRecord
 from custom_datasets.data.tree import (
     FindImage,
     is_utf8,
@@ -102,13 +108,10 @@ def parse_coco(
     parser.read_categories(lists['categories'])
     parser.read_annotations(lists['annotations'])
     images = parser.images.values()
-    info = content.get('info')
-    origin = str(info.get('description', '')) if isinstance(info, dict) else ''
-    origin = origin if origin.startswith(PREDICTED) else ''
     file = CocoFile(
         path=path,
         content=content,
-        images=tuple(image.record(path, origin) for image in images),
+        images=tuple(image.record(path) for image in images),
         ids={image.name: image.id for image in images},
         categories=tuple(parser.categories),
         broken=frozenset(image.name for image in images if image.is_broken),
@@ -143,17 +146,26 @@ def _require_lists(
 
 @dataclass(slots=True)
 class _Image:
-    """An entry of ``images``; ``id`` may be missing, ``written`` is its file_name."""
+    """An entry of ``images``; ``id`` may be missing, ``written`` is its file_name.
+
+    ``mark`` has who predicted its boxes, and their digest as they were written.
+    """
 
     name: str
     written: str
     id: Any
     path: str | None
     size: tuple[int, int] | None
+    mark: tuple[str, str] = ('', '')
     boxes: list[BoxRecord] = field(default_factory=list)
     is_broken: bool = False
 
-    def record(self, file: str, origin: str) -> ImageRecord:
+    def record(self, file: str) -> ImageRecord:
+        origin, written = self.mark
+        if not is_predicted(origin) or (
+            written and written != boxes_digest(self.boxes)
+        ):
+            origin = ''
         return ImageRecord(
             name=self.name,
             image=self.path,
@@ -217,7 +229,8 @@ class _Parser:
             self._report('broken-annotation', f'{text}, not in UTF-8')
             self._by_id.setdefault(_key(number), None)
             return None
-        return _Image(tidy(name), name, number, None, claimed_size(entry))
+        mark = str(entry.get(ORIGIN, '')), str(entry.get(ORIGIN_DIGEST, ''))
+        return _Image(tidy(name), name, number, None, claimed_size(entry), mark)
 
     def _add_image(self, image: _Image) -> None:
         key = _key(image.id)

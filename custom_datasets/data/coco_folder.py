@@ -16,6 +16,7 @@ from custom_datasets.config import is_fold_folder
 from custom_datasets.data.coco import CocoFile, looks_like_coco, parse_coco
 from custom_datasets.data.images import image_size
 from custom_datasets.data.lists import Listed, SplitSource, choose_listed
+from custom_datasets.data.marks import ORIGIN, ORIGIN_DIGEST, boxes_digest
 from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import as_number, subtract
 from custom_datasets.data.problems import TOLERATED, Problem, raise_refused
@@ -282,8 +283,6 @@ def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
     ids = {name: index for index, name in enumerate(source.classes, 1)}
     categories = [{'id': number, 'name': name} for name, number in ids.items()]
     info: dict[str, Any] = {} if source.counts_from != 0 else {_COUNTS_FROM: 0}
-    if source.origin:
-        info['description'] = source.origin
     for split, records in source.splits.items():
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
@@ -295,6 +294,7 @@ def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
                     'file_name': names[split][number - 1],
                     'width': width,
                     'height': height,
+                    **_mark(record),
                 }
             )
             for box in record.boxes:
@@ -319,6 +319,12 @@ def write_coco(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
         }
         text = json.dumps(data, ensure_ascii=False, allow_nan=False)
         write_text(f'{folder}/annotations/{split}.json', f'{text}\n')
+
+
+def _mark(record: ImageRecord) -> dict[str, str]:
+    if not record.origin:
+        return {}
+    return {ORIGIN: record.origin, ORIGIN_DIGEST: boxes_digest(record.boxes)}
 
 
 def find_coco_json(root: str) -> str | None:

@@ -53,7 +53,7 @@ class Source:
 
     @property
     def origin(self) -> str:
-        """The model that made the boxes of any image, for formats with one place."""
+        """The model that made the boxes of any image, for YOLO, which has one place."""
         records = (record for split in self.splits.values() for record in split)
         return next((record.origin for record in records if record.origin), '')
 

@@ -46,7 +46,7 @@ def iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
 
 PREDICTED = 'predicted by '
 """How annotations begin to say that a model made them: ``source/annotation`` of an XML,
-``info/description`` of a COCO JSON."""
+``origin`` of an image in a COCO JSON, ``origin`` of YOLO's YAML file."""
 
 
 # Not frozen: there are many, and a frozen one takes four times as long to make.
@@ -81,7 +81,8 @@ class ImageRecord:
         label: The class of the whole image; None in detection.
         size: Width and height in pixels that the annotation claims, if any.
         filename: The image file's name that the annotation claims, if any.
-        origin: Who made the boxes, where no person did; begins with :data:`PREDICTED`.
+        origin: Who made the boxes, where no person has changed them; begins with
+            :data:`PREDICTED`.
     """
 
     name: str

@@ -18,6 +18,7 @@ from xml.parsers import expat
 
 from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
 from custom_datasets.data.images import claimed_size, image_size, without_suffix
+from custom_datasets.data.marks import digest, is_predicted, written_digest
 from custom_datasets.data.names import fold_class, read_lines, spell_path
 from custom_datasets.data.numbers import LARGEST, add, from_zero_based
 from custom_datasets.data.opening import open_file
@@ -31,7 +32,6 @@ from custom_datasets.data.reading import (
     without_flag,
 )
 from custom_datasets.data.records import (
-    PREDICTED,
     Box,
     BoxRecord,
     ImageRecord,
@@ -64,7 +64,8 @@ class VOCFile(NamedTuple):
         stray: Text between the elements, where none belongs.
         from_zero: Whether the file says that it counts pixels from 0, as a conversion
             does.
-        origin: The model that made the boxes, if the file says so.
+        origin: The model that made the boxes, if the file says so, unless it was
+            changed since.
     """
 
     boxes: tuple[BoxRecord, ...] = ()
@@ -93,7 +94,8 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
     """
     try:
         with open_file(path) as file:
-            root = ET.fromstring(file.read())
+            data = file.read()
+        root = ET.fromstring(data)
     except OSError as error:
         return VOCFile(broken=((f'cannot be read ({error.strerror})', None),))
     except (ET.ParseError, LookupError, ValueError) as error:
@@ -111,6 +113,9 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
         except UserError as error:
             broken.append((str(error), index))
     origin = root.findtext('source/annotation', '').strip()
+    # A file that a note does not name may have been renamed.
+    if is_predicted(origin) and written_digest(path) not in (None, '', digest(data)):
+        origin = ''
     return VOCFile(
         tuple(boxes),
         _read_size(root.find('size')),
@@ -118,7 +123,7 @@ def read_voc_file(path: str, strays: bool = False) -> VOCFile:
         tuple(broken),
         _stray_texts(root) if strays else (),
         root.findtext(COUNTS_FROM) == '0',
-        origin if origin.startswith(PREDICTED) else '',
+        origin if is_predicted(origin) else '',
     )
 
 

@@ -12,9 +12,17 @@ import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from custom_datasets.data.images import folded, image_size, without_suffix
+from custom_datasets.data.marks import (
+    NOTE,
+    ORIGIN,
+    digest,
+    is_predicted,
+    written_digest,
+)
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import (
     Line,
@@ -42,7 +50,7 @@ from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of, split_of
 from custom_datasets.data.yaml_text import parse_yaml
 from custom_datasets.errors import UserError
-from custom_datasets.files import write_text
+from custom_datasets.files import write_json, write_text
 
 IMAGES = 'images'
 
@@ -107,6 +115,7 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
         'images without a label file are taken to have no objects',
         'image without a label file is taken to have no objects',
     )
+    records = _with_origin(records, config.get(ORIGIN))
     used = {box.name for record in records.values() for box in record.boxes}
     if used and not names:
         reading.notes.append(
@@ -124,7 +133,10 @@ def read_yolo(tree: Tree, reading: Reading, counts_from: int | None = None) -> S
 def write_yolo(source: Source, names: Mapping[str, Sequence[str]], folder: str) -> None:
     """Write ``labels``, a list for each part and ``data.yaml`` beside the images."""
     ids = {name: index for index, name in enumerate(source.classes)}
-    config = f'# {source.origin}\n' if source.origin else ''
+    # A JSON string is one in YAML as well.
+    mark = json.dumps(source.origin, ensure_ascii=False)
+    config = f'{ORIGIN}: {mark}\n' if source.origin else ''
+    written = {}
     for split, records in source.splits.items():
         for record, name in zip(records, names[split], strict=True):
             # Shares are of the real image, whatever an annotation claims.
@@ -134,12 +146,16 @@ def write_yolo(source: Source, names: Mapping[str, Sequence[str]], folder: str) 
                 for box in record.boxes
             ]
             text = ''.join(f'{line}\n' for line in lines)
-            write_text(f'{folder}/labels/{os.path.splitext(name)[0]}.txt', text)
+            file = f'labels/{os.path.splitext(name)[0]}.txt'
+            write_text(f'{folder}/{file}', text)
+            if record.origin:
+                written[file] = digest(text.encode())
         if split not in (WHOLE, UNLISTED):
             config += f'{split}: {split}.txt\n'
             images = ''.join(f'./{IMAGES}/{name}\n' for name in names[split])
             write_text(f'{folder}/{split}.txt', images)
-    # A JSON string is one in YAML as well.
+    if written:
+        write_json(f'{folder}/{NOTE}', written)
     lines = [
         f'  {i}: {json.dumps(name, ensure_ascii=False)}\n' for name, i in ids.items()
     ]
@@ -329,6 +345,26 @@ def _records(
             size=size,
         )
     return records
+
+
+def _with_origin(
+    records: Mapping[str, ImageRecord], origin: object
+) -> dict[str, ImageRecord]:
+    """Say who predicted the labels; not of files that are not as they were written."""
+    if not is_predicted(origin):
+        return dict(records)
+    return {
+        image: replace(record, origin=str(origin)) if _is_written(record) else record
+        for image, record in records.items()
+    }
+
+
+def _is_written(record: ImageRecord) -> bool:
+    if record.annotation is None:
+        return False
+    written = written_digest(record.annotation)
+    with open_file(record.annotation) as file:
+        return written in (None, digest(file.read()))
 
 
 def _boxes(

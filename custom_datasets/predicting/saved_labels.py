@@ -4,15 +4,14 @@ The images are copied, so that labelling tools and ``convert.py`` take the folde
 is. What was corrected is never written again.
 """
 
-import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from custom_datasets.data.convert import TARGETS
+from custom_datasets.data.marks import NOTE, digest, read_note
 from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import WHOLE, Source
 from custom_datasets.data.records import PREDICTED, BoxRecord, ImageRecord
@@ -24,9 +23,6 @@ from custom_datasets.predicting.predictions_log import Prediction
 from custom_datasets.text import counted
 
 LabelFormat = Literal['voc', 'yolo', 'coco']
-
-_DIGESTS = '.predicted.json'
-"""The SHA-256 of each file of annotations as it was written."""
 
 
 class SavedLabels:
@@ -65,8 +61,8 @@ class SavedLabels:
         """
         root = os.path.join(self._folder, self.name)
         files = self._render(predictions, boxes)
-        written = _read_digests(root)
-        digests = {name: _digest(data) for name, data in files.items()}
+        written = read_note(root)  # Without it, all that is there counts as corrected.
+        digests = {name: digest(data) for name, data in files.items()}
         changed = []
         for name in files:
             there = _digest_of(os.path.join(root, name))
@@ -84,7 +80,7 @@ class SavedLabels:
                     raise unwritable(path, error) from error
         # What a person has changed stays known as changed.
         digests |= {name: written[name] for name in changed if name in written}
-        write_files(root, {**files, _DIGESTS: json_bytes(digests)})
+        write_files(root, {**files, NOTE: json_bytes(digests)})
         images = counted(len(predictions), 'images')
         said = [f'{root}: {images} with predicted labels, to correct']
         if changed:
@@ -122,7 +118,7 @@ class SavedLabels:
                 return {
                     path.relative_to(work).as_posix(): path.read_bytes()
                     for path in sorted(Path(work).rglob('*'))
-                    if path.is_file()
+                    if path.is_file() and path.name != NOTE
                 }
         except OSError as error:
             raise unwritable(os.path.join(self._folder, self.name), error) from error
@@ -132,28 +128,16 @@ def corrected_labels(folder: str) -> list[str]:
     """List the files of saved labels in a folder that were changed since."""
     return [
         str(path)
-        for note in sorted(Path(folder).glob(f'labels_*/{_DIGESTS}'))
-        for name, digest in _read_digests(str(note.parent)).items()
-        if _digest_of(str(path := note.parent / name)) not in (None, digest)
+        for note in sorted(Path(folder).glob(f'labels_*/{NOTE}'))
+        for name, written in read_note(str(note.parent)).items()
+        if _digest_of(str(path := note.parent / name)) not in (None, written)
     ]
-
-
-def _read_digests(root: str) -> Mapping[str, str]:
-    try:
-        content = json.loads(Path(root, _DIGESTS).read_bytes())
-    except (OSError, ValueError):
-        return {}  # Without it, all that is there counts as corrected.
-    return content if isinstance(content, dict) else {}
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _digest_of(path: str) -> str | None:
     """Return the digest of a file; None where there is none."""
     try:
-        return _digest(Path(path).read_bytes())
+        return digest(Path(path).read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:

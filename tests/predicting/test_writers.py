@@ -321,7 +321,8 @@ def test_coco_results_load_with_their_images_and_with_the_saved_labels(tmp_path)
     listed = json.loads((tmp_path / 'coco_images.json').read_bytes())['images']
     assert [image['file_name'] for image in listed] == list(NAMES)
     saved = json.loads((tmp_path / 'labels_coco/annotations/all.json').read_bytes())
-    assert saved['info']['description'] == 'predicted by b.pth'
+    origins = {image['origin'] for image in saved['images']}
+    assert origins == {'predicted by b.pth'}
     rows = json.loads((tmp_path / 'coco_results.json').read_bytes())
     for row, own in zip(rows, saved['annotations'], strict=True):
         assert row['image_id'] == own['image_id']
@@ -424,14 +425,12 @@ def test_saved_labels_are_a_data_set(tmp_path, format):
         best = detections(NAMES[1]).scores[0].round(8)
         text = (folder / 'Annotations/a-2.xml').read_text(encoding='utf-8')
         assert f'<score>{best}</score>' in text
-    kept = 0 if format == 'yolo' else len(NAMES)  # Its mark is a comment.
-    assert sum(r.origin.startswith('predicted by ') for r in records) == kept
+    assert all(r.origin.startswith('predicted by ') for r in records)
     for target in ('voc', 'yolo', 'coco'):
         convert(str(folder), str(tmp_path / target), to=target)
         again = read_source(str(tmp_path / target))
         (others,) = again.splits.values()
-        if target != 'yolo':
-            assert sum(bool(r.origin) for r in others) == kept
+        assert {r.origin for r in others} == {records[0].origin}
         assert {r.name: len(r.boxes) for r in others} == {
             r.name: len(r.boxes) for r in records
         }
@@ -460,12 +459,44 @@ def test_saved_labels_split_and_check_clean(tmp_path):
     found = check_config(str(SAMPLE), options, cached=False).findings
     assert [str(f) for f in found if f.severity == 'error'] == []
     predicted = [f for f in found if f.code == 'predicted-labels']
-    assert len(predicted) == 28 and predicted[0].message == 'predicted by a model'
+    assert (
+        len(predicted) == 28
+        and predicted[0].message == 'marked as predicted by a model'
+    )
     # As a labelling tool leaves it.
     label = Path(predicted[0].file)
     label.write_text(re.sub('<source>.*</source>', '', label.read_text()))
     again = check_config(str(SAMPLE), options, cached=False).findings
     assert sum(f.code == 'predicted-labels' for f in again) == 27
+
+
+@pytest.mark.parametrize('format', ['voc', 'yolo', 'coco'])
+def test_what_a_person_changed_is_no_longer_predicted(tmp_path, format):
+    """Though the tool has kept the mark; and so it is wherever it is converted to."""
+    write(tmp_path / 'out', 'detection', Outputs(painted=False, labels=format))
+    folder = tmp_path / 'out' / f'labels_{format}'
+    (records,) = read_source(str(folder)).splits.values()
+    changed = next(r for r in records if len(r.boxes) > 1)
+    path = Path(changed.annotation)
+    text = path.read_text(encoding='utf-8')
+    if format == 'voc':
+        text = re.sub('<xmin>.*?</xmin>', '<xmin>3</xmin>', text, count=1)
+    elif format == 'yolo':
+        text = text.partition('\n')[2]
+    else:
+        content = json.loads(text)
+        own = {entry['file_name']: entry['id'] for entry in content['images']}
+        image = own[os.path.relpath(changed.image, folder / 'images')]
+        first = next(a for a in content['annotations'] if a['image_id'] == image)
+        first['category_id'] = 3 - first['category_id']
+        text = json.dumps(content)
+    path.write_text(text, encoding='utf-8')
+    expected = sorted(r.name for r in records if r != changed)
+    for target in ('voc', 'yolo', 'coco'):
+        convert(str(folder), str(tmp_path / target), to=target)
+    for place in (folder, *map(tmp_path.joinpath, ('voc', 'yolo', 'coco'))):
+        (again,) = read_source(str(place)).splits.values()
+        assert sorted(r.name for r in again if r.origin) == expected
 
 
 @pytest.mark.parametrize('format', ['voc', 'yolo', 'coco'])
