@@ -162,7 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--crops',
         action='store_true',
-        help='what is in each box, in a folder per class; of a classifier the images',
+        help='what is in each box, in a folder per predicted class; of a classifier '
+        'the images',
     )
     parser.add_argument(
         '--save-labels',

@@ -6,6 +6,7 @@ and goes on ends with the files of an unbroken one.
 """
 
 import csv
+import hashlib
 import io
 import os
 import re
@@ -55,7 +56,7 @@ class Outputs:
         painted: Each image with its names on it, as JPEG.
         csv: A table: a row per box, or per image of a classifier.
         coco: COCO's results, and a file with the images and categories of their ids.
-        crops: What is in each box by class; of a classifier, the images by class.
+        crops: What is in each box by predicted class; of a classifier, the images.
         labels: The format of annotations to correct.
         model: Who predicted, for those annotations.
     """
@@ -239,7 +240,8 @@ class Writers:
         write_files(where, files)
         if request.crops:
             said.append(
-                f'{os.path.join(where, CROPS)}: {len(boxes.score)} boxes by class'
+                f'{os.path.join(where, CROPS)}: {len(boxes.score)} boxes by predicted '
+                'class'
             )
             said += self._about_folders()
         if self._labels:
@@ -287,7 +289,9 @@ class Writers:
         copies = [self._labels.image_of(prediction)] if self._labels else []
         if self.request.crops and prediction.boxes is None:
             folders = [self._class_folders[name] for name in prediction.names]
-            copies += [f'{CROPS}/{folder}/{prediction.file}' for folder in folders]
+            copies += [
+                f'{CROPS}/{folder}/{_flat(prediction.file)}' for folder in folders
+            ]
         return copies
 
     def _crops(
@@ -304,7 +308,7 @@ class Writers:
             folder = self._class_folders[self.classes[label]]
             x1, y1 = np.floor(box[:2]).astype(int).tolist()
             x2, y2 = np.ceil(box[2:]).astype(int).tolist()
-            path = f'{CROPS}/{folder}/{prediction.stem}_{number}.jpg'
+            path = f'{CROPS}/{folder}/{_flat(prediction.stem)}_{number}.jpg'
             crops.append((path, (x1, y1, x2, y2)))
         return crops
 
@@ -345,7 +349,7 @@ class Writers:
 
     def _about_sorted(self) -> list[str]:
         unsure = sum(not prediction.names for prediction in self.predictions)
-        said = f'{os.path.join(self.folder, CROPS)}: the images by class'
+        said = f'{os.path.join(self.folder, CROPS)}: the images by predicted class'
         if unsure:
             said += f'; {unsure} reach no threshold and are in no folder'
         return [said, *self._about_folders()]
@@ -400,6 +404,18 @@ def _content(original: str | os.PathLike[str] | bytes) -> bytes:
     except OSError as error:
         path = os.fspath(original)
         raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+
+
+def _flat(file: str) -> str:
+    """Return a name for a file of any folder, which no other file has.
+
+    So folders of the source are not taken for classes.
+    """
+    flat = file.replace('/', '__')
+    if re.search('__|_/|/_', file):  # Another file may be called so.
+        stem, suffix = os.path.splitext(flat)
+        flat = f'{stem}_{hashlib.sha256(file.encode()).hexdigest()[:8]}{suffix}'
+    return short_name(flat)
 
 
 def _painted(prediction: Prediction) -> str:

@@ -342,10 +342,10 @@ def test_crops_are_the_pixels_of_the_boxes_inside_the_image(tmp_path):
         lambda name: answer,
     )
     crops = {n: data for n, data in tree(tmp_path).items() if n.startswith('crops/')}
-    assert list(crops) == ['crops/RBC/sub/a_2.jpg', 'crops/a_b/sub/a_1.jpg']
+    assert list(crops) == ['crops/RBC/sub__a_2.jpg', 'crops/a_b/sub__a_1.jpg']
     for crop, part in (
-        ('crops/a_b/sub/a_1.jpg', pixels_of(name)[4:48, 0:9]),
-        ('crops/RBC/sub/a_2.jpg', pixels_of(name)[10:20, 10:20]),
+        ('crops/a_b/sub__a_1.jpg', pixels_of(name)[4:48, 0:9]),
+        ('crops/RBC/sub__a_2.jpg', pixels_of(name)[10:20, 10:20]),
     ):
         assert crops[crop] == cv2.imencode('.jpg', part)[1].tobytes()
     assert 'boxes without area inside their image, left out: 2' in said
@@ -364,6 +364,21 @@ def test_classes_that_no_folder_can_be_called_are_kept_apart(tmp_path):
     assert folders == sorted(
         ('a_b', 'a_b-2', 'A_B-3', '_', '_-2', 'nul_', '_-3', '_x', 'end_', 'c_')
     )
+
+
+def test_crops_of_files_in_folders_are_kept_apart(tmp_path):
+    names = ('a/b.png', 'a__b.png', 'a/_b.png', 'a_/b.png', 'a/b/c.png', 'a__b/c.png')
+    write(
+        tmp_path,
+        'classification',
+        Outputs(painted=False, crops=True),
+        names,
+        lambda name: classification(name, (1, 0, 0)),
+    )
+    crops = {n: d for n, d in tree(tmp_path).items() if n.startswith('crops/')}
+    assert sorted(crops.values()) == sorted(map(png_of, names))
+    assert {name.count('/') for name in crops} == {2}
+    assert 'crops/RBC/a__b.png' in crops and 'crops/RBC/a__b__c.png' in crops
 
 
 def test_a_classifier_sorts_the_images_themselves(tmp_path):
@@ -386,11 +401,11 @@ def test_a_classifier_sorts_the_images_themselves(tmp_path):
     assert {n: d for n, d in tree(tmp_path).items() if n.startswith('crops/')} == {
         'crops/RBC/a.png': png_of('a.png'),
         'crops/a_b/a-2.jpg': png_of('a.jpg'),
-        'crops/RBC/clip/000001.jpg': frame,
-        'crops/RBC/clip/02.jpg': frame,
+        'crops/RBC/clip__000001.jpg': frame,
+        'crops/RBC/clip__02.jpg': frame,
     }
     assert (
-        f'{tmp_path}/crops: the images by class; 1 reach no threshold and are in '
+        f'{tmp_path}/crops: the images by predicted class; 1 reach no threshold and '
         in (''.join(said))
     )
     assert read_source(str(tmp_path / 'crops')).classes == ('RBC', 'a_b')
