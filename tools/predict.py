@@ -36,6 +36,13 @@ def main(argv: list[str] | None = None) -> int:
     checkpoint = None
     if find_config([args.model]):
         checkpoint = sources.pop(0)
+        if not checkpoint.endswith('.pth') and (
+            not sources or Path(checkpoint).is_dir()
+        ):
+            parser.error(
+                f'{args.model} is a config: name a checkpoint (.pth) behind it, or '
+                "give a run's folder instead of both"
+            )
     if not sources:
         parser.error('nothing to predict on: name images, a folder, a video, ...')
     written = (args.csv, args.coco, args.crops, args.save_labels, args.out)

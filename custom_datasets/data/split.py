@@ -42,6 +42,7 @@ from custom_datasets.data.problems import raise_refused
 from custom_datasets.data.reading import NO_BOX
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
+from custom_datasets.data.tree import shown
 from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.errors import AnnotationError, UserError
 from custom_datasets.text import aligned, counted
@@ -335,7 +336,7 @@ def _notes(
         notes.append(
             f'{sum(sizes)} images belong together, in '
             f'{counted(len(sizes), "groups")} of at most {max(sizes)}; each group is '
-            'in one part'
+            f'in one part: {shown([n for items in shared.values() for n in items], 3)}'
         )
     if copies:
         more = ', ...' if len(copies) > _MOST_SHOWN else ''

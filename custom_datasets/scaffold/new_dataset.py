@@ -113,8 +113,8 @@ def dataset_name(name: str) -> str:
     module = name.strip().lower().replace('-', '_')
     if not re.fullmatch(r'[a-z][a-z0-9_]*', module) or keyword.iskeyword(module):
         raise ConfigError(
-            f'{name!r} cannot be the name of a module: use letters, digits and '
-            'underscores, beginning with a letter'
+            f'{name!r} cannot be the name of a module: use the letters a-z, digits, '
+            '- and _, beginning with a letter'
         )
     for package in ('mmdet', 'mmpretrain'):
         if class_name(module) in _classes(package):

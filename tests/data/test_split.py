@@ -414,6 +414,10 @@ def test_identical_images_are_in_one_part(classes, seed):
     for name, members in groups:
         assert len({part_of[f'{name}/{i}.png\t{name}'] for i in members}) == 1
     assert '7 images belong together, in 3 groups of at most 3' in report
+    assert (
+        'each group is in one part: cat/0.png, cat/5.png, cat/9.png, ... and 4 more'
+        in report
+    )
 
 
 def test_roboflow_copies_and_own_patterns_are_in_one_part(tmp_path):

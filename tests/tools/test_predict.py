@@ -180,3 +180,12 @@ def test_one_sentence_for_what_is_wrong(
     else:
         assert status == 0 and 'thresholds ' in said[0]
     assert Path(image).exists()
+
+
+@pytest.mark.parametrize('sources', [['IMAGES'], ['IMAGES', 'IMAGES'], ['a.jpg']])
+def test_a_config_without_a_checkpoint_says_so(sources, tmp_path, capsys):
+    words = [str(tmp_path) if word == 'IMAGES' else word for word in sources]
+    with pytest.raises(SystemExit):
+        tool.main([str(WASTE), *words])
+    said = capsys.readouterr().err
+    assert 'is a config: name a checkpoint (.pth) behind it' in said
