@@ -30,6 +30,10 @@ KEY = 'SERVE_KEY'
 """The environment variable that may hold the key."""
 
 
+MOST_WORKERS = 64
+"""More copies of a model would fill the memory before anybody reads what went wrong."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     from custom_datasets.serving.limits import Limits, Service
@@ -114,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--workers',
-        type=number(1, whole=True),
+        type=number(1, MOST_WORKERS, whole=True),
         default=1,
         metavar='N',
         help='processes, each with a model of its own (default: %(default)s)',

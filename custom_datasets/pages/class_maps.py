@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS, DefaultScope
+from mmengine.registry import DATASETS
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -22,6 +22,7 @@ from custom_datasets.files import Image as Pixels
 from custom_datasets.pages.pictures import packed_pixels
 from custom_datasets.predicting.config import quiet
 from custom_datasets.predicting.model import load_network
+from custom_datasets.predicting.scopes import use_scope
 
 Heat = NDArray[np.floating[Any]]
 
@@ -88,7 +89,7 @@ def draw_class_maps(
     }
     if not wanted:
         return Explanations({}, 'There is no image to explain.')
-    with quiet(), DefaultScope.overwrite_default_scope('mmpretrain'):
+    with quiet(), use_scope('mmpretrain'):
         try:
             network = load_network(cfg, checkpoint, report['classes'], device)
             model = network.model

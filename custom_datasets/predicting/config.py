@@ -10,12 +10,13 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
+from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.utils import import_modules_from_strings
 
 from custom_datasets.config import iter_dicts
 from custom_datasets.errors import ConfigError
 from custom_datasets.evaluation.results import image_keys
+from custom_datasets.predicting.scopes import use_scope
 from custom_datasets.settings import load_config
 from custom_datasets.versions import INSTALL
 
@@ -85,7 +86,7 @@ def same_data(cfg: Mapping[str, Any]) -> bool:
 def read_dataset(cfg: Config, split: str) -> DataSet:
     """Read a data set's annotations; a UserError where they cannot be read."""
     settings = cfg[f'{SPLITS[split]}_dataloader']['dataset']
-    with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
+    with quiet(), use_scope(cfg.default_scope):
         return describe_dataset(DATASETS.build(settings))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import DATASETS, MODELS, DefaultScope
+from mmengine.registry import DATASETS, MODELS
 from torch import nn
 
 from custom_datasets.checkpoints import (
@@ -32,6 +32,7 @@ from custom_datasets.config import iter_datasets
 from custom_datasets.errors import ConfigError, ImageError, UserError
 from custom_datasets.predicting.config import is_detection, quiet, read_settings
 from custom_datasets.predicting.images import Pixels
+from custom_datasets.predicting.scopes import use_scope
 from custom_datasets.settings import apply_settings
 from custom_datasets.text import counted
 
@@ -101,7 +102,7 @@ class Network:
 
     def scope(self) -> Any:
         """Return a context in which names are looked up in the task's registries."""
-        return DefaultScope.overwrite_default_scope(self.cfg.default_scope)
+        return use_scope(self.cfg.default_scope)
 
 
 class Pipeline:
@@ -208,7 +209,7 @@ def load_network(
     require_checkpoint(path)
     where = choose_device(device)
     ready = Config(cfg.to_dict(), filename=cfg.filename)
-    with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
+    with quiet(), use_scope(cfg.default_scope):
         apply_settings(ready)
         if ready.get('data_preprocessor'):
             ready.model.setdefault('data_preprocessor', ready.data_preprocessor)

@@ -112,11 +112,11 @@ class Batcher:
             batch = self._next_batch()
             if not batch:
                 continue
+            self.metrics.batches.observe(len(batch))
             start = loop.time()
             await loop.run_in_executor(self._network, self._predict, batch, loop)
             pace = (loop.time() - start) / len(batch)
             self._seconds_per_image += _SMOOTHING * (pace - self._seconds_per_image)
-            self.metrics.batches.observe(len(batch))
 
     async def _wait_for_jobs(self) -> None:
         """Wait for a job, and a moment for those that are nearly ready."""
