@@ -89,7 +89,11 @@ class Demo:
     async def answer(
         self, image: BrowserImage | None, threshold: float, request: gr.Request
     ) -> tuple[Any, ...]:
-        """Answer on a picture, which goes back to the browser."""
+        """Answer on a picture, which goes back to the browser.
+
+        No page need have sent it: the picture may be missing or none of the visitor's,
+        and the threshold anything.
+        """
         if image is None:
             return (None, *Shown())
         texts = _texts(request)
@@ -97,7 +101,7 @@ class Demo:
         if picture is None:
             return (None, *_refused(texts.gone))
         try:
-            shown = await self._show(picture, threshold, texts)
+            shown = await self._show(picture, _score(threshold), texts)
         except ImageError as error:
             return (None, *_refused(texts.unusable.format(problem=error.problem)))
         except Problem as problem:
@@ -114,8 +118,19 @@ class Demo:
         self, threshold: float, event: gr.EventData, request: gr.Request
     ) -> tuple[Any, ...]:
         """Answer on an example."""
-        example = browser_image(Upload(*self.examples[event.number]))
-        return await self.answer(example, threshold, request)
+        example = self._example(event)
+        if example is None:
+            return (None, *_refused(_texts(request).gone))
+        return await self.answer(browser_image(Upload(*example)), threshold, request)
+
+    def _example(self, event: gr.EventData) -> Example | None:
+        try:
+            number = event.number
+        except (AttributeError, TypeError):  # No page sent it.
+            return None
+        if isinstance(number, int) and 0 <= number < len(self.examples):
+            return self.examples[number]
+        return None
 
     async def _show(self, picture: Upload, threshold: float, texts: Texts) -> Shown:
         seconds = self.service.limits.seconds
@@ -252,6 +267,13 @@ def _bars(scores: Mapping[str, float]) -> dict[str, Any]:
     ranked = sorted(scores.items(), key=lambda row: -row[1])[:_MOST_BARS]
     rows = [{'label': name, 'confidence': score} for name, score in ranked]
     return {'label': ranked[0][0], 'confidences': rows}
+
+
+def _score(threshold: Any) -> float:
+    """Return a threshold, or 0 where it is nothing that the slider sends."""
+    if isinstance(threshold, (int, float)) and 0 <= threshold <= 1:
+        return threshold
+    return 0.0
 
 
 def _texts(request: gr.Request) -> Texts:
