@@ -1,11 +1,12 @@
 """The application of the demo: its page, alone or beside the API."""
 
 import asyncio
+import math
 import os
 import signal
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,8 @@ from types import FrameType
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from gradio.route_utils import API_PREFIX
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,6 +39,20 @@ from custom_datasets.serving.server import OnFault, run_server
 
 PAGE = '/demo'
 """Where the page is beside the API; alone it is at the root."""
+
+_ASKED = (
+    'app_id',
+    'cancel',
+    'file=',
+    'heartbeat/',
+    'info',
+    'queue/',
+    'reset',
+    'startup-events',
+    'stream/',
+    'upload',
+)
+"""How paths begin that the page asks of Gradio."""
 
 _KEPT_SECONDS = 10
 _SWEEP_SECONDS = 2
@@ -132,15 +148,24 @@ def create_demo(
         Demo(service, engine, folder, content.advice, content.examples, title)
     )
 
+    def end_pages() -> None:
+        pages.stop_event.set()
+        for event in page._queue.event_ids_to_events.values():
+            if event.streaming:  # As the page's Stop does.
+                event.run_time = math.inf
+                event.closed = True
+                event.signal.set()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with api.router.lifespan_context(api):
-            _attach_stop(pages.stop_event)
+            _attach_stop(end_pages)
             deleting = asyncio.create_task(_keep_deleting(folder))
             yield
             deleting.cancel()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_middleware(_PageOnly)
     app.add_middleware(_BodyLimit, size=2 * service.limits.bytes)
     gr.mount_gradio_app(
         app,
@@ -165,6 +190,24 @@ def create_demo(
         app.mount('/', api)
         log('info', f'the page is at {PAGE}, the API described at /docs')
     return app
+
+
+class _PageOnly:
+    """An ASGI application around Gradio, which serves more than its page asks.
+
+    Its video editor and others leave what they are sent in the system's folder for
+    temporary files, and its links keep what a visitor sees.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _, gradio, rest = scope.get('path', '').partition(f'{API_PREFIX}/')
+        if gradio and not rest.startswith(_ASKED):
+            await Response(status_code=404)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class _BodyLimit:
@@ -205,7 +248,7 @@ async def _keep_deleting(folder: str) -> None:
         await asyncio.to_thread(delete_uploads, folder, _KEPT_SECONDS)
 
 
-def _attach_stop(stop: asyncio.Event) -> None:
+def _attach_stop(end_pages: Callable[[], None]) -> None:
     """Let pages that are open go when a signal comes; the server waits for them."""
     if threading.current_thread() is not threading.main_thread():
         return
@@ -213,7 +256,7 @@ def _attach_stop(stop: asyncio.Event) -> None:
 
     def also_stop(handler: Any) -> Any:
         def handle(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(stop.set)
+            loop.call_soon_threadsafe(end_pages)
             if callable(handler):
                 handler(number, frame)
 

@@ -5,10 +5,12 @@ import json
 import os
 import re
 import string
+import tempfile
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from gradio import processing_utils
@@ -37,6 +39,7 @@ from custom_datasets.serving.problems import queue_full
 from tests.leaves import ROOT
 from tests.predicting.conftest import CLASSES, LEAF, WASTE
 from tests.predicting.test_predictor import SHARES
+from tests.serving.processes import PATIENCE, Server
 from tools.demo_app import main
 
 pytestmark = pytest.mark.xdist_group('demo')
@@ -50,6 +53,7 @@ tea:
   en: {sort: Other., becomes: Others.}
   ko: {sort: 다른 것, becomes: 또 다른 것}
 """
+ODD = (-1, 99, 1.5, 'x', None, [0])
 
 
 @pytest.fixture(scope='module')
@@ -225,6 +229,7 @@ class Page:
         self.headers = {'accept-language': language}
         self.config = client.get(f'{root}/config').json()
         self.session = 'visitor'
+        self.event_data = None
 
     def event(self, name, number=0):
         """Return the number of an event's function."""
@@ -236,20 +241,24 @@ class Page:
         return events[number]
 
     def ask(self, event, *data, **event_data):
-        body = {
-            'fn_index': event,
-            'data': data,
-            'session_hash': self.session,
-            'event_data': event_data or None,
-        }
-        api = f'{self.root}/gradio_api/queue'
-        answer = self.client.post(f'{api}/join', json=body, headers=self.headers)
-        assert answer.status_code == 200, answer.text
+        api = self.join(event, *data, event_data=event_data or self.event_data)
         lines = self.client.get(f'{api}/data?session_hash={self.session}').text
         messages = [json.loads(line[5:]) for line in lines.split('\n\n') if line]
         (end,) = (row for row in messages if row['msg'] == 'process_completed')
         assert end['success'], end
         return end['output']['data']
+
+    def join(self, event, *data, event_data=None):
+        body = {
+            'fn_index': event,
+            'data': data,
+            'session_hash': self.session,
+            'event_data': event_data,
+        }
+        api = f'{self.root}/gradio_api/queue'
+        answer = self.client.post(f'{api}/join', json=body, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        return api
 
     def upload(self, name, data):
         api = f'{self.root}/gradio_api/upload'
@@ -356,6 +365,37 @@ def test_no_visitor_makes_the_server_download(page, monkeypatch, place):
     assert not asked and answer[0] is None
 
 
+@pytest.mark.parametrize('threshold', [None, 'x', [0.5], {}, 2.5])
+def test_what_is_no_threshold_is_none(page, image, threshold):
+    painted = page.ask(page.event('upload'), page.upload('a.png', image), threshold)[1]
+    assert '<b>coffee</b>, 67%' in painted
+
+
+@pytest.mark.parametrize('event', [{}, 5, 'number', *({'number': x} for x in ODD)])
+def test_what_is_no_example_is_said(page, event):
+    page.event_data = event
+    answer = page.ask(page.event('click'), 0.0)
+    assert answer[0] is None and 'no longer on the server' in answer[1]
+
+
+@pytest.mark.parametrize(
+    ('method', 'path'),
+    [
+        ('POST', 'process_recording'),
+        ('POST', 'component_server'),
+        ('POST', 'run/predict'),
+        ('GET', 'deep_link?session_hash=visitor'),
+        ('GET', 'proxy=https://example.hf.space/a'),
+    ],
+)
+def test_only_what_the_page_asks_is_served(client, method, path):
+    before = set(Path(tempfile.gettempdir()).iterdir())
+    files = {'file': ('a.webm', b'x')} if method == 'POST' else None
+    url = f'/demo/gradio_api/{path}'
+    assert client.request(method, url, files=files).status_code == 404
+    assert set(Path(tempfile.gettempdir()).iterdir()) == before
+
+
 def test_a_full_queue_is_said_in_a_sentence(client, page, image, monkeypatch):
     engine = client.app.routes[-1].app.state.engine
 
@@ -391,6 +431,26 @@ def test_bodies_have_a_limit(client, page):
     assert too_large.status_code == 413
     with pytest.raises(AssertionError, match='error parsing the body'):
         page.ask(page.event('upload'), {'url': 'A' * 300_000}, 0.0)
+
+
+def test_a_live_webcam_does_not_hold_the_server(classifier, image, tmp_path):
+    arguments = (WASTE, '--checkpoint', classifier)
+    env = {'TMPDIR': str(tmp_path)}
+    with Server(*arguments, tool='demo_app.py', env=env) as server:
+        server.wait_for(lambda: ' answers; ' in server.log)
+        with httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
+            page = Page(client)
+            frame = browser_image(Upload('frame.png', image))
+            page.join(page.event('stream'), frame, 0.0)
+            url = '/gradio_api/queue/data?session_hash=visitor'
+            with client.stream('GET', url) as answers:
+                lines = answers.iter_lines()
+                assert any('process_streaming' in line for line in lines)
+                server.process.terminate()
+                assert any('process_completed' in line for line in lines)
+        assert server.process.wait(PATIENCE) == 0
+    assert 'exceeded' not in server.log
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_sends_nothing_anywhere(client):
