@@ -24,6 +24,9 @@ MARK = '.custom_datasets'
 _RUNNING = '.running'
 """In a folder that is being filled: the machine, in a file that its process locks."""
 
+_WORK_FILE = re.compile(r'\.[a-z0-9_]{8}(\.mp4)?')
+"""What files are called until they are whole, as tempfile names them."""
+
 
 @contextmanager
 def replace_file(path: str) -> Iterator[IO[bytes]]:
@@ -295,6 +298,20 @@ def held_folder(folder: str) -> Iterator[None]:
             yield
         finally:
             os.remove(path)
+
+
+def clear_half_written(folder: str) -> None:
+    """Remove what a process that was killed was writing, in a folder and below.
+
+    Only for a folder that this process alone writes. Raises a UserError.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in filter(_WORK_FILE.fullmatch, names):
+            path = os.path.join(parent, name)
+            try:
+                os.remove(path)
+            except OSError as error:
+                raise unwritable(path, error) from error
 
 
 def require_apart(out: str, sources: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from custom_datasets.data.images import free_name, short_name
 from custom_datasets.data.tree import shown
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import (
+    clear_half_written,
     held_folder,
     write_json,
 )
@@ -42,6 +43,7 @@ from custom_datasets.predicting.writers import (
     NOTE,
     PAINTED,
     Writers,
+    written_names,
 )
 from custom_datasets.text import counted
 
@@ -95,6 +97,8 @@ def predict_sources(
     command = command_of(predictor, request)
     folder, note = choose_folder(command, request, predictor.checkpoint)
     with held_folder(folder):
+        for name in written_names(folder):
+            clear_half_written(os.path.join(folder, name))
         job = _Job(predictor, request, items, progress, spread, folder, note)
         job.outcome.notes += notes
         job.note |= {'command': command, 'model': str(predictor)}

@@ -215,6 +215,28 @@ def test_files_that_stayed_are_not_predicted_on_again(detecting, images, tmp_pat
     assert outcome.before == 2 and 'replaced since' not in ''.join(outcome.notes)
 
 
+def test_half_written_files_go(detecting, images, video, tmp_path):
+    """A process that was killed leaves some; whatever else is there stays."""
+    whole, out = tmp_path / 'whole', tmp_path / 'out'
+    outputs = Outputs(crops=True, labels='voc')
+    sources = [str(images), video]
+    predict_sources(detecting, Request(sources, outputs, str(whole)))
+    request = Request(sources, outputs, str(out))
+    predict_sources(detecting, request, interrupt_after(2))
+    work_files = (
+        'painted/images/.a_b0c1d2',
+        'crops/.a_b0c1d2',
+        'painted/.a_b0c1d2.mp4',
+    )
+    for name in ('painted/.gitignore', 'labels_voc/notes.txt', *work_files):
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'')
+    predict_sources(detecting, request)
+    more = tree(out).keys() - tree(whole).keys()
+    assert more == {'painted/.gitignore', 'labels_voc/notes.txt'}
+
+
 def test_folders_beside_the_checkpoint(detecting, images, monkeypatch, tmp_path):
     """A broken job goes on in its own; a finished one is never written over."""
     monkeypatch.setattr(detecting, 'checkpoint', str(tmp_path / 'run' / 'last.pth'))
