@@ -201,12 +201,14 @@ class Classification(_Answer):
     def paint(self, pixels: Pixels | None = None, keep_size: bool = False) -> Pixels:
         """Return the image with class, probability and runner-up; see the base."""
         names, probabilities = zip(*self.top(2), strict=True)
+        sure, caption = bool(self.names), self.decision.caption
         return paint_class(
             self.read() if pixels is None else pixels,
             names,
             probabilities,
             palette=class_palette(self.classes, self.palette),
-            threshold_text=self.decision.caption,
+            threshold_text=caption if sure else f'below {caption}',
+            sure=sure,
             keep_size=keep_size,
         )
 

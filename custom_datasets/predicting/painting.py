@@ -104,11 +104,13 @@ def paint_class(
     *,
     palette: Palette | None = None,
     threshold_text: str | None = None,
+    sure: bool = True,
     keep_size: bool = False,
 ) -> Pixels:
     """Write the first class and its runner-up below a copy of a BGR image.
 
-    With ``keep_size`` they stand in a corner of the image, a small one without the
+    The first stands in large letters only where it is ``sure``; else
+    ``threshold_text`` comes before both. With ``keep_size`` they stand in a corner of the image, a small one without the
     runner-up; see :func:`paint_boxes`.
 
     Args:
@@ -117,16 +119,18 @@ def paint_class(
         probabilities: Of each of them.
         palette: The colour of each class.
         threshold_text: What was asked of a probability.
+        sure: Whether the first class reached it.
         keep_size: Whether the result has the image's shape.
     """
     palette = palette or class_palette(sorted(set(names)))
     canvas = _Canvas(image, [*palette, *names, threshold_text or ''], keep_size)
+    scales = (1.5, 1.0) if sure else (0.9, 0.9)
     lines = [
         _Line(name, f'{share:.2f}', palette[name], scale, float(share))
-        for name, share, scale in zip(names, probabilities, (1.5, 1.0), strict=False)
+        for name, share, scale in zip(names, probabilities, scales, strict=False)
     ]
     if threshold_text:
-        lines.append(_Line(threshold_text))
+        lines.insert(len(lines) if sure else 0, _Line(threshold_text))
     canvas.caption(lines)
     return canvas.pixels()
 

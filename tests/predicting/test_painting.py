@@ -99,6 +99,19 @@ def test_a_class_is_written_with_its_runner_up():
     assert (two[:480] == 128).all()
 
 
+def test_a_class_below_the_threshold_is_not_claimed():
+    texts = {'threshold_text': 'below threshold 0.95'}
+    sure, unsure = (
+        paint_class(gray(), ['cat', 'dog'], [0.9, 0.05], sure=sure, **texts)
+        for sure in (True, False)
+    )
+    assert 480 < len(unsure) < len(sure)
+    tiny = paint_class(
+        gray(48, 64), ['cat'], [0.9], sure=False, keep_size=True, **texts
+    )
+    assert (tiny == gray(48, 64)).all()
+
+
 def label_height(size):
     """Return the height of a label on an image of ``size`` x ``size``."""
     image = np.full((size, size, 3), 128, np.uint8)

@@ -151,6 +151,11 @@ def test_an_answer_below_the_threshold_says_so(classified, detections):
         assert '기준 점수 1 이상인' in painted_html(none, b'', KOREAN)
 
 
+def test_a_class_below_the_threshold_is_not_painted_large(classified):
+    heights = [len(decided(classified, share).paint()) for share in (0.5, 0.9)]
+    assert heights[1] < heights[0]
+
+
 def test_detected_objects_are_counted(detections):
     html = painted_html(detections, b'', ENGLISH)
     assert 'Found: 3' in html
