@@ -110,8 +110,8 @@ def paint_class(
     """Write the first class and its runner-up below a copy of a BGR image.
 
     The first stands in large letters only where it is ``sure``; else
-    ``threshold_text`` comes before both. With ``keep_size`` they stand in a corner of the image, a small one without the
-    runner-up; see :func:`paint_boxes`.
+    ``threshold_text`` comes before both. With ``keep_size`` they stand in a corner of
+    the image, a small one without the runner-up; see :func:`paint_boxes`.
 
     Args:
         image: Shape (height, width, 3), BGR.

@@ -103,7 +103,7 @@ class Demo:
         try:
             shown = await self._show(picture, _score(threshold), texts)
         except ImageError as error:
-            return (None, *_refused(texts.unusable.format(problem=error.problem)))
+            return (None, *_refused(texts.refusal(error.problem)))
         except Problem as problem:
             shown = _refused(texts.sentence(problem))
         return (browser_image(picture), *shown)

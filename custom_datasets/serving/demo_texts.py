@@ -1,5 +1,6 @@
 """What the demo page says, in English and in Korean."""
 
+import re
 from dataclasses import asdict, dataclass
 
 from custom_datasets.serving.problems import Problem
@@ -41,6 +42,12 @@ class Texts:
     def sentence(self, problem: Problem) -> str:
         """Say why there is no answer."""
         return {429: self.full, 504: self.slow}.get(problem.status, self.unready)
+
+    def refusal(self, problem: str) -> str:
+        """Say why a picture cannot be used, from the problem of its ImageError."""
+        if self.language == 'ko':
+            problem = _in_korean(problem)
+        return self.unusable.format(problem=problem)
 
 
 ENGLISH = Texts(
@@ -99,7 +106,7 @@ KOREAN = Texts(
     painted='결과를 표시한 사진: {names}',
     sort='이렇게 하세요',
     becomes='그다음에는',
-    unusable='이 사진은 사용할 수 없습니다(원인: {problem}).',
+    unusable='이 사진은 사용할 수 없습니다. {problem}.',
     gone='사진이 서버에 더 이상 없습니다. 다시 선택해 주세요.',
     full='대기 중인 사진이 너무 많습니다. 잠시 후 다시 시도해 주세요.',
     slow='처리 시간이 너무 오래 걸렸습니다. 더 작은 사진으로 다시 시도해 주세요.',
@@ -107,11 +114,36 @@ KOREAN = Texts(
     privacy='사진은 이 서버로만 전송되며, 서버는 몇 초 안에 사진을 삭제합니다.',
 )
 
+_KOREAN_PROBLEMS = {
+    'is empty': '파일이 비어 있습니다',
+    'is not an image': '이름과 달리 이미지 파일이 아닙니다',
+    'is HEIC': 'HEIC 형식은 읽을 수 없으니 JPEG로 저장해 주세요',
+    r'is (\w+), which OpenCV': r'\1 형식은 읽을 수 없으니 JPEG로 바꿔 주세요',
+    'is a pointer of Git LFS': 'Git LFS 포인터이므로 git lfs pull로 원본을 받아 주세요',
+    r'begins like a (\w+) file': r'\1 파일처럼 시작하지만 잘렸거나 손상되었습니다',
+    'is cut off|has all pixels but no end': '파일의 뒷부분이 잘렸습니다',
+    'is damaged|cannot be decoded': '파일이 손상되었습니다',
+    r'is too large: (\d+) x (\d+) pixels; at most (\d+) megapixels': (
+        r'사진이 너무 큽니다(\1 x \2픽셀, 최대 \3메가픽셀)'
+    ),
+    r'the test pipeline cannot take (\d+) x (\d+) pixels': (
+        r'모델이 이 크기(\1 x \2픽셀)의 사진을 처리하지 못합니다'
+    ),
+}
+"""How the problems of pictures begin, and what they are in Korean."""
+
 
 def texts_for(accept_language: str) -> Texts:
     """Return the texts for what a browser prefers, as its header says."""
     preferred = accept_language.split(',')[0].split(';')[0].strip().lower()
     return KOREAN if preferred.split('-')[0] == 'ko' else ENGLISH
+
+
+def _in_korean(problem: str) -> str:
+    for begin, korean in _KOREAN_PROBLEMS.items():
+        if match := re.match(begin, problem):
+            return match.expand(korean)
+    return problem
 
 
 def translations() -> dict[str, dict[str, str]]:
