@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar='N',
         help=f'show N pictures of the test set to choose from ({EXAMPLES} where N is '
-        'left out), not drawn ones',
+        'left out); whoever reaches the page sees them',
     )
     parser.add_argument(
         '--title',

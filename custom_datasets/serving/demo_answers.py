@@ -70,6 +70,8 @@ def advice_html(answer: Answer, advice: Mapping[str, Advice], texts: Texts) -> s
 
 def thumbnails_html(examples: Sequence[Example], texts: Texts) -> str:
     """Return a button for each example, whose value is its number."""
+    if not examples:
+        return ''
     buttons = []
     for number, example in enumerate(examples):
         label = texts.example.format(number=number + 1, name=example.name)

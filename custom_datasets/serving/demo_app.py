@@ -27,11 +27,7 @@ from custom_datasets.serving.demo import Demo, build_page
 from custom_datasets.serving.demo_texts import translations
 from custom_datasets.serving.demo_uploads import delete_uploads
 from custom_datasets.serving.engine import LocalEngine
-from custom_datasets.serving.examples import (
-    Example,
-    drawn_examples,
-    tested_examples,
-)
+from custom_datasets.serving.examples import Example, tested_examples
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log
 from custom_datasets.serving.metrics import Metrics
@@ -94,7 +90,7 @@ def read_content(
     Args:
         service: What is served.
         advice: A file; None is the one that the config names, if any.
-        examples: How many of the test set; 0 draws some.
+        examples: How many of the test set.
         title: What the page is called; empty is the model's name.
 
     Raises:
@@ -107,7 +103,7 @@ def read_content(
     path = advice or cfg.get('advice')
     return Content(
         read_advice(path) if path else {},
-        tested_examples(cfg, examples) if examples else drawn_examples(),
+        tested_examples(cfg, examples) if examples else (),
         title,
     )
 

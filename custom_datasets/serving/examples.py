@@ -24,7 +24,7 @@ class Example(NamedTuple):
 
 
 def drawn_examples() -> list[Example]:
-    """Draw some: a model knows them only if it was trained on drawn data."""
+    """Draw some, to try whether a model runs; it need not know what is on them."""
     with tempfile.TemporaryDirectory() as folder:
         draw_bccd(f'{folder}/cells', {'cells': _DRAWN}, seed=1)
         draw_recycling(f'{folder}/scenes', {'train': _DRAWN}, (320, 320), seed=1)

@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -18,13 +19,15 @@ from starlette.testclient import TestClient
 
 from custom_datasets import Predictor
 from custom_datasets.data.advice import read_advice
-from custom_datasets.errors import UserError
-from custom_datasets.serving.bodies import Upload
+from custom_datasets.errors import ImageError, UserError
+from custom_datasets.predicting.images import read_pixels
+from custom_datasets.serving.bodies import Upload, require_kind
 from custom_datasets.serving.demo_answers import (
     advice_html,
     decided,
     painted_html,
     scores_by_class,
+    thumbnails_html,
 )
 from custom_datasets.serving.demo_app import Content, create_demo, read_content
 from custom_datasets.serving.demo_texts import ENGLISH, KOREAN, texts_for
@@ -115,6 +118,49 @@ def test_both_languages_say_everything():
 )
 def test_the_browsers_first_language_counts(header, texts):
     assert texts_for(header) is texts
+
+
+def encoded(suffix, side=64):
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    return cv2.imencode(suffix, noise)[1].tobytes()
+
+
+JPEG, PNG = encoded('.jpg'), encoded('.png')
+
+
+@pytest.mark.parametrize(
+    ('data', 'english', 'korean'),
+    [
+        (b'', 'it is empty', '파일이 비어 있습니다'),
+        (b'text', 'it is not an image', '이미지 파일이 아닙니다'),
+        (b'\0\0\0\x18ftypheic', 'it is HEIC', 'HEIC 형식은 읽을 수 없으니'),
+        (b'version https://git-lfs', 'pointer of Git LFS', 'git lfs pull로'),
+        (b'GIF89a', 'begins like a GIF', 'GIF 파일처럼 시작하지만'),
+        (JPEG[:-900], 'it is cut off', '뒷부분이 잘렸습니다'),
+        (JPEG[:-2], 'it has all pixels', '뒷부분이 잘렸습니다'),
+        (JPEG[:900] + bytes(99) + JPEG[999:], 'it is damaged', '손상되었습니다'),
+        (PNG[:-900], 'it is damaged', '파일이 손상되었습니다'),
+        (encoded('.bmp')[:-900], 'it is damaged', '파일이 손상되었습니다'),
+        (encoded('.jpg', 65), 'it is too large', '65 x 65픽셀'),
+    ],
+    ids=lambda value: None if isinstance(value, str) else '',
+)
+def test_why_a_picture_is_refused_is_said_in_both_languages(data, english, korean):
+    with pytest.raises(ImageError) as error:
+        require_kind(Upload('a', data))
+        read_pixels(data, 'a', 64 * 64)
+    assert english in ENGLISH.refusal(error.value.problem)
+    text = KOREAN.refusal(error.value.problem)
+    assert korean in text
+    assert not re.search('[a-z]{3}', text.replace('git lfs pull', '')), text
+
+
+def test_what_a_model_or_opencv_cannot_take_is_said_in_korean_too():
+    refused = KOREAN.refusal('is TIFF, which OpenCV cannot decode')
+    assert 'TIFF 형식은 읽을 수 없으니' in refused
+    odd = 'the test pipeline cannot take 1 x 9 pixels (ValueError: x)'
+    assert '(1 x 9픽셀)' in KOREAN.refusal(odd) and 'x)' not in KOREAN.refusal(odd)
+    assert 'is new.' in KOREAN.refusal('is new')
 
 
 # Answers.
@@ -503,9 +549,7 @@ def test_the_configs_advice_counts_unless_another_is_given(advice):
     service = Service(str(WASTE))
     own = read_content(service, None, 0)
     assert {'battery', 'white-glass'} < set(own.advice)
-    assert [example.name for example in own.examples] == [
-        example.name for example in drawn_examples()
-    ]
+    assert not own.examples and thumbnails_html(own.examples, ENGLISH) == ''
     assert set(read_content(service, str(advice), 0).advice) == {'coffee', 'tea'}
     none = replace(service, options={'advice': None})
     assert read_content(none, None, 0).advice == {}

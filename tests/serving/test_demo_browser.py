@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.predicting.conftest import LEAF, WASTE
+from tests.predicting.conftest import CLASSES, LEAF, WASTE
 from tests.serving.processes import PATIENCE, Server
 
 pytestmark = [
@@ -51,8 +51,18 @@ def uploads(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def detecting(detector, uploads):
-    with start(uploads, LEAF, '--checkpoint', detector, '--with-api') as server:
+def detecting(detector, uploads, bccd_root, tmp_path_factory):
+    """A detector's page with three pictures of its test set."""
+    root = tmp_path_factory.mktemp('data') / 'drinks'
+    shutil.copytree(bccd_root, root)
+    for path in root.rglob('*.xml'):
+        text = path.read_text('utf-8')
+        for cell, drink in zip(('RBC', 'WBC', 'Platelets'), CLASSES, strict=True):
+            text = text.replace(f'<name>{cell}</name>', f'<name>{drink}</name>')
+        path.write_text(text, 'utf-8')
+    data = (f'data_root={root}', f'classes=[{",".join(CLASSES)}]')
+    arguments = (LEAF, '--checkpoint', detector, '--with-api', '--examples', '3')
+    with start(uploads, *arguments, '--cfg-options', *data) as server:
         yield f'{server.address}/demo/'
 
 
@@ -92,7 +102,7 @@ def visit(chromium):
         page.on('request', lambda request: asked.append(request.url))
         page.on('pageerror', lambda error: failures.append(error))
         page.goto(address)
-        page.locator('.examples img').first.wait_for()
+        page.locator('h1 + p').wait_for()
         return page
 
     yield open_page
@@ -140,7 +150,7 @@ def test_an_example_fills_the_picture(visit, detecting):
     page.locator('.block.painted:visible img').wait_for()
     picture = page.locator('[data-testid=image] img, .image-frame img').first
     assert picture.get_attribute('src').startswith('data:image/png;base64,')
-    assert picture.evaluate('image => image.naturalWidth') > 100
+    assert picture.evaluate('image => image.naturalWidth') == 96
 
 
 def test_what_is_no_picture_is_said(visit, detecting, tmp_path):
