@@ -41,6 +41,14 @@ element.addEventListener('click', (event) => {
   if (button) trigger('click', {number: Number(button.value)});
 });
 """
+_SHOW_ANSWER = """
+() => setTimeout(() => {
+  const answer = [...document.querySelectorAll('.block.painted')].find(
+    (place) => place.checkVisibility());
+  if (answer && answer.getBoundingClientRect().top > innerHeight / 2)
+    answer.scrollIntoView();
+}, 100)
+"""
 _ANNOUNCE = "element.setAttribute('aria-live', 'polite');"
 
 
@@ -198,9 +206,13 @@ def build_page(demo: Demo) -> gr.Blocks:
             'postprocess': False,
             'api_visibility': 'private',
         }
-        examples.click(demo.answer_example, threshold, [picture, *panel], **raw)
-        picture.upload(demo.answer, [picture, threshold], [picture, *panel], **raw)
-        shot.input(demo.answer, [shot, threshold], [shot, *shot_panel], **raw)
+        for answered in (
+            examples.click(demo.answer_example, threshold, [picture, *panel], **raw),
+            picture.upload(demo.answer, [picture, threshold], [picture, *panel], **raw),
+            shot.input(demo.answer, [shot, threshold], [shot, *shot_panel], **raw),
+        ):
+            # On a narrow screen it would stand below what is seen.
+            answered.then(None, js=_SHOW_ANSWER, api_visibility='private')
         for image, place in ((picture, panel), (shot, shot_panel)):
             image.clear(Shown, None, place, **raw)
             threshold.input(

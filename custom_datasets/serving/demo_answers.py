@@ -7,6 +7,7 @@ from html import escape
 
 from custom_datasets.data.advice import Advice, match_advice
 from custom_datasets.predicting.outputs import Answer, Classification, Detections
+from custom_datasets.predicting.painting import SMALLEST
 from custom_datasets.serving.demo_texts import Texts
 from custom_datasets.serving.demo_uploads import data_url
 from custom_datasets.serving.examples import Example, shrink_example
@@ -45,8 +46,9 @@ def painted_html(answer: Answer, jpeg: bytes, texts: Texts) -> str:
     source = data_url(jpeg, 'image/jpeg')
     alt = escape(texts.painted.format(names=names))
     stem = os.path.splitext(os.path.basename(answer.image))[0] or 'picture'
+    small = ' class="small"' if max(answer.size) < SMALLEST else ''
     return (
-        f'<figure><img src="{source}" alt="{alt}"></figure>'
+        f'<figure{small}><img src="{source}" alt="{alt}"></figure>'
         f'{_list_html(answer, texts)}'
         f'<p><a class="download" href="{source}" '
         f'download="{escape(stem)}-painted.jpg">{escape(texts.download)}</a></p>'

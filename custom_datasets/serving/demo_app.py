@@ -57,6 +57,7 @@ _CSS = """
 .dark { --color-accent: var(--primary-400) }
 .painted figure { margin: 0 0 8px }
 .painted img { max-width: 100%; max-height: 60vh; border-radius: 6px; margin: 0 }
+.painted .small img { max-height: 36vh }
 .painted a.download { display: inline-block; padding: 6px 14px; border-radius: 6px;
   border: 1px solid var(--color-accent); color: var(--color-accent);
   text-decoration: none }

@@ -166,6 +166,10 @@ def test_korean_on_a_narrow_screen(visit, classifying, photo):
     assert page.evaluate('document.documentElement.lang') == 'ko'
     shown = upload(page, photo)
     says(shown, 'coffee, 67%')
+    # The answer is below the picture, and comes into view.
+    page.wait_for_function('scrollY > 100')
+    box = shown.bounding_box()
+    assert box['y'] >= 0 and box['y'] + box['height'] <= 900
     page.get_by_role('link', name='결과 사진 내려받기').wait_for()
     says(page.locator('.block.advice:visible'), '비워 주세요.')
     page.get_by_role('slider', name='기준 점수').wait_for()
@@ -174,6 +178,17 @@ def test_korean_on_a_narrow_screen(visit, classifying, photo):
         page.get_by_role('tab', name=tab).click()
         wide = page.evaluate('document.documentElement.scrollWidth')
         assert wide <= 390, tab
+
+
+def test_advice_on_a_small_picture_is_seen_at_once(visit, classifying, tmp_path):
+    path = tmp_path / 'photo.png'
+    Image.new('RGB', (200, 200), 'green').save(path)
+    page = visit(classifying)
+    upload(page, path)
+    advice = page.locator('.block.advice:visible')
+    says(advice, 'Empty it.')
+    box = advice.bounding_box()
+    assert box['y'] + box['height'] < 900 and page.evaluate('scrollY') == 0
 
 
 def open_camera(page, tab):
