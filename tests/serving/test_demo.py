@@ -439,12 +439,12 @@ def test_what_is_no_example_is_said(page, event):
         ('GET', 'proxy=https://example.hf.space/a'),
     ],
 )
-def test_only_what_the_page_asks_is_served(client, method, path):
-    before = set(Path(tempfile.gettempdir()).iterdir())
+def test_only_what_the_page_asks_is_served(client, method, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     files = {'file': ('a.webm', b'x')} if method == 'POST' else None
     url = f'/demo/gradio_api/{path}'
     assert client.request(method, url, files=files).status_code == 404
-    assert set(Path(tempfile.gettempdir()).iterdir()) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_queue_is_said_in_a_sentence(client, page, image, monkeypatch):
