@@ -103,7 +103,7 @@ def read_content(
     if is_export(config):
         if examples:
             raise UserError(f'{config}: is an exported model, without its test set')
-        return Content(read_advice(advice) if advice else {}, title=title)
+        return Content(read_advice(advice) if advice else {}, drawn_examples())
     if os.path.isdir(config):
         config = find_config(config)
     cfg = read_settings(config, service.options)
