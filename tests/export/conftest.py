@@ -27,7 +27,7 @@ _LAST = (
 
 
 def save_network(leaf, path, size=None):
-    """Save a network that is not trained, but has opinions: its logits vary by 2.
+    """Save a network that is not trained, but has an opinion: its logits vary by 2.
 
     Its batch norm has seen noise.
     """
@@ -46,17 +46,9 @@ def save_network(leaf, path, size=None):
     noise = torch.randn(4, 3, height // 8, width // 8)
     images = nn.functional.interpolate(noise, (height, width))
 
-    hooks = {}
-
-    def spread(layer, inputs, logits):
-        hooks.pop(layer).remove()
-        # Each class has its own mean, else one of them wins everywhere.
-        rows = logits.movedim(1, -1).flatten(end_dim=-2)
-        means = rows.mean(dim=0)
-        scale = 2 / (rows - means).std()
-        layer.weight.data.mul_(scale)
-        layer.bias.data.copy_(scale * (layer.bias - means) - 2)
-        return layer.forward(*inputs)
+    def spread(layer, _, logits):
+        layer.weight.data.mul_(2 / logits.std())
+        layer.bias.data.fill_(-2)
 
     with torch.no_grad():
         model.train()
@@ -65,14 +57,16 @@ def save_network(leaf, path, size=None):
             if hasattr(model, 'bbox_head'):
                 model.bbox_head(features)
         model.eval()
-        hooks |= {
-            layer: layer.register_forward_hook(spread)
+        hooks = [
+            layer.register_forward_hook(spread)
             for name, layer in model.named_modules()
             if isinstance(layer, (nn.Conv2d, nn.Linear))
             and (any(last in name for last in _LAST) or name.endswith('head.fc'))
             and not name.endswith('.conv')
-        }
+        ]
         model(images, None) if not detects else _predict(model, images)
+        for hook in hooks:
+            hook.remove()
     meta = {'dataset_meta': {'classes': CLASSES}, 'epoch': 3, 'iter': 30}
     torch.save({'state_dict': model.state_dict(), 'meta': meta}, path)
     return str(path)

@@ -3,12 +3,9 @@
 import json
 
 import pytest
-import torch
-from mmdet.registry import MODELS
 
 from custom_datasets.errors import UserError
 from custom_datasets.export.export import Request, export_model
-from tests.configs.test_leaves import load
 from tests.export.conftest import CONFIGS, save_network
 
 BOTH = ('openvino', 'onnx')
@@ -62,14 +59,15 @@ def test_says_the_same_as_in_pytorch(leaf, tmp_path):
 
 def test_what_cannot_be_exported_is_one_sentence(tmp_path):
     leaf = CONFIGS / 'bccd/dino-4scale_r50_1xb2-12e_bccd.py'
-    options = {
-        'image_scale': (160, 128),
-        'model.num_queries': 20,
-        'model.test_cfg.max_per_img': 20,
-    }
+    options = {'image_scale': (160, 128), 'model.num_queries': 20}
+    options['model.test_cfg.max_per_img'] = 20
+    import torch
+    from mmdet.registry import MODELS
+
+    from tests.configs.test_leaves import load
+
     cfg = load(leaf, from_scratch=True, classes=('a', 'b'), **options)
     model = MODELS.build(cfg.model)
-    model.init_weights()
     meta = {'dataset_meta': {'classes': ('a', 'b')}}
     torch.save({'state_dict': model.state_dict(), 'meta': meta}, tmp_path / 'c.pth')
     request = Request(

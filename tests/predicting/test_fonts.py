@@ -38,9 +38,7 @@ def mask(text):
 def warned(monkeypatch):
     """List what is warned of."""
     lines = []
-    monkeypatch.setattr(
-        'mmengine.logging.print_log', lambda text, **_: lines.append(text)
-    )
+    monkeypatch.setattr(module, 'print_log', lambda text, **_: lines.append(text))
     return lines
 
 
