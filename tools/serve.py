@@ -93,9 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'model',
-        metavar='RUN|EXPORT|CONFIG',
-        help="a run's work directory, an exported model, or a config",
+        'model', metavar='RUN|CONFIG', help="a run's work directory, or a config"
     )
     parser.add_argument(
         '--checkpoint', help="default: the run's best, else its last checkpoint"

@@ -1,1 +1,0 @@
-"""Models for machines without PyTorch: written, compared, packed into a folder."""
