@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmdet.models.task_modules import AnchorGenerator, MaxIoUAssigner
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torchvision.ops import box_iou
 
@@ -102,7 +103,10 @@ def test_boxes_without_an_anchor_are_those_of_the_assigner(assigner):
     priors = upstream_priors(OCTAVES, (320, 240))
     lost = 0
     for box in torch.tensor(boxes):
-        result = MaxIoUAssigner(0.5, 0.4, **assigner).assign(
+        # Another test may have left mmpretrain's scope behind.
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            assign = MaxIoUAssigner(0.5, 0.4, **assigner).assign
+        result = assign(
             InstanceData(priors=priors.double()),
             InstanceData(bboxes=box[None], labels=torch.zeros(1, dtype=torch.long)),
         )
