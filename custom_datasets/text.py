@@ -1,4 +1,4 @@
-"""Text that people read: counts with their noun, and tables in any script."""
+"""Text that people read: counts with their noun, lists, and tables in any script."""
 
 import re
 from collections.abc import Sequence
@@ -49,3 +49,19 @@ def width(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def shown(items: list[str], most: int = 5) -> str:
+    """Name some of the items and count the others."""
+    more = f', ... and {len(items) - most} more' if len(items) > most else ''
+    return printable(', '.join(items[:most])) + more
+
+
+def printable(text: str) -> str:
+    """Escape bytes of a file name that are not UTF-8, which a terminal can't print."""
+    return text.encode(errors='backslashreplace').decode()
+
+
+def is_utf8(text: str) -> bool:
+    """Say whether a text can be written: JSON and file names may hold more."""
+    return text.isascii() or printable(text) == text

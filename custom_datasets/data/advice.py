@@ -20,7 +20,7 @@ from typing import Any
 from unicodedata import normalize
 
 from custom_datasets.data.names import class_problems
-from custom_datasets.data.yaml_text import parse_yaml
+from custom_datasets.data.opening import parse_yaml
 from custom_datasets.errors import UserError
 from custom_datasets.text import counted
 

@@ -9,7 +9,8 @@ import unicodedata
 import zipfile
 import zlib
 
-from custom_datasets.data.tree import MAX_DEPTH, is_junk
+from custom_datasets.data.opening import MAX_DEPTH
+from custom_datasets.data.tree import is_junk
 from custom_datasets.errors import UserError
 
 MAX_FILES = 1_000_000

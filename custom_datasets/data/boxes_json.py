@@ -20,15 +20,9 @@ from custom_datasets.data.reading import (
     order_classes,
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
-from custom_datasets.data.tree import (
-    FindImage,
-    Tree,
-    is_utf8,
-    place_of,
-    printable,
-    split_in,
-)
+from custom_datasets.data.tree import FindImage, Tree, place_of, split_in
 from custom_datasets.errors import UserError
+from custom_datasets.text import is_utf8, printable
 
 
 def parse_boxes_json(

@@ -21,18 +21,12 @@ from custom_datasets.data.marks import (
 )
 from custom_datasets.data.names import EmptyListError, class_problems, json_name
 from custom_datasets.data.numbers import add, finite_numbers
+from custom_datasets.data.opening import load_json
 from custom_datasets.data.problems import Problem, raise_refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
-from custom_datasets.data.tree import (
-    FindImage,
-    is_utf8,
-    load_json,
-    printable,
-    shown,
-    tidy,
-)
+from custom_datasets.data.tree import FindImage, tidy
 from custom_datasets.errors import UserError
-from custom_datasets.text import counted
+from custom_datasets.text import counted, is_utf8, printable, shown
 
 Id = int | float | str
 

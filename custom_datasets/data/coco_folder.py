@@ -19,6 +19,7 @@ from custom_datasets.data.lists import Listed, SplitSource, choose_listed
 from custom_datasets.data.marks import ORIGIN, ORIGIN_DIGEST, boxes_digest
 from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import as_number, subtract
+from custom_datasets.data.opening import load_json
 from custom_datasets.data.problems import TOLERATED, Problem, raise_refused
 from custom_datasets.data.reading import Reading, Source, group_by_split
 from custom_datasets.data.records import ImageRecord, has_area
@@ -26,8 +27,6 @@ from custom_datasets.data.tree import (
     Tree,
     image_at,
     images_in,
-    is_utf8,
-    load_json,
     place_of,
     split_in,
     split_of,
@@ -36,6 +35,7 @@ from custom_datasets.data.tree import (
 from custom_datasets.data.voc import boxes_inside
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
+from custom_datasets.text import is_utf8
 
 IMAGES = 'images'
 

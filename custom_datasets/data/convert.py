@@ -23,14 +23,14 @@ from custom_datasets.data.reading import (
     with_sizes,
     without_damaged,
 )
-from custom_datasets.data.tree import Tree, plain, shown
+from custom_datasets.data.tree import Tree, plain
 from custom_datasets.data.voc import IMAGES as VOC_IMAGES
 from custom_datasets.data.voc import clip_box, find_voc_folders
 from custom_datasets.data.voc_folder import find_voc, read_voc, write_voc
 from custom_datasets.data.yolo import find_yolo, read_yolo
 from custom_datasets.errors import MAX_SHOWN, AnnotationError, UserError
 from custom_datasets.files import clear_abandoned, new_folder
-from custom_datasets.text import counted
+from custom_datasets.text import counted, shown
 
 
 def name_images(source: Source, target: str) -> tuple[dict[str, list[str]], list[str]]:

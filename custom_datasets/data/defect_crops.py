@@ -18,9 +18,10 @@ from custom_datasets.data.balance import class_table, file_digest, split_by_clas
 from custom_datasets.data.boxes_json import find_metal_surface, parse_boxes_json
 from custom_datasets.data.images import image_size, without_suffix
 from custom_datasets.data.names import UnknownClasses, read_classes
+from custom_datasets.data.opening import load_json
 from custom_datasets.data.problems import refused
 from custom_datasets.data.records import Box, BoxRecord, ImageRecord
-from custom_datasets.data.tree import Tree, images_in, load_json, shown
+from custom_datasets.data.tree import Tree, images_in
 from custom_datasets.data.voc import clip_box
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
 from custom_datasets.files import (
@@ -30,7 +31,7 @@ from custom_datasets.files import (
     write_image,
     write_text,
 )
-from custom_datasets.text import counted
+from custom_datasets.text import counted, shown
 
 RATIOS = {'train': 8, 'val': 1, 'test': 1}
 

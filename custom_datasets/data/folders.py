@@ -19,17 +19,10 @@ from custom_datasets.data.reading import (
     with_sizes,
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord
-from custom_datasets.data.tree import (
-    Tree,
-    is_folder,
-    is_junk,
-    printable,
-    shown,
-    split_of,
-)
+from custom_datasets.data.tree import Tree, is_folder, is_junk, split_of
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
-from custom_datasets.text import counted
+from custom_datasets.text import counted, printable, shown
 
 IMAGES = ''
 

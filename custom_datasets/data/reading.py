@@ -12,9 +12,9 @@ from custom_datasets.data.names import EmptyListError, read_lines
 from custom_datasets.data.numbers import holds_labels
 from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import Box, ImageRecord
-from custom_datasets.data.tree import Score, Tree, place_of, shown, split_of, unfound
+from custom_datasets.data.tree import Score, Tree, place_of, split_of, unfound
 from custom_datasets.errors import UserError
-from custom_datasets.text import counted
+from custom_datasets.text import counted, shown
 
 CLASS_LIST = 'classes.txt'
 """Class names, one a line, in the order that numbers them."""

@@ -42,10 +42,9 @@ from custom_datasets.data.problems import raise_refused
 from custom_datasets.data.reading import NO_BOX
 from custom_datasets.data.records import ImageRecord
 from custom_datasets.data.scan import scan_images
-from custom_datasets.data.tree import shown
 from custom_datasets.data.voc import find_voc_folders
 from custom_datasets.errors import AnnotationError, UserError
-from custom_datasets.text import aligned, counted
+from custom_datasets.text import aligned, counted, shown
 
 
 def deviations(

@@ -1,20 +1,16 @@
 """The files of a data set's folder, listed once, and which image a name means."""
 
-import json
 import os
 import posixpath
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
 from custom_datasets.data.images import absence, image_size, without_suffix
-from custom_datasets.data.opening import read_text
+from custom_datasets.data.opening import MAX_DEPTH, load_json
 from custom_datasets.errors import UserError
-
-MAX_DEPTH = 100
-"""How many folders, or lists of a JSON, may be in each other: more than any set has."""
 
 JUNK = ('__macosx', 'thumbs.db', 'desktop.ini')
 """What systems leave behind, in lower case; so is all that starts with a dot."""
@@ -68,22 +64,6 @@ def place_of(file: str) -> tuple[str | None, str]:
         folders.remove(split)
     stem = os.path.splitext(name)[0]
     return split and split_of(split), '/'.join([*folders, stem])
-
-
-def shown(items: list[str], most: int = 5) -> str:
-    """Name some of the items and count the others."""
-    more = f', ... and {len(items) - most} more' if len(items) > most else ''
-    return printable(', '.join(items[:most])) + more
-
-
-def printable(text: str) -> str:
-    """Escape bytes of a file name that are not UTF-8, which a terminal can't print."""
-    return text.encode(errors='backslashreplace').decode()
-
-
-def is_utf8(text: str) -> bool:
-    """Say whether a text can be written: JSON and file names may hold more."""
-    return text.isascii() or printable(text) == text
 
 
 def is_junk(name: str) -> bool:
@@ -158,25 +138,6 @@ def common(a: list[str], b: list[str]) -> int:
             break
         count += 1
     return count
-
-
-def load_json(path: str, name: str | None = None) -> Any:
-    """Load a JSON file, called ``name`` in messages; no object may repeat a key."""
-    name = name or path
-    try:
-        text = read_text(path)
-        content = json.loads(text, object_pairs_hook=_no_doubles)
-    except OSError as error:
-        raise UserError(f'{name}: {error.strerror}') from error
-    except UnicodeError as error:
-        raise UserError(f'{name}: not text in UTF-8; save it as such') from error
-    except RecursionError as error:
-        raise UserError(f'{name}: {_TOO_DEEP}') from error
-    except ValueError as error:
-        raise UserError(f'{name}: broken JSON ({error})') from error
-    if _nests_beyond(text, MAX_DEPTH):
-        raise UserError(f'{name}: {_TOO_DEEP}')
-    return content
 
 
 FindImage = Callable[[str], str]
@@ -455,37 +416,3 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
     if entry.is_symlink() and not os.path.exists(entry.path):
         return True
     return entry.is_file()
-
-
-_TOO_DEEP = 'broken JSON (lists in lists, too deep)'
-
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
-_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
-_AS_LISTS = bytes.maketrans(b'{}', b'[]')
-
-
-def _nests_beyond(text: str, depth: int) -> bool:
-    """Say whether lists and objects of sound JSON are deeper in each other.
-
-    Python reads about a thousand levels, and fewer the deeper its own calls are: then
-    one command would stumble over a file that another one takes.
-    """
-    data = text.encode()
-    marks = data.translate(_AS_LISTS, _NO_MARKS).replace(b'""', b'')
-    if b'"' in marks or b'\\"' in data:
-        # A text has brackets or quotes in it, which few have, since this takes longer.
-        marks = _STRING.sub(b'', data).translate(_AS_LISTS, _NO_MARKS)
-    for _ in range(depth):
-        if not marks:
-            return False
-        marks = marks.replace(b'[]', b'')
-    return bool(marks)
-
-
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        twice = [key for key, count in counts.items() if count > 1]
-        raise ValueError(f'twice in one object: {shown(twice)}')
-    return result

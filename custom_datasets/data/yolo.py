@@ -33,7 +33,7 @@ from custom_datasets.data.numbers import (
     read_labels,
     to_centre,
 )
-from custom_datasets.data.opening import open_file
+from custom_datasets.data.opening import open_file, parse_yaml
 from custom_datasets.data.problems import Problem
 from custom_datasets.data.reading import (
     CLASS_LIST,
@@ -48,7 +48,6 @@ from custom_datasets.data.reading import (
 )
 from custom_datasets.data.records import BoxRecord, ImageRecord, has_area
 from custom_datasets.data.tree import Tree, place_of, split_of
-from custom_datasets.data.yaml_text import parse_yaml
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_json, write_text
 

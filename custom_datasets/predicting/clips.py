@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import cv2
 
-from custom_datasets.data.tree import printable
 from custom_datasets.errors import ImageError
 from custom_datasets.predicting.images import Pixels
+from custom_datasets.text import printable
 
 STALL_SECONDS = 10.0
 """How long a camera or a stream may send nothing, when opened and later."""

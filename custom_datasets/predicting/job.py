@@ -15,7 +15,6 @@ from itertools import count, tee
 from typing import Any, Literal, NamedTuple
 
 from custom_datasets.data.images import free_name, short_name
-from custom_datasets.data.tree import shown
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import (
     clear_half_written,
@@ -45,7 +44,7 @@ from custom_datasets.predicting.writers import (
     Writers,
     written_names,
 )
-from custom_datasets.text import counted
+from custom_datasets.text import counted, shown
 
 Progress = Callable[[int, int | None], None]
 """Is called with the images and frames done, and of all; None where unknown."""

@@ -11,13 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from custom_datasets.data.tree import shown
 from custom_datasets.errors import UserError
 from custom_datasets.files import require_apart, unwritable
 from custom_datasets.predicting.predictor import Predictor
 from custom_datasets.predicting.saved_labels import corrected_labels
 from custom_datasets.predicting.sources import public_text
 from custom_datasets.predicting.writers import NOTE, Outputs, written_names
+from custom_datasets.text import shown
 
 FOLDER = 'predictions'
 """Beside the checkpoint: where jobs go that name no folder."""

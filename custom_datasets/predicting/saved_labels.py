@@ -15,12 +15,11 @@ from custom_datasets.data.marks import NOTE, digest, read_note
 from custom_datasets.data.names import class_problems
 from custom_datasets.data.reading import WHOLE, Source
 from custom_datasets.data.records import PREDICTED, BoxRecord, ImageRecord
-from custom_datasets.data.tree import printable, shown
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.results import PredictedBoxes
 from custom_datasets.files import json_bytes, unwritable, write_files
 from custom_datasets.predicting.predictions_log import Prediction
-from custom_datasets.text import counted
+from custom_datasets.text import counted, printable, shown
 
 LabelFormat = Literal['voc', 'yolo', 'coco']
 

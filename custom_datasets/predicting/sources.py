@@ -15,7 +15,7 @@ from PIL import Image
 
 from custom_datasets.data.archive import DAMAGE, MAX_FILES, is_bomb, is_zip, member_name
 from custom_datasets.data.image_kinds import HEIC_BRANDS, IMAGE_SUFFIXES, STARTS
-from custom_datasets.data.tree import is_junk, printable, shown, walk
+from custom_datasets.data.tree import is_junk, walk
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.predicting.addresses import (
     fetch_image,
@@ -25,7 +25,7 @@ from custom_datasets.predicting.addresses import (
 )
 from custom_datasets.predicting.clips import Clip, Stamp, open_clip
 from custom_datasets.predicting.images import MAX_BYTES, Picture
-from custom_datasets.text import counted
+from custom_datasets.text import counted, printable, shown
 
 __all__ = ['VIDEO_SUFFIXES', 'Clip', 'Still', 'open_sources', 'public_text']
 

@@ -11,11 +11,11 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from custom_datasets.data.tree import printable
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import unwritable
 from custom_datasets.predicting.clips import silence_opencv
 from custom_datasets.predicting.images import Pixels
+from custom_datasets.text import printable
 
 _CODECS = ('avc1', 'mp4v')
 _LONGEST = 8190  # The longest even side that MPEG-4 has a number for.

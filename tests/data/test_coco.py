@@ -7,9 +7,9 @@ import pytest
 from custom_datasets.data import coco_folder
 from custom_datasets.data.coco_folder import find_coco_json, require_sound_json
 from custom_datasets.data.convert import convert, read_source
+from custom_datasets.data.opening import load_json
 from custom_datasets.data.split import read_source as split_source
 from custom_datasets.data.split import split_dataset
-from custom_datasets.data.tree import load_json
 from custom_datasets.errors import AnnotationError, UserError
 from tests.data.drawing import coco_json, draw, objects, write
 

@@ -9,8 +9,7 @@ from custom_datasets.data.images import file_problem
 from custom_datasets.data.lists import has_content
 from custom_datasets.data.names import read_lines
 from custom_datasets.data.numbers import read_labels
-from custom_datasets.data.opening import read_text
-from custom_datasets.data.tree import load_json
+from custom_datasets.data.opening import load_json, read_text
 from custom_datasets.data.voc import looks_like_voc, read_voc_file
 from custom_datasets.errors import UserError
 

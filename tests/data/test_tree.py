@@ -4,7 +4,8 @@ import os
 import pytest
 
 from custom_datasets.data.image_kinds import IMAGE_SUFFIXES
-from custom_datasets.data.tree import FileIndex, load_json, walk
+from custom_datasets.data.opening import load_json
+from custom_datasets.data.tree import FileIndex, walk
 from custom_datasets.errors import UserError
 
 

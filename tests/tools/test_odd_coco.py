@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from custom_datasets.data.tree import load_json
+from custom_datasets.data.opening import load_json
 from tests.data.drawing import coco_json, draw
 from tests.leaves import ROOT, small_run
 from tools import check, train
