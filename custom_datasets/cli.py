@@ -100,6 +100,41 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_threshold(parser: argparse.ArgumentParser, where: str = '') -> None:
+    """Add ``--threshold``, for commands that say what is on an image.
+
+    ``where`` it counts stands in the help behind "lowest score that counts".
+    """
+    parser.add_argument(
+        '--threshold',
+        type=_threshold,
+        metavar='SCORE|per-class',
+        help=f"lowest score that counts{where} (default: the one that the run's report "
+        'chose, else 0.3; for a classifier 0)',
+    )
+
+
+def add_served_model(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add which model a server has, and the address that it listens on."""
+    parser.add_argument(
+        'model', metavar='RUN|CONFIG', help="a run's work directory, or a config"
+    )
+    parser.add_argument(
+        '--checkpoint', help="default: the run's best, else its last checkpoint"
+    )
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen on; 0.0.0.0 is open to all (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--port',
+        type=number(0, 65535, whole=True),
+        default=port,
+        help='0 takes a free one (default: %(default)s)',
+    )
+
+
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add ``--engine`` and ``--ray-config``, for commands that can use a cluster."""
     parser.add_argument(
@@ -220,6 +255,10 @@ class _Settings(argparse.Action):
             if '=' not in value:
                 parser.error(f'argument --cfg-options: {value}: needs KEY=VALUE')
         read(parser, namespace, values, option_string)
+
+
+def _threshold(text: str) -> float | str:
+    return text if text == 'per-class' else number(0, 1)(text)
 
 
 def _setting(text: str) -> str:

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from custom_datasets.cli import (
     add_cfg_options,
     add_device,
+    add_served_model,
     add_trust,
     number,
     require_extra,
@@ -55,12 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'model', metavar='RUN|CONFIG', help="a run's work directory, or a config"
-    )
-    parser.add_argument(
-        '--checkpoint', help="default: the run's best, else its last checkpoint"
-    )
+    add_served_model(parser, port=7860)
     parser.add_argument(
         '--advice',
         metavar='FILE',
@@ -87,17 +83,6 @@ def _parser() -> argparse.ArgumentParser:
         action='store_true',
         help='serve POST /tag and /predict, too, as tools/serve.py does, and the page '
         'at /demo',
-    )
-    parser.add_argument(
-        '--host',
-        default='127.0.0.1',
-        help='address to listen on; 0.0.0.0 is open to all (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--port',
-        type=number(0, 65535, whole=True),
-        default=7860,
-        help='0 takes a free one (default: %(default)s)',
     )
     add_device(parser)
     add_trust(parser)

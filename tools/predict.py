@@ -19,6 +19,7 @@ from custom_datasets.cli import (
     add_cfg_options,
     add_device,
     add_engine,
+    add_threshold,
     add_trust,
     find_config,
     number,
@@ -136,13 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         help="images, folders, globs, zips, videos, a camera's number, a stream's "
         'address',
     )
-    parser.add_argument(
-        '--threshold',
-        type=_threshold,
-        metavar='SCORE|per-class',
-        help="lowest score that counts (default: the one that the run's report chose, "
-        'else 0.3; for a classifier 0)',
-    )
+    add_threshold(parser)
     parser.add_argument(
         '--no-calibration',
         action='store_true',
@@ -205,10 +200,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _prints_all() -> bool:
     return (sys.stdout.encoding or '').lower().replace('-', '') == 'utf8'
-
-
-def _threshold(text: str) -> float | str:
-    return text if text == 'per-class' else number(0, 1)(text)
 
 
 if __name__ == '__main__':

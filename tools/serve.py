@@ -19,6 +19,8 @@ from custom_datasets.cli import (
     add_cfg_options,
     add_device,
     add_engine,
+    add_served_model,
+    add_threshold,
     add_trust,
     number,
     require_extra,
@@ -28,7 +30,6 @@ from custom_datasets.errors import UserError
 
 KEY = 'SERVE_KEY'
 """The environment variable that may hold the key."""
-
 
 MOST_WORKERS = 64
 """More copies of a model would fill the memory before anybody reads what went wrong."""
@@ -92,30 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     from custom_datasets.serving.limits import Limits
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'model', metavar='RUN|CONFIG', help="a run's work directory, or a config"
-    )
-    parser.add_argument(
-        '--checkpoint', help="default: the run's best, else its last checkpoint"
-    )
-    parser.add_argument(
-        '--threshold',
-        type=lambda text: text if text == 'per-class' else number(0, 1)(text),
-        metavar='SCORE|per-class',
-        help='lowest score that counts where a request says none (default: the one '
-        "that the run's report chose, else 0.3; for a classifier 0)",
-    )
-    parser.add_argument(
-        '--host',
-        default='127.0.0.1',
-        help='address to listen on; 0.0.0.0 is open to all (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--port',
-        type=number(0, 65535, whole=True),
-        default=8000,
-        help='0 takes a free one (default: %(default)s)',
-    )
+    add_served_model(parser, port=8000)
+    add_threshold(parser, ' where a request says none')
     parser.add_argument(
         '--workers',
         type=number(1, MOST_WORKERS, whole=True),

@@ -37,7 +37,12 @@ from custom_datasets.serving.engine import Engine, Facts
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log
 from custom_datasets.serving.metrics import Metrics
-from custom_datasets.serving.problems import Problem, queue_full, responses
+from custom_datasets.serving.problems import (
+    Problem,
+    not_ready,
+    queue_full,
+    responses,
+)
 from custom_datasets.serving.signals import attach_signals
 
 PREDICTING = ('/tag', '/predict')
@@ -297,7 +302,7 @@ def _facts(engine: Engine) -> Facts:
     if engine.facts is None:
         with engine.places(0):  # Says why not.
             pass
-        raise Problem(503, 'the model is not loaded yet')
+        raise not_ready('the model is not loaded yet')
     return engine.facts
 
 

@@ -46,8 +46,6 @@ class Batcher:
         """Keep what is allowed and where to count."""
         self.limits = limits
         self.metrics = metrics
-        self.accepted = 0
-        """Images that wait or are predicted on."""
         self._preparing = 0
         self._jobs: deque[_Job] = deque()
         self._seconds_per_image = 0.1
@@ -70,15 +68,10 @@ class Batcher:
     @contextmanager
     def places(self, images: int) -> Iterator[None]:
         """Hold places in the queue; raises a Problem where it has too few."""
-        if self.accepted + images > self.limits.queue:
-            raise queue_full(self.accepted * self._seconds_per_image)
-        self.accepted += images
-        self.metrics.queue.set(self.accepted)
-        try:
+        if self.metrics.accepted + images > self.limits.queue:
+            raise queue_full(self.metrics.accepted * self._seconds_per_image)
+        with self.metrics.waiting(images):
             yield
-        finally:
-            self.accepted -= images
-            self.metrics.queue.set(self.accepted)
 
     async def predict(
         self, predictor: Predictor, upload: Upload, threshold: float | None

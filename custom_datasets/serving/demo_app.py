@@ -3,15 +3,11 @@
 import asyncio
 import math
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from types import FrameType
-from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI, Response
@@ -32,6 +28,7 @@ from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log
 from custom_datasets.serving.metrics import Metrics
 from custom_datasets.serving.server import OnFault, run_server
+from custom_datasets.serving.signals import at_the_end
 
 PAGE = '/demo'
 """Where the page is beside the API; alone it is at the root."""
@@ -156,7 +153,9 @@ def create_demo(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with api.router.lifespan_context(api):
-            _attach_stop(end_pages)
+            loop = asyncio.get_running_loop()
+            # The server waits for pages that are open.
+            at_the_end(lambda: loop.call_soon_threadsafe(end_pages))
             deleting = asyncio.create_task(_keep_deleting(folder))
             yield
             deleting.cancel()
@@ -243,21 +242,3 @@ async def _keep_deleting(folder: str) -> None:
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
         await asyncio.to_thread(delete_uploads, folder, _KEPT_SECONDS)
-
-
-def _attach_stop(end_pages: Callable[[], None]) -> None:
-    """Let pages that are open go when a signal comes; the server waits for them."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    loop = asyncio.get_running_loop()
-
-    def also_stop(handler: Any) -> Any:
-        def handle(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(end_pages)
-            if callable(handler):
-                handler(number, frame)
-
-        return handle
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, also_stop(signal.getsignal(number)))

@@ -27,9 +27,8 @@ from custom_datasets.serving.examples import (
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log
 from custom_datasets.serving.metrics import Metrics
-from custom_datasets.serving.problems import Problem
+from custom_datasets.serving.problems import not_ready
 
-_RETRY_READY = {'Retry-After': '5'}
 _LONGEST_EXAMPLE = 320
 
 
@@ -158,9 +157,9 @@ class LocalEngine:
     def places(self, images: int) -> Iterator[None]:
         """Hold places in the queue; raise a Problem where there are too few."""
         if self._ending:
-            raise Problem(503, 'the server ends; ask again later', _RETRY_READY)
+            raise not_ready('the server ends; ask again later')
         if self._predictor is None:
-            raise Problem(503, 'the model is not loaded yet', _RETRY_READY)
+            raise not_ready('the model is not loaded yet')
         with self._batcher.places(images):
             yield
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from custom_datasets.data.image_kinds import MAX_PIXELS
@@ -32,11 +32,6 @@ class Limits:
     batch_wait: float = _limit(
         0.003, 'seconds for which a run of the network waits for images in preparation'
     )
-
-    @classmethod
-    def texts(cls) -> dict[str, str]:
-        """Return what each limit counts, by its name."""
-        return {row.name: row.metadata['text'] for row in fields(cls)}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prometheus_client import (
     CollectorRegistry,
@@ -25,6 +27,8 @@ class Metrics:
     def __init__(self) -> None:
         """Begin at zero."""
         self.registry = CollectorRegistry()
+        self.accepted = 0
+        """Images that wait or are predicted on, in this process."""
         self.requests = Counter(
             'http_requests',
             'Requests by route and status',
@@ -58,6 +62,17 @@ class Metrics:
             multiprocess_mode='livemax',
             registry=self.registry,
         )
+
+    @contextmanager
+    def waiting(self, images: int) -> Iterator[None]:
+        """Count images as accepted and not answered while the block runs."""
+        self.accepted += images
+        self.queue.set(self.accepted)
+        try:
+            yield
+        finally:
+            self.accepted -= images
+            self.queue.set(self.accepted)
 
     def text(self) -> bytes:
         """Return all counts as Prometheus reads them."""

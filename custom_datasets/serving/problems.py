@@ -94,6 +94,11 @@ def too_large(bytes_: int) -> Problem:
     )
 
 
+def not_ready(reason: str) -> Problem:
+    """Return the problem of a server that cannot answer now, but may soon."""
+    return Problem(503, reason, {'Retry-After': '5'})
+
+
 def queue_full(seconds: float) -> Problem:
     """Return the problem of a full queue, which may have room in some seconds."""
     wait = str(max(1, round(seconds)))

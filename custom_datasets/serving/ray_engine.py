@@ -25,7 +25,7 @@ from custom_datasets.serving.engine import Facts, load_model
 from custom_datasets.serving.limits import Service
 from custom_datasets.serving.log import log, use_json
 from custom_datasets.serving.metrics import Metrics
-from custom_datasets.serving.problems import Problem, queue_full
+from custom_datasets.serving.problems import Problem, not_ready, queue_full
 
 REPLICA = 'model'
 """What the deployment of the model is called."""
@@ -34,7 +34,6 @@ _DECODING = 2
 _LOOK_SECONDS = 1.0
 _AGREE_SECONDS = 60.0
 _RETRY = {'Retry-After': '1'}
-_RETRY_READY = {'Retry-After': '5'}
 
 
 class Reply(NamedTuple):
@@ -167,8 +166,6 @@ class RayEngine:
         self.metrics = metrics
         self.facts: Facts | None = None
         self.fault = ''
-        self.accepted = 0
-        """Images that wait or are predicted on."""
         self._replicas = replicas
         self._running = 0
         self._next_agreement = 0.0
@@ -225,18 +222,13 @@ class RayEngine:
     def places(self, images: int) -> Iterator[None]:
         """Count images; raise a Problem where no replica is. The queue is Ray's."""
         if self._ending:
-            raise Problem(503, 'the server ends; ask again later', _RETRY_READY)
+            raise not_ready('the server ends; ask again later')
         if self.facts is None:
-            raise Problem(503, 'the model is not loaded yet', _RETRY_READY)
+            raise not_ready('the model is not loaded yet')
         if not self._running:
-            raise Problem(503, 'no process has the model now', _RETRY_READY)
-        self.accepted += images
-        self.metrics.queue.set(self.accepted)
-        try:
+            raise not_ready('no process has the model now')
+        with self.metrics.waiting(images):
             yield
-        finally:
-            self.accepted -= images
-            self.metrics.queue.set(self.accepted)
 
     async def predict(self, upload: Upload, threshold: float | None) -> Answer:
         """Return the answer on an image; raise an ImageError or a Problem."""
@@ -314,7 +306,7 @@ class Entry:
     async def drain(self) -> None:
         """Accept nothing more, and return when what was accepted is answered."""
         self.engine.refuse_new()
-        while self.engine.accepted:
+        while self.engine.metrics.accepted:
             await asyncio.sleep(0.05)
 
     async def reload(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -19,22 +20,34 @@ def attach_signals(engine: Engine) -> None:
     Called inside a running event loop, once uvicorn has set its own handlers, which are
     called as well. Does nothing outside the main thread.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in _ENDING:
-        signal.signal(number, _refusing(engine, signal.getsignal(number)))
-    if hasattr(signal, 'SIGHUP'):
+    at_the_end(engine.refuse_new)
+    if _in_main_thread() and hasattr(signal, 'SIGHUP'):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, _reload, engine)
 
 
-def _refusing(engine: Engine, handler: Any) -> Any:
-    def refuse(number: int, frame: FrameType | None) -> None:
-        engine.refuse_new()
-        if callable(handler):
-            handler(number, frame)
+def at_the_end(action: Callable[[], object]) -> None:
+    """Do something when a signal ends the server, before what was set already.
 
-    return refuse
+    Does nothing outside the main thread, which has no signals.
+    """
+    if not _in_main_thread():
+        return
+
+    def first(handler: Any) -> Any:
+        def handle(number: int, frame: FrameType | None) -> None:
+            action()
+            if callable(handler):
+                handler(number, frame)
+
+        return handle
+
+    for number in _ENDING:
+        signal.signal(number, first(signal.getsignal(number)))
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _reload(engine: Engine) -> None:

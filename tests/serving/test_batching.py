@@ -143,10 +143,10 @@ def test_a_full_queue_says_when_to_come_back():
         with batcher.places(3):
             with pytest.raises(Problem, match='full') as raised, batcher.places(2):
                 pass
-            assert batcher.accepted == 3
+            assert batcher.metrics.accepted == 3
             with batcher.places(1):
-                assert batcher.accepted == 4
-        assert batcher.accepted == 0
+                assert batcher.metrics.accepted == 4
+        assert batcher.metrics.accepted == 0
         return raised.value
 
     problem = serve(test, queue=4)
