@@ -14,7 +14,6 @@ from functools import partial
 from itertools import count, tee
 from typing import Any, Literal, NamedTuple
 
-from custom_datasets.data.images import free_name, short_name
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import (
     clear_half_written,
@@ -32,12 +31,11 @@ from custom_datasets.predicting.predictions_log import (
 )
 from custom_datasets.predicting.predictor import Predictor
 from custom_datasets.predicting.sources import (
-    VIDEO_SUFFIXES,
     Still,
     open_sources,
 )
 from custom_datasets.predicting.threads import Backlog
-from custom_datasets.predicting.video import VideoWriter, copy_sound
+from custom_datasets.predicting.video import VideoWriter, copy_sound, name_videos
 from custom_datasets.predicting.writers import (
     NOTE,
     PAINTED,
@@ -215,7 +213,7 @@ class _Job:
             for item in items
             if isinstance(item, Clip) and item.name not in self.note['clips']
         ]
-        self.videos = _name_videos([c.name for c in items if isinstance(c, Clip)])
+        self.videos = name_videos([c.name for c in items if isinstance(c, Clip)])
         frames = [clip.frames for clip in self.clips]
         self.total = sum(n for n in frames if n is not None) + sum(
             still.name not in self.writers.done for still in self.stills
@@ -448,20 +446,3 @@ def _require_files(items: Sequence[Still | Clip]) -> None:
 
 def _frame_name(clip: Clip, moment: Moment) -> str:
     return f'{clip.name}/{moment.frame:06d}'
-
-
-def _name_videos(clips: Sequence[str]) -> dict[str, str]:
-    """Return the file of each clip's painted video: its name, with another suffix."""
-    stems = Counter(map(_without_suffix, clips))
-    taken: set[str] = set()
-    names = {}
-    for clip in clips:
-        stem = _without_suffix(clip)
-        short = short_name(stem if stems[stem] == 1 else clip)
-        names[clip] = f'{free_name(short, taken)}.mp4'
-    return names
-
-
-def _without_suffix(name: str) -> str:
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in (*VIDEO_SUFFIXES, '.gif') else name

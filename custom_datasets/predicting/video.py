@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from errno import EISDIR
 from types import TracebackType
@@ -11,10 +13,12 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from custom_datasets.data.images import free_name, short_name
 from custom_datasets.errors import ImageError, UserError
 from custom_datasets.files import unwritable
 from custom_datasets.predicting.clips import silence_opencv
 from custom_datasets.predicting.images import Pixels
+from custom_datasets.predicting.sources import VIDEO_SUFFIXES
 from custom_datasets.text import printable
 
 _CODECS = ('avc1', 'mp4v')
@@ -163,6 +167,18 @@ def copy_sound(video: str, painted: str) -> str:
     return f'{painted}: without sound, since ffmpeg failed ({problem})'
 
 
+def name_videos(clips: Sequence[str]) -> dict[str, str]:
+    """Return the file of each clip's painted video: its name, with another suffix."""
+    stems = Counter(map(_without_suffix, clips))
+    taken: set[str] = set()
+    names = {}
+    for clip in clips:
+        stem = _without_suffix(clip)
+        short = short_name(stem if stems[stem] == 1 else clip)
+        names[clip] = f'{free_name(short, taken)}.mp4'
+    return names
+
+
 def _fitting(size: tuple[int, int]) -> tuple[int, int]:
     width, height = size
     longest = max(size)
@@ -204,3 +220,8 @@ def _finish(work: str, path: str) -> None:
 def _remove(path: str) -> None:
     with suppress(OSError):
         os.remove(path)
+
+
+def _without_suffix(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in (*VIDEO_SUFFIXES, '.gif') else name

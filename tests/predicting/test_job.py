@@ -23,6 +23,7 @@ from custom_datasets.predicting import clips, job
 from custom_datasets.predicting.job import predict_sources, tag_sources
 from custom_datasets.predicting.job_folder import Request
 from custom_datasets.predicting.sources import Still
+from custom_datasets.predicting.video import name_videos
 from custom_datasets.predicting.writers import Outputs
 from tests.leaves import ROOT
 from tests.predicting.conftest import LEAF, WASTE
@@ -333,7 +334,7 @@ def test_another_model_does_not_go_on(detecting, detector, images, tmp_path):
 
 def test_painted_videos_have_names_of_their_own():
     names = ['a.mp4', 'a.avi', 'a.mp4.mov', 'b.mov', 'host-8080-live', '10.0.0.1']
-    videos = job._name_videos(names)
+    videos = name_videos(names)
     assert len(set(videos.values())) == len(names)
     assert videos['b.mov'] == 'b.mp4' and videos['10.0.0.1'] == '10.0.0.1.mp4'
 
@@ -341,10 +342,10 @@ def test_painted_videos_have_names_of_their_own():
 def test_painted_videos_have_names_that_disks_can_hold():
     long = 'a' * 251
     names = [f'{long}.avi', f'{long}.mov', f'{long[1:]}b.avi', f'in/{long}.avi']
-    videos = job._name_videos(names)
+    videos = name_videos(names)
     assert len(set(videos.values())) == len(names)
     assert all(len(part) <= 255 for v in videos.values() for part in v.split('/'))
-    assert job._name_videos(names[::-1]) == videos
+    assert name_videos(names[::-1]) == videos
 
 
 def test_a_video_that_cannot_be_painted_can_be_predicted_on(
