@@ -20,7 +20,6 @@ NOTE = '.predicted.json'
 _MOST_LEVELS = 8
 """How many folders above a file are looked into for a note."""
 
-
 ORIGIN, ORIGIN_DIGEST = 'origin', 'origin_digest'
 """The keys of a mark: in YOLO's YAML file, and in the images of a COCO JSON."""
 

@@ -150,7 +150,7 @@ class Pipeline:
             height, width = pixels.shape[:2]
             raise ImageError(
                 name,
-                f'the test pipeline cannot take {width} x {height} pixels '
+                f'has {width} x {height} pixels, which the test pipeline cannot take '
                 f'({type(error).__name__}: {error})',
             ) from error
         return packed

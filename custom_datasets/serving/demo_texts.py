@@ -126,7 +126,7 @@ _KOREAN_PROBLEMS = {
     r'is too large: (\d+) x (\d+) pixels; at most (\d+) megapixels': (
         r'사진이 너무 큽니다(\1 x \2픽셀, 최대 \3메가픽셀)'
     ),
-    r'the test pipeline cannot take (\d+) x (\d+) pixels': (
+    r'has (\d+) x (\d+) pixels, which the test pipeline cannot take': (
         r'모델이 이 크기(\1 x \2픽셀)의 사진을 처리하지 못합니다'
     ),
 }

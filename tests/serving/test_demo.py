@@ -158,7 +158,7 @@ def test_why_a_picture_is_refused_is_said_in_both_languages(data, english, korea
 def test_what_a_model_or_opencv_cannot_take_is_said_in_korean_too():
     refused = KOREAN.refusal('is TIFF, which OpenCV cannot decode')
     assert 'TIFF 형식은 읽을 수 없으니' in refused
-    odd = 'the test pipeline cannot take 1 x 9 pixels (ValueError: x)'
+    odd = 'has 1 x 9 pixels, which the test pipeline cannot take (ValueError: x)'
     assert '(1 x 9픽셀)' in KOREAN.refusal(odd) and 'x)' not in KOREAN.refusal(odd)
     assert 'is new.' in KOREAN.refusal('is new')
 
