@@ -31,6 +31,7 @@ setup(
     package_data={
         'custom_datasets': ['py.typed'],
         'custom_datasets.scaffold': ['templates/*.txt'],
+        'custom_datasets.export': ['templates/*.py'],
         'custom_datasets.training': ['*.jinja'],
         'custom_datasets.pages': ['style.css', 'script.js', 'templates/*.html'],
     },
@@ -57,5 +58,7 @@ setup(
         'serve': packages('serve'),
         'demo': packages('serve') + packages('demo'),
         'ray': packages('serve') + packages('ray'),
+        # A folder that runs without PyTorch.
+        'export': packages('export'),
     },
 )

@@ -117,7 +117,9 @@ def add_threshold(parser: argparse.ArgumentParser, where: str = '') -> None:
 def add_served_model(parser: argparse.ArgumentParser, port: int) -> None:
     """Add which model a server has, and the address that it listens on."""
     parser.add_argument(
-        'model', metavar='RUN|CONFIG', help="a run's work directory, or a config"
+        'model',
+        metavar='RUN|EXPORT|CONFIG',
+        help="a run's work directory, an exported model, or a config",
     )
     parser.add_argument(
         '--checkpoint', help="default: the run's best, else its last checkpoint"

@@ -1,5 +1,6 @@
 """Writing results: a file or a folder appears whole, or not at all."""
 
+import hashlib
 import json
 import os
 import re
@@ -98,6 +99,15 @@ def json_bytes(content: Any) -> bytes:
 def text_bytes(text: str) -> bytes:
     """Return a text in UTF-8, for people: bytes of a path that are not are escaped."""
     return text.encode(errors='backslashreplace')
+
+
+def file_digest(path: str) -> str:
+    """Return the SHA-256 of a file; raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_image(path: str, image: Image) -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Predict on images, folders, zips, videos, cameras and streams.
 
-Give a run's work directory, or a config and a checkpoint; then what to predict on.
+Give a run's work directory, a folder that tools/export.py wrote, or a config and a
+checkpoint; then what to predict on.
 Painted images and videos, predictions.jsonl and what else is asked for go to a new
 folder beside the checkpoint. After Ctrl-C the same command goes on. Exit status: 0; 1
 if something could not be used; 130 after Ctrl-C, which is how a camera ends: 0.
@@ -78,9 +79,7 @@ def main(argv: list[str] | None = None) -> int:
                 'trust': args.trust,
             }
             paths = [args.model] if checkpoint is None else [args.model, checkpoint]
-            load = partial(
-                Predictor.from_run if checkpoint is None else Predictor, **options
-            )
+            load = partial(Predictor.open, **options)
             predictor = load(*paths)
         print(predictor, file=sys.stderr)
         outputs = Outputs(
@@ -122,11 +121,11 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        usage='%(prog)s RUN|CONFIG [CHECKPOINT] SOURCE... [options]',
+        usage='%(prog)s RUN|EXPORT|CONFIG [CHECKPOINT] SOURCE... [options]',
     )
     parser.add_argument(
         'model',
-        metavar='RUN|CONFIG [CHECKPOINT]',
+        metavar='RUN|EXPORT|CONFIG [CHECKPOINT]',
         help="a run's work directory, whose best checkpoint is taken, else its last; "
         'or a config and a checkpoint',
     )

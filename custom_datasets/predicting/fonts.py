@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import string
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from pathlib import Path
 import matplotlib
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
-from mmengine.logging import print_log
 from PIL import ImageFont
 
 from custom_datasets.errors import UserError
@@ -247,9 +247,13 @@ def _warn(missing: str) -> None:
     advice = 'such as one of fonts.google.com/noto'
     if _region(missing):
         advice = f'or {INSTALL}'
-    print_log(
+    text = (
         f'no font has {missing[:20]!r}, so boxes are drawn instead: install a font '
-        f'that does, {advice}',
-        logger='current',
-        level=logging.WARNING,
+        f'that does, {advice}'
     )
+    if 'mmengine' not in sys.modules:  # An exported model runs without it.
+        logging.getLogger(__name__).warning(text)
+        return
+    from mmengine.logging import print_log
+
+    print_log(text, logger='current', level=logging.WARNING)

@@ -58,7 +58,7 @@ def command_of(predictor: Predictor, request: Request) -> dict[str, Any]:
         'digest': _digest(request.sources),
         'checkpoint': checkpoint,
         'written': os.stat(checkpoint).st_mtime_ns if is_file else None,
-        'config': _digest(predictor.network.cfg.to_dict()),
+        'config': _digest(predictor.network.settings),
         'threshold': decision.threshold,
         'temperature': decision.temperature,
         'outputs': asdict(replace(request.outputs, model='')),

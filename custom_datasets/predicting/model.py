@@ -32,6 +32,7 @@ from custom_datasets.config import iter_datasets
 from custom_datasets.errors import ConfigError, ImageError, UserError
 from custom_datasets.predicting.config import is_detection, quiet, read_settings
 from custom_datasets.predicting.images import Pixels
+from custom_datasets.predicting.outputs import BoxArrays, RawAnswer
 from custom_datasets.predicting.scopes import use_scope
 from custom_datasets.settings import apply_settings
 from custom_datasets.text import counted
@@ -99,6 +100,29 @@ class Network:
                 'smaller batch, or the CPU'
             ) from error
         return answers
+
+    def answers(self, batch: Sequence[Any]) -> list[RawAnswer]:
+        """Predict on what the pipeline returned; see :meth:`forward`."""
+        samples = self.forward(batch)
+        if self.task == 'classification':
+            return [row.pred_score.cpu().numpy().astype(np.float64) for row in samples]
+        answers: list[RawAnswer] = []
+        for sample in samples:
+            instances = sample.pred_instances.cpu()
+            answers.append(
+                BoxArrays(
+                    instances.bboxes.numpy().astype(np.float64).reshape(-1, 4),
+                    instances.scores.numpy().astype(np.float64),
+                    instances.labels.numpy().astype(np.intp),
+                )
+            )
+        return answers
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides about answers, beside the weights."""
+        content: dict[str, Any] = self.cfg.to_dict()
+        return content
 
     def scope(self) -> Any:
         """Return a context in which names are looked up in the task's registries."""

@@ -22,6 +22,21 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
 
+class BoxArrays(NamedTuple):
+    """What a detector says of an image, in any order and whatever the threshold.
+
+    Boxes have shape (n, 4), zero-based ``xyxy`` in pixels of the image.
+    """
+
+    boxes: Floats
+    scores: Floats
+    labels: Integers
+
+
+RawAnswer = BoxArrays | Floats
+"""Boxes, or a classifier's probabilities, (classes,), as the network has them."""
+
+
 class Tag(NamedTuple):
     """A class that was detected: its best score, and its boxes, the best first.
 

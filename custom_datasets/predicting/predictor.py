@@ -11,21 +11,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import repeat
-from typing import Any, NamedTuple, TypeGuard, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast, overload
 
 import numpy as np
 from PIL import Image
 
 from custom_datasets.data.image_kinds import MAX_PIXELS
-from custom_datasets.errors import ImageError
+from custom_datasets.errors import ImageError, UserError
 from custom_datasets.evaluation.calibration import log_probabilities, with_temperature
+from custom_datasets.predicting.exported import ABOUT, ExportedNetwork, is_export
 from custom_datasets.predicting.images import (
     Picture,
     Pixels,
     picture_name,
     read_pixels,
 )
-from custom_datasets.predicting.outputs import Answer, Classification, Detections
+from custom_datasets.predicting.outputs import (
+    Answer,
+    BoxArrays,
+    Classification,
+    Detections,
+    RawAnswer,
+)
 from custom_datasets.predicting.run_folder import (
     Decision,
     Threshold,
@@ -34,6 +41,9 @@ from custom_datasets.predicting.run_folder import (
     find_config,
 )
 from custom_datasets.predicting.threads import map_in_threads, one_ahead
+
+if TYPE_CHECKING:
+    from custom_datasets.predicting.model import Network
 
 _MOST_PIXELS = 32 << 20
 """A batch with more takes no further image, so that large ones fit into memory."""
@@ -48,8 +58,8 @@ class Predictor:
         task: ``detection`` or ``classification``.
         classes: The names of the classes, in the order of the labels.
         decision: The threshold and the temperature in use, and why these.
-        checkpoint: Its path.
-        kind: ``best`` or ``last`` of a run, or ``given``.
+        checkpoint: Its path; of an exported model that of its ``model.json``.
+        kind: ``best`` or ``last`` of a run, ``given``, or ``exported``.
     """
 
     def __init__(
@@ -86,15 +96,16 @@ class Predictor:
         # With torch, which whoever only imports this does without.
         from custom_datasets.predicting.model import read_network
 
-        self.network = read_network(
+        network = read_network(
             self.config, self.checkpoint, options, device=device, trust=trust
         )
+        self.network: Network | ExportedNetwork = network
         self.task = self.network.task
         self.classes = self.network.classes
         self.decision = decide(
             os.path.dirname(self.checkpoint),
             self.checkpoint,
-            self.network.facts,
+            network.facts,
             self.classes,
             self.task,
             threshold,
@@ -131,6 +142,89 @@ class Predictor:
         )
         predictor.kind = kind
         return predictor
+
+    @classmethod
+    def from_export(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        threshold: Threshold | None = None,
+        calibrate: bool = True,
+        runtime: str | None = None,
+    ) -> 'Predictor':
+        """Load what ``tools/export.py`` wrote, without PyTorch and mmdet.
+
+        Args:
+            folder: It.
+            threshold: As in :meth:`__init__`; None is what counted when the model was
+                exported.
+            calibrate: Whether the temperature of that time applies.
+            runtime: ``openvino`` or ``onnx``; None is the first that is in the folder
+                and installed.
+
+        Raises:
+            UserError: It is incomplete or damaged, or nothing here can run it.
+        """
+        path = os.fspath(folder)
+        predictor = cls.__new__(cls)
+        predictor.config = predictor.checkpoint = os.path.join(path, ABOUT)
+        predictor.kind = 'exported'
+        predictor.network = network = ExportedNetwork(path, runtime)
+        predictor.task, predictor.classes = network.task, network.classes
+        predictor.decision = network.decide(threshold)
+        if not calibrate:
+            predictor.decision = replace(predictor.decision, temperature=None)
+        return predictor
+
+    @classmethod
+    def open(
+        cls,
+        model: str | os.PathLike[str],
+        checkpoint: str | os.PathLike[str] | None = None,
+        *,
+        threshold: Threshold | None = None,
+        device: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        trust: bool = False,
+        calibrate: bool = True,
+    ) -> 'Predictor':
+        """Load an exported model, a run, or a config and a checkpoint.
+
+        Args:
+            model: A folder or a config; with ``checkpoint`` also a run's folder, whose
+                config is taken.
+            checkpoint: As in :meth:`__init__`.
+            threshold: As there.
+            device: As there.
+            options: As there.
+            trust: As there.
+            calibrate: As there.
+
+        Raises:
+            UserError: Something is missing, damaged, or does not fit together.
+        """
+        path = os.fspath(model)
+        if is_export(path):
+            faults = {
+                'takes no checkpoint': checkpoint is not None,
+                'runs on the CPU only': device not in (None, 'cpu'),
+                'has no settings left to change': bool(options),
+            }
+            if any(faults.values()):
+                fault = next(text for text, is_one in faults.items() if is_one)
+                raise UserError(f'{path}: is an exported model, which {fault}')
+            return cls.from_export(path, threshold=threshold, calibrate=calibrate)
+        settings: dict[str, Any] = {
+            'threshold': threshold,
+            'device': device,
+            'options': options,
+            'trust': trust,
+            'calibrate': calibrate,
+        }
+        if checkpoint is None:
+            return cls.from_run(path, **settings)
+        config = find_config(path) if os.path.isdir(path) else path
+        return cls(config, checkpoint, **settings)
 
     def __repr__(self) -> str:
         """Show what predicts at a prompt."""
@@ -257,8 +351,8 @@ class Predictor:
 
     def predict(self, images: Sequence['Prepared']) -> list[Answer]:
         """Predict on prepared images in one run; all must have one ``shape``."""
-        samples = self.network.forward([row.packed for row in images])
-        return [self._answer(*pair) for pair in zip(images, samples, strict=True)]
+        answers = self.network.answers([row.packed for row in images])
+        return [self._answer(*pair) for pair in zip(images, answers, strict=True)]
 
     def _try_to_prepare(
         self, named: tuple[Picture | Callable[[], Picture], str | None]
@@ -269,7 +363,7 @@ class Predictor:
         except ImageError as error:
             return error
 
-    def _answer(self, row: 'Prepared', sample: Any) -> Answer:
+    def _answer(self, row: 'Prepared', raw: RawAnswer) -> Answer:
         about = (
             row.name,
             row.size,
@@ -278,20 +372,18 @@ class Predictor:
             row.read,
             self.network.palette,
         )
-        if self.task == 'classification':
-            scores = sample.pred_score.cpu().numpy().astype(np.float64)
+        if not isinstance(raw, BoxArrays):
+            shares = raw
             if (temperature := row.decision.temperature) is not None:
-                logs = with_temperature(log_probabilities(scores[None]), temperature)
-                scores = np.exp(logs[0])
-            return Classification(*about, scores)
-        instances = sample.pred_instances.cpu()
-        labels = instances.labels.numpy().astype(np.intp)
-        scores = instances.scores.numpy().astype(np.float64)
-        thresholds = np.array([row.decision.threshold_of(k) for k in labels])
-        order = np.argsort(-scores, kind='stable')
-        order = order[(scores >= thresholds)[order]]
-        boxes = instances.bboxes.numpy().astype(np.float64).reshape(-1, 4)
-        return Detections(*about, boxes[order], scores[order], labels[order])
+                logs = with_temperature(log_probabilities(raw[None]), temperature)
+                shares = np.exp(logs[0])
+            return Classification(*about, shares)
+        thresholds = np.array([row.decision.threshold_of(k) for k in raw.labels])
+        order = np.argsort(-raw.scores, kind='stable')
+        order = order[(raw.scores >= thresholds)[order]]
+        return Detections(
+            *about, raw.boxes[order], raw.scores[order], raw.labels[order]
+        )
 
 
 def _batches(

@@ -130,13 +130,25 @@ def decide(
         UserError: The report is damaged, or has no threshold that was asked for.
     """
     if threshold is not None:
-        _require_threshold(threshold)
+        require_threshold(threshold)
     path = os.path.join(folder, _REPORT)
     report, fault = _read_report(path, checkpoint, facts, classes)
     try:
         return _decide(report, fault, path, task, threshold, len(classes))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from error
+
+
+def require_threshold(threshold: Any) -> None:
+    """Raise a UserError for what is no threshold."""
+    if threshold in ('overall', 'per-class'):
+        return
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not (number and 0 <= threshold <= 1):
+        raise UserError(
+            f"threshold {threshold!r}: must be a number from 0 to 1, 'overall' or "
+            "'per-class'"
+        )
 
 
 def _decide(
@@ -170,17 +182,6 @@ def _decide(
         # A class for which there was nothing to choose on is never believed.
         return Decision(tuple(2.0 if v is None else float(v) for v in values), why)
     return Decision(float(chosen['overall']['threshold']), why)
-
-
-def _require_threshold(threshold: Any) -> None:
-    if threshold in ('overall', 'per-class'):
-        return
-    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not (number and 0 <= threshold <= 1):
-        raise UserError(
-            f"threshold {threshold!r}: must be a number from 0 to 1, 'overall' or "
-            "'per-class'"
-        )
 
 
 def _read_report(

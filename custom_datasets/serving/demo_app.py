@@ -16,7 +16,9 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from custom_datasets.data.advice import Advice, read_advice
+from custom_datasets.errors import UserError
 from custom_datasets.predicting.config import read_settings
+from custom_datasets.predicting.exported import is_export
 from custom_datasets.predicting.run_folder import find_config
 from custom_datasets.serving.app import create_app
 from custom_datasets.serving.demo import Demo, build_page
@@ -95,6 +97,10 @@ def read_content(
         UserError: Something is missing or damaged.
     """
     config = service.model
+    if is_export(config):
+        if examples:
+            raise UserError(f'{config}: is an exported model, without its test set')
+        return Content(read_advice(advice) if advice else {}, title=title)
     if os.path.isdir(config):
         config = find_config(config)
     cfg = read_settings(config, service.options)

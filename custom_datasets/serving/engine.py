@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -12,10 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from custom_datasets.errors import UserError
+from custom_datasets.files import file_digest
 from custom_datasets.predicting.config import quiet
 from custom_datasets.predicting.outputs import Answer
 from custom_datasets.predicting.predictor import Predictor
-from custom_datasets.predicting.run_folder import Decision, find_config
+from custom_datasets.predicting.run_folder import Decision
 from custom_datasets.serving.batching import Batcher
 from custom_datasets.serving.bodies import Upload, require_kind
 from custom_datasets.serving.examples import (
@@ -200,7 +200,7 @@ def load_model(service: Service) -> tuple[Predictor, Facts]:
         predictor.task,
         predictor.classes,
         predictor.decision,
-        f'{name.removesuffix(".pth")}-{_digest(predictor.checkpoint)[:12]}',
+        f'{os.path.splitext(name)[0]}-{_digest(predictor.checkpoint)[:12]}',
         name,
         time.time(),
         example,
@@ -216,23 +216,14 @@ def _read_predictor(service: Service) -> Predictor:
         'options': service.options,
         'trust': service.trust,
     }
-    if service.checkpoint is None:
-        return Predictor.from_run(service.model, **settings)
-    config = service.model
-    if os.path.isdir(config):
-        config = find_config(config)
-    return Predictor(config, service.checkpoint, **settings)
+    return Predictor.open(service.model, service.checkpoint, **settings)
 
 
 def _digest(path: str) -> str:
-    digest = hashlib.sha256()
     try:
-        with open(path, 'rb') as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return file_digest(path)
     except OSError as error:  # Gone, or from an address.
         raise UserError(f'{path}: cannot be read ({error.strerror})') from error
-    return digest.hexdigest()
 
 
 def _example(service: Service) -> Example:

@@ -38,7 +38,9 @@ def mask(text):
 def warned(monkeypatch):
     """List what is warned of."""
     lines = []
-    monkeypatch.setattr(module, 'print_log', lambda text, **_: lines.append(text))
+    monkeypatch.setattr(
+        'mmengine.logging.print_log', lambda text, **_: lines.append(text)
+    )
     return lines
 
 

@@ -1,0 +1,1 @@
+"""Models for machines without PyTorch: written, compared, packed into a folder."""

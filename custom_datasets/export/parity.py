@@ -1,0 +1,269 @@
+"""Whether an exported model says what the network in PyTorch says."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from custom_datasets.errors import ImageError, UserError
+from custom_datasets.predicting.config import SPLITS, has_split, quiet, read_dataset
+from custom_datasets.predicting.exported import ExportedNetwork, InputSpec, letterbox
+from custom_datasets.predicting.images import Pixels, read_pixels
+from custom_datasets.predicting.model import Network
+from custom_datasets.predicting.outputs import BoxArrays, RawAnswer
+from custom_datasets.predicting.run_folder import Decision
+
+BOX_LIMIT, SCORE_LIMIT = 0.01, 1e-4
+"""Pixels and score by which an exported model may differ."""
+
+_DRAWN = 8
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is compared on: functions that read the pixels, and what they are."""
+
+    kind: str
+    reads: tuple[Callable[[], Pixels], ...]
+
+
+@dataclass
+class Difference:
+    """By how much two models differ at most, over all images.
+
+    Attributes:
+        answers: Boxes of the first, or classes of an image, that were compared.
+        box: In pixels of the image; stays 0 of classifiers.
+        score: Of a box, or a probability.
+        unpaired: Boxes that only one of the two has.
+    """
+
+    answers: int = 0
+    box: float = 0.0
+    score: float = 0.0
+    unpaired: int = 0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the two say the same."""
+        return not self.unpaired and self.box <= BOX_LIMIT and self.score <= SCORE_LIMIT
+
+    def __str__(self) -> str:
+        """Say what was measured, as the end of a sentence."""
+        lone = f', and {self.unpaired} boxes that only one of them has'
+        box = f'{self.box:.2g} pixels and ' if self.box else ''
+        return f'{box}{self.score:.2g} of score at most{lone * bool(self.unpaired)}'
+
+    def add(
+        self,
+        eager: RawAnswer,
+        exported: RawAnswer,
+        decision: Decision,
+        most: int | None = None,
+    ) -> None:
+        """Compare two answers on one image, which have ``most`` boxes at most."""
+        if not isinstance(eager, BoxArrays) or not isinstance(exported, BoxArrays):
+            self.answers += len(eager)
+            gap = np.abs(np.asarray(eager) - np.asarray(exported)).max()
+            self.score = max(self.score, float(gap))
+            return
+        sure = [_sure(answer, decision, most) for answer in (eager, exported)]
+        self.answers += int(sure[0].sum())
+        for one, other, mask in (
+            (eager, exported, sure[0]),
+            (exported, eager, sure[1]),
+        ):
+            for row in np.flatnonzero(mask):
+                self._add_box(one, other, int(row))
+
+    def _add_box(self, one: BoxArrays, other: BoxArrays, row: int) -> None:
+        """Compare a box with the nearest of its class and, among equals, its score."""
+        rows = np.flatnonzero(other.labels == one.labels[row])
+        gaps = np.abs(other.boxes[rows] - one.boxes[row]).max(axis=1, initial=0)
+        scores = np.abs(other.scores[rows] - one.scores[row])
+        near = gaps <= BOX_LIMIT
+        if not near.any():
+            self.unpaired += 1
+            return
+        best = np.argmin(np.where(near, scores, np.inf))
+        self.box = max(self.box, float(gaps[best]))
+        self.score = max(self.score, float(scores[best]))
+
+
+@dataclass
+class Parity:
+    """What a comparison found.
+
+    Attributes:
+        kind: Of the images.
+        images: Their number.
+        same_input: Of how many of them the input was that of the test pipeline, number
+            by number; the others have another shape, or more padding.
+        by_runtime: The difference of each exported model from PyTorch.
+    """
+
+    kind: str
+    images: int = 0
+    same_input: int = 0
+    by_runtime: dict[str, Difference] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``model.json`` has it."""
+        return {
+            'images': self.images,
+            'kind': self.kind,
+            'same_input_as_test_pipeline': self.same_input,
+            'limits': {'box_pixels': BOX_LIMIT, 'score': SCORE_LIMIT},
+            **{name: vars(row) for name, row in self.by_runtime.items()},
+        }
+
+
+def choose_images(network: Network, spec: InputSpec, most: int | None = None) -> Images:
+    """Take the images of the test set, else of the validation set, else drawn ones."""
+    for split in SPLITS:
+        if not has_split(network.cfg, split):
+            continue
+        try:
+            paths = read_dataset(network.cfg, split).paths[:most]
+        except (UserError, OSError):  # The data may be elsewhere than the model.
+            continue
+        if paths and all(map(os.path.isfile, paths)):
+            return Images(f'{split} set', tuple(_reader(path) for path in paths))
+    count = _DRAWN if most is None else min(most, _DRAWN)
+    return Images(
+        'drawn, since there is no test or validation set here',
+        tuple(_drawer(seed, spec) for seed in range(count)),
+    )
+
+
+def compare(
+    network: Network,
+    exported: Sequence[ExportedNetwork],
+    decision: Decision,
+    images: Images,
+    progress: Progress,
+) -> Parity:
+    """Run a network and what it was exported to on images.
+
+    Raises:
+        UserError: They differ by more than the limits, or no image can be read.
+    """
+    parity = Parity(images.kind)
+    parity.by_runtime = {model.runtime: Difference() for model in exported}
+    spec, most = exported[0].about['input'], _most_boxes(network)
+    for count, read in enumerate(images.reads, 1):
+        try:
+            pixels = read()
+        except ImageError:  # tools/check.py finds those.
+            continue
+        parity.images += 1
+        inputs, shape, scale = letterbox(pixels, spec)
+        tensor = torch.from_numpy(inputs)[None]
+        stock = _stock_input(network, pixels)
+        parity.same_input += int(
+            stock.shape == tensor.shape and torch.equal(stock, tensor)
+        )
+        eager = eager_answer(network, tensor, shape, scale)
+        for model in exported:
+            (answer,) = model.answers([model.pipeline(pixels, 'image')])
+            parity.by_runtime[model.runtime].add(eager, answer, decision, most)
+        progress(count, len(images.reads))
+    if not parity.images:
+        raise UserError('none of the images can be read; see tools/check.py')
+    for name, difference in parity.by_runtime.items():
+        if not difference.is_small:
+            raise UserError(
+                f'the model for {name} differs from PyTorch on {parity.images} images '
+                f'({images.kind}): {difference}; allowed are {BOX_LIMIT} pixels and '
+                f'{SCORE_LIMIT:g} of score, so nothing is written'
+            )
+    return parity
+
+
+def eager_answer(
+    network: Network,
+    tensor: torch.Tensor,
+    shape: tuple[int, int],
+    scale: tuple[float, float],
+) -> RawAnswer:
+    """Return what stock ``predict`` says of an input, (1, 3, height, width).
+
+    ``shape`` and ``scale`` are what :func:`letterbox` returned with it.
+    """
+    model: Any = network.model
+    with quiet(), network.scope(), torch.no_grad():
+        if network.task == 'classification':
+            from mmpretrain.structures import DataSample
+
+            (sample,) = model.predict(tensor, [DataSample()])
+            probabilities: RawAnswer = sample.pred_score.numpy().astype(np.float64)
+            return probabilities
+        from mmdet.structures import DetDataSample
+
+        padded = tuple(tensor.shape[-2:])
+        facts = {
+            'img_shape': shape,
+            'scale_factor': scale,
+            'batch_input_shape': padded,
+            'pad_shape': padded,
+            'ori_shape': shape,
+        }
+        (sample,) = model.predict(tensor, [DetDataSample(metainfo=facts)])
+    instances = sample.pred_instances
+    return BoxArrays(
+        instances.bboxes.numpy().astype(np.float64).reshape(-1, 4),
+        instances.scores.numpy().astype(np.float64),
+        instances.labels.numpy().astype(np.intp),
+    )
+
+
+def _sure(answer: BoxArrays, decision: Decision, most: int | None) -> NDArray[np.bool_]:
+    """Mark the boxes that count by more than the models may differ in score.
+
+    Where no more fit into the answer, the last may have come in by a rounding.
+    """
+    thresholds = np.array([decision.threshold_of(label) for label in answer.labels])
+    least = answer.scores.min(initial=1.0) if len(answer.scores) == most else 0.0
+    return np.asarray(answer.scores > np.maximum(thresholds, least) + SCORE_LIMIT)
+
+
+def _most_boxes(network: Network) -> int | None:
+    settings = network.cfg.model.get('test_cfg') or {}
+    most: int | None = (settings.get('rcnn') or settings).get('max_per_img')
+    return most
+
+
+def _stock_input(network: Network, pixels: Pixels) -> torch.Tensor:
+    """Return what the test pipeline and the data preprocessor make of pixels."""
+    from mmengine.dataset import pseudo_collate
+
+    model: Any = network.model
+    with network.scope():
+        batch = pseudo_collate([network.pipeline(pixels, 'image')])
+        tensor: torch.Tensor = model.data_preprocessor(batch, False)['inputs']
+    return tensor
+
+
+def _reader(path: str) -> Callable[[], Pixels]:
+    return lambda: read_pixels(path)
+
+
+def _drawer(seed: int, spec: InputSpec) -> Callable[[], Pixels]:
+    def draw() -> Pixels:
+        """Draw clouds of colour, which have edges at every scale."""
+        rng = np.random.default_rng(seed)
+        size = spec['width'], spec['height']
+        image = np.full((size[1], size[0], 3), 128.0)
+        for cell in (64, 16, 4):
+            small = rng.normal(0, 40, (size[1] // cell + 1, size[0] // cell + 1, 3))
+            image = np.add(image, cv2.resize(small, size))
+        return np.clip(image, 0, 255).astype(np.uint8)
+
+    return draw

@@ -1,0 +1,334 @@
+"""An exported model: a folder that runs without PyTorch and mmdet."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypedDict
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from custom_datasets.errors import UserError
+from custom_datasets.files import file_digest
+from custom_datasets.predicting.images import Pixels
+from custom_datasets.predicting.outputs import BoxArrays, RawAnswer
+from custom_datasets.predicting.run_folder import (
+    DEFAULT_THRESHOLD,
+    Decision,
+    Threshold,
+    require_threshold,
+)
+
+ABOUT = 'model.json'
+"""The file that makes a folder an exported model."""
+
+FORMAT = 1
+
+RUNTIMES = {'openvino': 'model.xml', 'onnx': 'model.onnx'}
+"""What can run a model, the faster first, and the file that it opens."""
+
+_PACKAGES = {'openvino': 'openvino', 'onnx': 'onnxruntime'}
+
+Array = NDArray[np.float32]
+
+
+class InputSpec(TypedDict):
+    """How pixels become the network's input; lengths are in pixels.
+
+    ``square`` fills an image up with black to a square before anything else.
+    ``keep_ratio`` fits it into ``width`` and ``height``, else it is stretched to them.
+    Then each channel is ``(value - mean) / std``, in the order of ``channels``, and
+    zeros on the right and below fill it up to ``padded_width`` and ``padded_height``.
+    """
+
+    width: int
+    height: int
+    padded_width: int
+    padded_height: int
+    keep_ratio: bool
+    square: bool
+    channels: str
+    mean: list[float]
+    std: list[float]
+
+
+class DecisionSpec(TypedDict):
+    """Which answers count; ``per_class`` is None where no report has chosen any."""
+
+    threshold: float
+    why: str
+    per_class: list[float] | None
+    temperature: float | None
+
+
+class About(TypedDict):
+    """The content of ``model.json``.
+
+    ``batch`` is the number of images in a run, None where any number is taken;
+    ``files`` are, by what runs them, the SHA-256 of each file. ``parity`` is what was
+    measured against PyTorch; ``source`` and ``versions`` say of what it was made.
+    """
+
+    format: int
+    task: str
+    architecture: str
+    classes: list[str]
+    palette: Any
+    batch: int | None
+    input: InputSpec
+    decision: DecisionSpec
+    files: dict[str, dict[str, str]]
+    parity: dict[str, Any]
+    source: dict[str, Any]
+    versions: dict[str, str]
+
+
+def is_export(folder: str) -> bool:
+    """Tell whether a path is the folder of an exported model."""
+    return os.path.isfile(os.path.join(folder, ABOUT))
+
+
+class ExportedNetwork:
+    """The model of a folder, in a run-time for CPUs; stands where a Network may.
+
+    Attributes:
+        about: What ``model.json`` says.
+        runtime: ``openvino`` or ``onnx``.
+        task: ``detection`` or ``classification``.
+        classes: The names of the classes, in the order of the labels.
+        palette: The colours of the classes, or None.
+        batch_size: How many images a run takes; 1 where it takes any number.
+    """
+
+    def __init__(self, folder: str, runtime: str | None = None) -> None:
+        """Load the model.
+
+        Args:
+            folder: What ``tools/export.py`` wrote.
+            runtime: ``openvino`` or ``onnx``; None is the first that is in the folder
+                and installed here.
+
+        Raises:
+            UserError: It is incomplete or damaged, or nothing here can run it.
+        """
+        self.about = _read_about(folder)
+        self.runtime = _choose_runtime(folder, self.about, runtime)
+        _require_files(folder, self.about['files'][self.runtime])
+        self.task = self.about['task']
+        self.classes = tuple(self.about['classes'])
+        self.palette = self.about['palette']
+        self.batch_size = self.about['batch'] or 1
+        opening = _open_openvino if self.runtime == 'openvino' else _open_onnx
+        path = os.path.join(folder, RUNTIMES[self.runtime])
+        try:
+            self._run = opening(path)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = f'{type(error).__name__}: {error}'.splitlines()[0]
+            raise UserError(f'{path}: cannot be opened ({reason})') from error
+        self._lock = threading.Lock()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All that decides about answers, beside the weights."""
+        return {**self.about, 'runtime': self.runtime}
+
+    def pipeline(self, pixels: Pixels, name: str) -> dict[str, Any]:
+        """Return the network's input of an image, as :func:`letterbox` does."""
+        inputs, shape, scale = letterbox(pixels, self.about['input'])
+        return {'inputs': inputs, 'shape': shape, 'scale': scale}
+
+    def answers(self, batch: Sequence[Mapping[str, Any]]) -> list[RawAnswer]:
+        """Predict on what the pipeline returned; threads take turns."""
+        size = self.about['batch'] or len(batch)
+        answers: list[RawAnswer] = []
+        for start in range(0, len(batch), size):
+            answers += self._answer_run(batch[start : start + size], size)
+        return answers
+
+    def _answer_run(
+        self, rows: Sequence[Mapping[str, Any]], size: int
+    ) -> list[RawAnswer]:
+        # A run of a fixed size is filled up with the first image.
+        filled = [*rows, *[rows[0]] * (size - len(rows))]
+        inputs = [np.stack([row['inputs'] for row in filled])]
+        if self.task == 'detection':
+            inputs.append(np.array([row['shape'] for row in filled], np.float32))
+        with self._lock:
+            outputs = self._run(inputs)
+        if self.task == 'classification':
+            return [scores.astype(np.float64) for scores in outputs[0][: len(rows)]]
+        return [
+            BoxArrays(
+                boxes.reshape(-1, 4).astype(np.float64) / np.array(row['scale'] * 2),
+                scores.astype(np.float64),
+                labels.astype(np.intp),
+            )
+            for row, boxes, scores, labels in zip(
+                rows, outputs[::3], outputs[1::3], outputs[2::3], strict=False
+            )
+        ]
+
+    def decide(self, threshold: Threshold | None = None) -> Decision:
+        """Choose threshold and temperature as the export did, or as given.
+
+        Raises:
+            UserError: There is no threshold that was asked for.
+        """
+        spec = self.about['decision']
+        if threshold is not None:
+            require_threshold(threshold)
+        if isinstance(threshold, (int, float)):
+            return Decision(float(threshold), 'as given', spec['temperature'])
+        if threshold == 'per-class':
+            if spec['per_class'] is None:
+                raise UserError(
+                    f'threshold {threshold!r}: no report had chosen any when the model '
+                    'was exported'
+                )
+            return Decision(tuple(spec['per_class']), spec['why'], spec['temperature'])
+        return Decision(spec['threshold'], spec['why'], spec['temperature'])
+
+
+def letterbox(
+    pixels: Pixels, spec: InputSpec
+) -> tuple[Array, tuple[int, int], tuple[float, float]]:
+    """Return an input (3, height, width), and how an image lies in it.
+
+    That is the height and width that it fills, and by how much its width and its
+    height were multiplied. Sizes are rounded as mmcv does.
+    """
+    height, width = pixels.shape[:2]
+    if spec['square']:
+        below, right = max(width - height, 0), max(height - width, 0)
+        pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)))
+        height, width = pixels.shape[:2]
+    size = spec['width'], spec['height']
+    if spec['keep_ratio']:
+        factor = min(size[0] / width, size[1] / height)
+        size = max(int(width * factor + 0.5), 1), max(int(height * factor + 0.5), 1)
+    resized = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+    values = resized[:, :, :: -1 if spec['channels'] == 'RGB' else 1]
+    mean, std = (np.array(spec[key], np.float32) for key in ('mean', 'std'))  # type: ignore[literal-required]
+    inputs = np.zeros((3, spec['padded_height'], spec['padded_width']), np.float32)
+    inputs[:, : size[1], : size[0]] = (
+        (values.astype(np.float32) - mean) / std
+    ).transpose(2, 0, 1)
+    return inputs, (size[1], size[0]), (size[0] / width, size[1] / height)
+
+
+def decision_spec(
+    decision: Decision, per_class: Decision | None = None
+) -> DecisionSpec:
+    """Return decisions as ``model.json`` has them."""
+    threshold, classes = decision.threshold, per_class and per_class.threshold
+    return {
+        'threshold': threshold if isinstance(threshold, float) else DEFAULT_THRESHOLD,
+        'why': decision.why,
+        'per_class': list(classes) if isinstance(classes, tuple) else None,
+        'temperature': decision.temperature,
+    }
+
+
+def _read_about(folder: str) -> About:
+    path = os.path.join(folder, ABOUT)
+    try:
+        about: About = json.loads(Path(path).read_text(encoding='utf-8'))
+        number = about['format']
+        missing = sorted(About.__annotations__.keys() - about.keys())
+    except FileNotFoundError as error:
+        raise UserError(
+            f'{folder}: has no {ABOUT}; name a folder that tools/export.py wrote'
+        ) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(
+            f'{path}: incomplete or damaged ({type(error).__name__}: {error}); export '
+            'the model again'
+        ) from error
+    if number != FORMAT:
+        raise UserError(f'{path}: has format {number}, and this reads {FORMAT} only')
+    if missing:
+        raise UserError(
+            f'{path}: incomplete or damaged (has no {missing[0]!r}); export the model '
+            'again'
+        )
+    return about
+
+
+def _choose_runtime(folder: str, about: About, wanted: str | None) -> str:
+    in_folder = [name for name in RUNTIMES if name in about['files']]
+    if wanted is not None and wanted not in in_folder:
+        raise UserError(
+            f'{folder}: has no model for {wanted}, only for {", ".join(in_folder)}'
+        )
+    choice = in_folder if wanted is None else [wanted]
+    for name in choice:
+        if find_spec(_PACKAGES[name]) is not None:
+            return name
+    packages = ' or '.join(_PACKAGES[name] for name in choice)
+    raise UserError(f'{folder}: cannot be run here; run pip install {packages}')
+
+
+def _require_files(folder: str, digests: Mapping[str, str]) -> None:
+    for name, digest in digests.items():
+        path = os.path.join(folder, name)
+        try:
+            if file_digest(path) == digest:
+                continue
+        except OSError as error:
+            raise UserError(f'{path}: cannot be read ({error.strerror})') from error
+        raise UserError(
+            f'{path}: is not the file that was exported; copy the folder again, or '
+            'export the model again'
+        )
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry, which is on unless told otherwise."""
+    sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+Run = Callable[[Sequence[Array]], list[NDArray[Any]]]
+
+
+def _open_openvino(path: str) -> Run:
+    openvino = import_openvino()
+    # Processors with AMX would compute in bfloat16, with other answers.
+    settings = {'INFERENCE_PRECISION_HINT': 'f32'}
+    compiled = openvino.Core().compile_model(path, 'CPU', settings)
+
+    def run(inputs: Sequence[Array]) -> list[NDArray[Any]]:
+        answers = compiled(list(inputs))
+        return [np.array(answers[port]) for port in compiled.outputs]
+
+    return run
+
+
+def _open_onnx(path: str) -> Run:
+    import onnxruntime
+
+    # Its errors derive from Exception alone.
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            path, options, providers=['CPUExecutionProvider']
+        )
+    except Exception as error:
+        raise RuntimeError(str(error)) from error
+    names = [port.name for port in session.get_inputs()]
+
+    def run(inputs: Sequence[Array]) -> list[NDArray[Any]]:
+        outputs: list[NDArray[Any]] = session.run(
+            None, dict(zip(names, inputs, strict=True))
+        )
+        return outputs
+
+    return run

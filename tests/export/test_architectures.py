@@ -1,0 +1,80 @@
+"""Every architecture of the leaves says the same exported as in PyTorch."""
+
+import json
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+
+from custom_datasets.errors import UserError
+from custom_datasets.export.export import Request, export_model
+from tests.configs.test_leaves import load
+from tests.export.conftest import CONFIGS, save_network
+
+BOTH = ('openvino', 'onnx')
+DETECTORS = [
+    'bccd/retinanet_r18_fpn_1xb4-24e_bccd',
+    'bccd/rtmdet_tiny_1xb4-24e_bccd',
+    'bccd/faster-rcnn_r50_fpn_1xb4-24e_bccd',
+    'bccd/atss_r50_fpn_1xb4-24e_bccd',
+    'bccd/cascade-rcnn_r50_fpn_1xb4-24e_bccd',
+    'tagger/faster-rcnn_r18_c4_light_1xb4-24e_tagger',
+    'faces/ssd300_vgg16_light_1xb4-24e_folded-face-mask',
+]
+CLASSIFIERS = [
+    'metal_surface/densenet201_light_1xb64-30e_metal-surface',
+    'metal_surface/efficientnet-b0_light_1xb64-30e_metal-surface',
+    'metal_surface/resnet18_light_1xb64-30e_metal-surface',
+    'metal_surface/swin-tiny_light_1xb64-30e_metal-surface',
+    'metal_surface/alexnet_light_1xb64-30e_metal-surface',
+]
+
+
+@pytest.mark.parametrize('leaf', [*DETECTORS, *CLASSIFIERS])
+def test_says_the_same_as_in_pytorch(leaf, tmp_path):
+    path = CONFIGS / f'{leaf}.py'
+    size = (160, 128) if leaf in DETECTORS and 'ssd' not in leaf else None
+    options = {'image_scale': size} if size else {}
+    if 'rcnn' in leaf:
+        # Of a thousand proposals that mean nothing some overlap by just the threshold.
+        options['model.test_cfg.rpn.max_per_img'] = 50
+    checkpoint = save_network(path, tmp_path / 'c.pth', size)
+    out = tmp_path / 'out'
+
+    export_model(
+        Request(str(path), str(out), checkpoint, BOTH, images=2, options=options),
+        lambda done, total: None,
+    )
+
+    parity = json.loads((out / 'model.json').read_text())['parity']
+    assert parity['images'] == parity['same_input_as_test_pipeline'] == 2
+    for runtime in BOTH:
+        # It has not been compared on nothing.
+        assert parity[runtime]['answers'] >= 6
+        assert parity[runtime]['unpaired'] == 0
+    files = {file.name for file in out.iterdir()}
+    # ONNX is one file, without its weights beside it.
+    assert files == {
+        *('model.xml', 'model.bin', 'model.onnx', 'model.json', 'labels.txt'),
+        *('README.md', 'predict.py', '.custom_datasets'),
+    }
+
+
+def test_what_cannot_be_exported_is_one_sentence(tmp_path):
+    leaf = CONFIGS / 'bccd/dino-4scale_r50_1xb2-12e_bccd.py'
+    options = {
+        'image_scale': (160, 128),
+        'model.num_queries': 20,
+        'model.test_cfg.max_per_img': 20,
+    }
+    cfg = load(leaf, from_scratch=True, classes=('a', 'b'), **options)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    meta = {'dataset_meta': {'classes': ('a', 'b')}}
+    torch.save({'state_dict': model.state_dict(), 'meta': meta}, tmp_path / 'c.pth')
+    request = Request(
+        str(leaf), str(tmp_path / 'out'), str(tmp_path / 'c.pth'), options=options
+    )
+    with pytest.raises(UserError, match=r'^DINO: cannot be exported.*export\.md'):
+        export_model(request, lambda done, total: None)
+    assert not (tmp_path / 'out').exists()

@@ -1,0 +1,442 @@
+"""The folder: what is in it, who reads it, and what is refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from custom_datasets import Predictor
+from custom_datasets.errors import UserError
+from custom_datasets.export.export import Request, export_model
+from custom_datasets.export.parity import Difference
+from custom_datasets.predicting.exported import ExportedNetwork, is_export
+from custom_datasets.predicting.outputs import BoxArrays
+from custom_datasets.predicting.run_folder import Decision
+from tests.export.conftest import CLASSES, RETINANET, WASTE, save_network
+from tests.leaves import ROOT
+from tools import export as export_tool
+from tools import predict as predict_tool
+
+SMALL = {'image_scale': (128, 96)}
+
+
+@pytest.fixture(scope='module')
+def eager(detector):
+    return Predictor(RETINANET, detector, options=SMALL)
+
+
+def write(request):
+    return export_model(request, lambda done, total: None)
+
+
+@pytest.mark.parametrize('runtime', ['openvino', 'onnx'])
+def test_a_predictor_answers_as_in_pytorch(runtime, exported, eager):
+    predictor = Predictor.from_export(exported, runtime=runtime)
+    assert predictor.network.runtime == runtime
+    assert (predictor.task, predictor.classes) == ('detection', CLASSES)
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8)
+    pixels = cv2.resize(pixels, (256, 192))
+    expected, answer = eager(pixels), predictor(pixels)
+    assert len(expected) > 5
+    assert answer.size == expected.size == (256, 192)
+    assert answer.names == expected.names
+    np.testing.assert_allclose(answer.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(answer.scores, expected.scores, atol=1e-4)
+
+
+def test_boxes_end_with_the_image_inside_of_the_letterbox(exported):
+    """A narrow image fills a part of the input only, and boxes are of that part."""
+    predictor = Predictor.from_export(exported, threshold=0.01)
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 6, 3), np.uint8)
+    answer = predictor(cv2.resize(pixels, (60, 160)))
+    assert len(answer) > 5
+    assert (answer.boxes >= 0).all()
+    assert (answer.boxes <= [60.001, 160.001, 60.001, 160.001]).all()
+    assert answer.boxes[:, 2].max() > 50 and answer.boxes[:, 3].max() > 140
+    assert (answer.boxes[:, 2:] > answer.boxes[:, :2]).all()
+
+
+@pytest.mark.parametrize('runtime', ['openvino', 'onnx'])
+def test_nothing_is_an_answer_too(runtime, tmp_path, detector):
+    """Where no box reaches the score of test_cfg, NMS has nothing to do."""
+    options = {**SMALL, 'model.test_cfg.score_thr': 0.99999}
+    out = str(tmp_path / 'out')
+    request = Request(
+        str(RETINANET), out, detector, (runtime,), images=2, options=options
+    )
+    write(request)
+    assert len(Predictor.from_export(out)(np.zeros((96, 128, 3), np.uint8))) == 0
+
+
+@pytest.mark.parametrize('runtime', ['openvino', 'onnx'])
+def test_a_fixed_batch_is_filled_up(runtime, tmp_path, detector, exported):
+    out = str(tmp_path / 'out')
+    write(
+        Request(
+            str(RETINANET),
+            out,
+            detector,
+            (runtime,),
+            batch=2,
+            images=1,
+            options=SMALL,
+        )
+    )
+    rng = np.random.default_rng(1)
+    images = [
+        cv2.resize(rng.integers(0, 256, (12, 16, 3), np.uint8), (128, 96))
+        for _ in range(3)
+    ]
+    alone = Predictor.from_export(exported, runtime=runtime)(images)
+    together = Predictor.from_export(out)(images, batch_size=3)
+    for one, other in zip(alone, together, strict=True):
+        assert len(one) > 5
+        assert one.names == other.names
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
+
+
+@pytest.mark.parametrize('runtime', ['openvino', 'onnx'])
+def test_a_classifier_takes_any_number(runtime, exported_classifier, classifier):
+    rng = np.random.default_rng(1)
+    images = [
+        cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (50 + 30 * k, 80))
+        for k in range(5)
+    ]
+    expected = Predictor(WASTE, classifier)(images)
+    answers = Predictor.from_export(exported_classifier, runtime=runtime)(
+        images, batch_size=5
+    )
+    for one, other in zip(expected, answers, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-4)
+    assert len({answer.name for answer in expected}) > 1
+
+
+def run_alone(folder, runtime, *images):
+    """Run predict.py where torch, mmengine and this package cannot be imported."""
+    block = folder / 'sitecustomize.py'
+    other = {'openvino': 'onnxruntime', 'onnx': 'openvino'}[runtime]
+    names = ('torch', 'mmengine', 'mmdet', 'custom_datasets', other)
+    lines = [f'sys.modules[{name!r}] = None' for name in names]
+    block.write_text('\n'.join(['import sys', *lines]))
+    code = f'import sitecustomize, runpy; runpy.run_path({str(folder / "predict.py")!r}'
+    done = subprocess.run(
+        [sys.executable, '-c', f"{code}, run_name='__main__')", *images],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize('runtime', ['openvino', 'onnx'])
+def test_predict_py_runs_alone(runtime, exported, tmp_path, photo):
+    folder = tmp_path / 'moved'
+    shutil.copytree(exported, folder)
+    about = json.loads((folder / 'model.json').read_text())
+    about['files'] = {runtime: about['files'][runtime]}
+    (folder / 'model.json').write_text(json.dumps(about))
+    first, missing = run_alone(folder, runtime, photo, 'nowhere.png')
+    expected = Predictor.from_export(exported, runtime=runtime)(photo)
+    assert len(expected) > 0
+    assert missing == {'image': 'nowhere.png', 'answer': None}
+    assert [box['name'] for box in first['answer']] == list(expected.names)
+    for box, row in zip(first['answer'], expected.to_dict(), strict=True):
+        assert box['score'] == pytest.approx(row['score'])
+        assert box['box'] == pytest.approx(row['box'])
+
+
+def test_predict_py_is_calibrated_as_the_predictor_is(
+    exported_classifier, tmp_path, photo
+):
+    folder = tmp_path / 'moved'
+    shutil.copytree(exported_classifier, folder)
+    about = json.loads((folder / 'model.json').read_text())
+    about['decision']['temperature'] = 2.5
+    (folder / 'model.json').write_text(json.dumps(about))
+    ((_, answer),) = [tuple(row.values()) for row in run_alone(folder, 'onnx', photo)]
+    expected = Predictor.from_export(folder)(photo).to_dict()
+    assert list(answer) == list(expected)
+    assert answer == pytest.approx(expected, abs=1e-4)
+    plain = Predictor.from_export(folder, calibrate=False)(photo).to_dict()
+    assert answer != pytest.approx(plain, abs=1e-2)
+
+
+def test_predict_py_is_short():
+    path = ROOT / 'custom_datasets/export/templates/predict.py'
+    assert len(path.read_text().splitlines()) < 80
+
+
+def test_a_predictor_of_an_export_needs_no_torch(exported, photo):
+    """Nor are its packages imported by who does not ask for them."""
+    code = (
+        'import sys; sys.modules.update(torch=None, mmengine=None, mmdet=None); '
+        'from custom_datasets import Predictor; import custom_datasets.export; '
+        "heavy = {'openvino', 'onnx', 'onnxruntime'}; "
+        'early = heavy & set(sys.modules); '
+        f'answer = Predictor.open({str(exported)!r})({photo!r}); '
+        'print(len(answer) > 0, early, sorted(heavy & set(sys.modules)))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "True set() ['openvino']", done.stderr
+
+
+def test_the_tools_import_no_exporter():
+    """Nor does predicting with a checkpoint."""
+    code = (
+        'import sys, tools.export, tools.predict, custom_datasets.predicting.model; '
+        "print({'openvino', 'onnx', 'onnxruntime', 'nncf'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stdout.strip().splitlines()[-1] == 'set()', done.stderr
+
+
+def test_openvino_reports_to_nobody(exported):
+    code = (
+        'from custom_datasets.predicting.exported import import_openvino; '
+        'import_openvino(); from openvino.tools.ovc import telemetry_utils as used; '
+        'print(used.tm.__name__)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == 'openvino.tools.ovc.telemetry_stub', done.stderr
+
+
+def test_tools_predict_takes_an_export(exported, photo, tmp_path, capsys):
+    out = tmp_path / 'out'
+    status = predict_tool.main([str(exported), photo, '--out', str(out), '--csv'])
+    assert status == 0
+    assert '(exported)' in capsys.readouterr().err
+    assert (out / 'predictions.jsonl').is_file()
+
+
+def test_an_export_takes_no_settings(exported):
+    for settings, fault in (
+        ({'device': 'cuda'}, 'runs on the CPU only'),
+        ({'options': {'a': 1}}, 'has no settings left'),
+        ({'checkpoint': 'c.pth'}, 'takes no checkpoint'),
+    ):
+        with pytest.raises(UserError, match=fault):
+            Predictor.open(exported, **settings)
+
+
+def test_thresholds_are_those_of_the_report(detector, tmp_path):
+    """And may be chosen anew."""
+    run = tmp_path / 'run'
+    run.mkdir()
+    shutil.copy(detector, run / 'epoch_3.pth')
+    report = {
+        'run': {'checkpoint': 'epoch_3.pth', 'epoch': 3, 'iteration': 30, 'date': None},
+        'classes': CLASSES,
+        'thresholds': {
+            'chosen_on': 'validation',
+            'overall': {'threshold': 0.41},
+            'per_class': [{'threshold': t} for t in (0.2, 0.5, None)],
+        },
+    }
+    (run / 'report.json').write_text(json.dumps(report))
+    out = tmp_path / 'out'
+    write(
+        Request(
+            str(RETINANET),
+            str(out),
+            str(run / 'epoch_3.pth'),
+            images=1,
+            options=SMALL,
+        )
+    )
+    assert Predictor.from_export(out).decision.threshold == 0.41
+    per_class = Predictor.from_export(out, threshold='per-class').decision
+    assert per_class.threshold == (0.2, 0.5, 2.0)
+    assert Predictor.from_export(out, threshold=0.9).decision.threshold == 0.9
+    assert str(tmp_path) not in (out / 'model.json').read_text()
+
+
+def test_another_size_is_that_of_the_input(detector, tmp_path):
+    out = tmp_path / 'out'
+    request = Request(
+        str(RETINANET), str(out), detector, size=(150, 60), images=1, options=SMALL
+    )
+    write(request)
+    spec = json.loads((out / 'model.json').read_text())['input']
+    assert (spec['width'], spec['height']) == (150, 60)
+    assert (spec['padded_width'], spec['padded_height']) == (160, 64)
+    assert len(Predictor.from_export(out, threshold=0.0)(np.zeros((9, 9, 3), 'u1'))) > 0
+
+
+def test_a_model_that_differs_is_not_written(detector, tmp_path, monkeypatch):
+    answers = ExportedNetwork.answers
+
+    def moved(network, batch):
+        return [row._replace(boxes=row.boxes + 0.02) for row in answers(network, batch)]
+
+    monkeypatch.setattr(ExportedNetwork, 'answers', moved)
+    out = tmp_path / 'out'
+    request = Request(str(RETINANET), str(out), detector, images=1, options=SMALL)
+    with pytest.raises(UserError, match=r'openvino differs from PyTorch.*nothing is'):
+        write(request)
+    assert list(tmp_path.iterdir()) == []
+
+
+BOX = BoxArrays(np.array([[0.0, 0, 9, 9]]), np.array([0.6]), np.array([0]))
+NONE = BoxArrays(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
+
+
+@pytest.mark.parametrize(
+    ('other', 'is_small'),
+    [
+        (BOX, True),
+        (BOX._replace(boxes=BOX.boxes + 0.005, scores=BOX.scores + 5e-5), True),
+        (BOX._replace(boxes=BOX.boxes + 0.011), False),
+        (BOX._replace(scores=BOX.scores + 2e-4), False),
+        (BOX._replace(labels=BOX.labels + 1), False),
+        (NONE, False),
+    ],
+)
+@pytest.mark.parametrize('swapped', [False, True])
+def test_what_counts_as_a_difference(other, is_small, swapped):
+    difference = Difference()
+    pair = (other, BOX) if swapped else (BOX, other)
+    difference.add(*pair, Decision(0.5, 'as given'))
+    assert difference.is_small is is_small
+
+
+def test_boxes_below_the_threshold_may_differ():
+    difference = Difference()
+    difference.add(BOX, NONE, Decision(0.7, 'as given'))
+    # One is just above the threshold, and the other by a rounding just below.
+    difference.add(BOX, NONE, Decision(0.59995, 'as given'))
+    # No more fit into the answer.
+    difference.add(BOX, NONE, Decision(0.5, 'as given'), most=1)
+    assert difference.is_small and not difference.answers
+
+
+def test_an_incomplete_or_changed_folder_is_one_sentence(exported, tmp_path):
+    folder = tmp_path / 'copy'
+    shutil.copytree(exported, folder)
+    with open(folder / 'model.bin', 'r+b') as file:
+        file.write(b'\0\0\0\0')
+    with pytest.raises(UserError, match=r'model\.bin: is not the file that was'):
+        Predictor.from_export(folder)
+    (folder / 'model.bin').unlink()
+    with pytest.raises(UserError, match=r'model\.bin: cannot be read'):
+        Predictor.from_export(folder)
+    (folder / 'model.json').write_text('{"format": 1, "task": "detection"}')
+    with pytest.raises(UserError, match=r"damaged.*has no 'architecture'"):
+        Predictor.from_export(folder)
+    (folder / 'model.json').write_text('{"format": 9}')
+    with pytest.raises(UserError, match='has format 9'):
+        Predictor.from_export(folder)
+    (folder / 'model.json').write_text('[')
+    with pytest.raises(UserError, match='incomplete or damaged'):
+        Predictor.from_export(folder)
+    (folder / 'model.json').unlink()
+    assert not is_export(str(folder))
+    with pytest.raises(UserError, match=r'tools/export\.py wrote'):
+        Predictor.from_export(folder)
+
+
+def test_what_runs_it_must_be_installed(exported, monkeypatch):
+    monkeypatch.setattr(
+        'custom_datasets.predicting.exported.find_spec', lambda name: None
+    )
+    with pytest.raises(UserError, match='pip install openvino or onnxruntime'):
+        Predictor.from_export(exported)
+    with pytest.raises(UserError, match='no model for tflite, only for openvino, onnx'):
+        Predictor.from_export(exported, runtime='tflite')
+
+
+def test_a_missing_extra_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('custom_datasets.cli.find_spec', lambda name: None)
+    status = export_tool.main(['run', '--out', str(tmp_path / 'o'), '--to', 'both'])
+    assert status == 1
+    assert capsys.readouterr().err == (
+        'error: openvino, onnx, onnxruntime: not installed; run pip install -r '
+        'requirements/export.txt\n'
+    )
+
+
+def test_the_command_says_what_was_compared(detector, tmp_path, capsys):
+    out = str(tmp_path / 'out')
+    arguments = [str(RETINANET), detector, '--out', out, '--images', '1']
+    # Where the demo was run, there is a test set at the config's own place.
+    arguments += ['--cfg-options', 'image_scale=(128,96)', 'data_root=nowhere/']
+    assert export_tool.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert 'MB, differs from PyTorch by ' in text
+    assert 'Compared on 1 image: drawn, since there is no test' in text
+    assert export_tool.main(arguments) == 1
+    assert 'exists' in capsys.readouterr().err
+    assert export_tool.main([*arguments[:6], '--overwrite', *arguments[6:]]) == 0
+
+
+def test_images_are_those_of_the_test_set(detector, bccd_root, tmp_path):
+    options = {**SMALL, 'data_root': str(bccd_root)}
+    out = tmp_path / 'out'
+    lines = write(Request(str(RETINANET), str(out), detector, options=options))
+    parity = json.loads((out / 'model.json').read_text())['parity']
+    # Drawn of 96 x 80 pixels, which leaves a part of 128 x 96 empty.
+    assert (parity['images'], parity['kind']) == (4, 'test set')
+    assert any('another shape' in line for line in lines) == (
+        parity['same_input_as_test_pipeline'] < 4
+    )
+
+
+FLIPPING = [
+    {'type': 'LoadImageFromFile'},
+    {'type': 'RandomFlip', 'prob': 0.5},
+    {'type': 'PackDetInputs'},
+]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'batch': None}, 'a detector is exported for a fixed number of images'),
+        ({'checkpoint': None}, 'is a config; name a checkpoint as well'),
+        (
+            {'options': {'model.test_cfg.nms.type': 'soft_nms'}},
+            'its test_cfg has soft_nms, and only plain NMS',
+        ),
+        (
+            {'options': {'model.data_preprocessor.pad_value': 114}},
+            'pads with 114',
+        ),
+        (
+            {'options': {'test_dataloader.dataset.pipeline': FLIPPING}},
+            'its test pipeline has RandomFlip',
+        ),
+    ],
+)
+def test_what_is_refused(change, message, detector, tmp_path):
+    asked = {'checkpoint': detector, 'images': 1, **change}
+    with pytest.raises(UserError, match=message):
+        write(Request(str(RETINANET), str(tmp_path / 'out'), **asked))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_anchors_of_ssd_keep_their_size(tmp_path):
+    leaf = ROOT / 'configs/faces/ssd300_vgg16_light_1xb4-24e_folded-face-mask.py'
+    checkpoint = save_network(leaf, tmp_path / 'c.pth')
+    request = Request(str(leaf), str(tmp_path / 'out'), checkpoint, size=(512, 512))
+    with pytest.raises(UserError, match='anchors are those of 300 x 300'):
+        write(request)
+
+
+def test_serving_takes_an_export(exported):
+    from custom_datasets.serving.engine import load_model
+    from custom_datasets.serving.limits import Service
+
+    predictor, facts = load_model(Service(str(exported)))
+    assert predictor.kind == 'exported'
+    assert facts.version.startswith('model-')
+    assert facts.classes == CLASSES
