@@ -1,11 +1,9 @@
 """What data sets of boxes share: from records to instances, and one report."""
 
-import gc
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from mmdet.datasets import BaseDetDataset
@@ -16,6 +14,7 @@ from custom_datasets.data.problems import Problem, refused
 from custom_datasets.data.records import BoxRecord, ImageRecord
 from custom_datasets.data.voc import clip_box, size_of
 from custom_datasets.errors import AnnotationError, ConfigError, UserError
+from custom_datasets.starting import uncollected
 from custom_datasets.text import counted
 
 _FILTERS = ('filter_empty_gt', 'min_size')
@@ -84,7 +83,7 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
         ``width``, ``height`` and ``instances``, each of these with ``bbox`` (zero-based
         ``xyxy``, pixels), ``bbox_label`` and ``ignore_flag``.
         """
-        with _uncollected():
+        with uncollected():
             return self._load()
 
     def to_info(
@@ -196,18 +195,3 @@ class BoxDataset(BaseDetDataset):  # type: ignore[misc]
             f'{notes or "all clean"}',
             logger='current',
         )
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from searching what is being made, and stays.
-
-    It would go through all of it again and again, for a tenth of the time and more.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

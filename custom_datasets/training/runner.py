@@ -35,6 +35,7 @@ from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.files import short_path
 from custom_datasets.settings import apply_settings
 from custom_datasets.settings.tracking import apply_tracking
+from custom_datasets.starting import format_once, settling
 from custom_datasets.training.facts import checkpoint_hook
 from custom_datasets.training.hooks import (
     ClassCountHook,
@@ -48,6 +49,7 @@ from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
 
 read_for_mmengine()
+format_once()
 
 _OFFLINE = '--cfg-options from_scratch=True starts without pretrained weights'
 
@@ -89,7 +91,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
             raise ConfigError(
                 '--amp (AmpOptimWrapper) needs a GPU, and none is visible'
             )
-        runner: PluginRunner = super().from_cfg(cfg)
+        with settling():
+            runner: PluginRunner = super().from_cfg(cfg)
         return runner
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:

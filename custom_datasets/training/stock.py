@@ -17,6 +17,7 @@ from custom_datasets.cli import (
     run_command,
 )
 from custom_datasets.errors import ConfigError, UserError
+from custom_datasets.starting import settling
 from custom_datasets.versions import INSTALL
 
 NO_CHECK = '--no-check'
@@ -37,12 +38,14 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
 
     def action() -> None:
         nonlocal arguments
-        arguments = use_device(arguments)
-        if script == 'train.py' and not unchecked and _is_first_process():
-            check_before_training(config, arguments)
-        if script == 'test.py':
-            _require_checkpoint(config, arguments)
-        run_stock(script, config, arguments)
+        with settling():
+            arguments = use_device(arguments)
+            if script == 'train.py' and not unchecked and _is_first_process():
+                check_before_training(config, arguments)
+            if script == 'test.py':
+                _require_checkpoint(config, arguments)
+            package = package_of(config)
+        run_stock(script, package, arguments)
 
     return run_command(action, trust=trust)
 
@@ -110,12 +113,11 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
     print(f'{config}: {summary(findings)}; tools/check.py{same} shows them')
 
 
-def run_stock(script: str, config: str, argv: Sequence[str]) -> None:
-    """Run ``<package>/.mim/tools/<script>`` in this process; see :func:`package_of`.
+def run_stock(script: str, package: str, argv: Sequence[str]) -> None:
+    """Run ``<package>/.mim/tools/<script>`` in this process.
 
     ``argv`` has the config, too. Raises a UserError where there is no such script.
     """
-    package = package_of(config)
     path = os.path.join(package_folder(package), '.mim', 'tools', script)
     if not os.path.isfile(path):
         raise UserError(f'{path}: missing; reinstall {package} from its wheel')
