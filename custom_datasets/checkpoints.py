@@ -147,13 +147,16 @@ def checkpoint_classes(path: str) -> tuple[str, ...]:
 
     Empty where it is no zip (PyTorch before 1.6), cannot be read or names none.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith('data.pkl')]
-            content = _Reader(io.BytesIO(archive.read(names[0]))).load()
-    except Exception:  # Unzipping and unpickling raise whatever is in the file.
-        return ()
-    return classes_of(content) or ()
+    return classes_of(_read_outline(path)) or ()
+
+
+def checkpoint_precision(path: str) -> str | None:
+    """Read in which precision a checkpoint was trained, as :func:`checkpoint_classes`.
+
+    None where it does not say.
+    """
+    precision = _inside(_read_outline(path), 'meta', 'precision')
+    return precision if isinstance(precision, str) else None
 
 
 def require_classes(
@@ -275,6 +278,16 @@ def _fetch(address: str) -> str:
         if first:
             barrier()
     return path
+
+
+def _read_outline(path: str) -> Any:
+    """Return a checkpoint with dummies for all that is no plain value, or None."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith('data.pkl')]
+            return _Reader(io.BytesIO(archive.read(names[0]))).load()
+    except Exception:  # Unzipping and unpickling raise whatever is in the file.
+        return None
 
 
 def _inside(content: Any, *keys: str) -> Any:

@@ -34,8 +34,13 @@ them --work-dir, --amp, --resume [CHECKPOINT], --auto-scale-lr,
       whether colour tells classes apart: then augment=colour is refused
   from_scratch=True or False
       random weights: nothing downloaded, nothing frozen, batch norm trained
+  precision=auto or bfloat16 or float32
+      numbers of training steps; auto is bfloat16 on a CPU that is made for it
   track=tensorboard,wandb,mlflow
       shows the curves of a run there too; install the package first
+
+--amp trains in mixed precision: float16 on a GPU; on a CPU bfloat16, as
+precision=bfloat16 does.
 
 Before anything is built, the config and its annotations are checked; errors
 stop the run, and settings without effect are shown (tools/check.py shows all

@@ -14,7 +14,7 @@ from mmengine.utils import import_modules_from_strings
 
 from custom_datasets.config import read_config, require_sections
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.settings import data_sets, tracking, training
+from custom_datasets.settings import data_sets, precision, tracking, training
 
 
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
@@ -198,6 +198,12 @@ SETTINGS = (
         'random weights: nothing downloaded, nothing frozen, batch norm trained',
         training.start_from_scratch,
         attempt=lambda cfg, value: training.asks_from_scratch({'from_scratch': value}),
+    ),
+    Setting(
+        'precision',
+        ' or '.join(precision.PRECISIONS),
+        'numbers of training steps; auto is bfloat16 on a CPU that is made for it',
+        attempt=lambda cfg, value: precision.read_precision(cfg),
     ),
     Setting(
         'track',

@@ -15,6 +15,8 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from custom_datasets.training.precision import precision_of
+
 Facts = dict[str, Any]
 
 
@@ -65,6 +67,7 @@ def training_facts(runner: Any) -> Facts:
             'sampler': written(loader.get('sampler')),
         },
         'optimizer': _optimizer(runner.optim_wrapper, wrapper),
+        'precision': precision_of(runner.optim_wrapper),
         'losses': losses(model, cfg.get('model') or {}),
         'schedule': {
             'epochs': None if counts_iterations(runner) else runner.max_epochs,

@@ -14,6 +14,7 @@ from torch import nn
 
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.training.facts import bare_model, checkpoint_hook, iter_samples
+from custom_datasets.training.precision import precision_of
 
 Losses = Mapping[str, Any]
 Parse = Callable[[Losses], tuple[torch.Tensor, Mapping[str, Any]]]
@@ -232,8 +233,8 @@ def _what_to_try(runner: Any) -> str:
         'optim_wrapper.clip_grad.max_norm=10',
         'tools/check.py CONFIG, which finds boxes without area and broken images',
     ]
-    if 'Amp' in type(runner.optim_wrapper).__name__:
-        tips.append('no --amp')
+    if precision_of(runner.optim_wrapper) != 'float32':
+        tips.append('precision=float32 (and no --amp)')
     saved = (runner.message_hub.runtime_info.get('last_ckpt'), runner.resumed_from)
     last = next((path for path in saved if path and os.path.exists(path)), None)
     kept = f'{last} is kept' if last else 'none was saved yet'

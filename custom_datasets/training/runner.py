@@ -4,12 +4,14 @@ Configs name it by ``runner_type``, which the stock ``train.py`` and
 ``test.py`` read, so that it works wherever those scripts run.
 """
 
+import copy
 import os
 from typing import Any
 
 import torch
 import torch.distributed
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS, DefaultScope
@@ -25,6 +27,7 @@ from custom_datasets.checkpoints import (
     UnavailableError,
     classes_of,
     facts_of,
+    last_checkpoint,
     read_for_mmengine,
     require_classes,
     require_weights,
@@ -34,6 +37,7 @@ from custom_datasets.config import fold_folder
 from custom_datasets.errors import ConfigError, UserError
 from custom_datasets.files import short_path
 from custom_datasets.settings import apply_settings
+from custom_datasets.settings.precision import settle_precision
 from custom_datasets.settings.tracking import apply_tracking
 from custom_datasets.starting import format_once, settling
 from custom_datasets.training.facts import checkpoint_hook
@@ -44,6 +48,7 @@ from custom_datasets.training.hooks import (
     keep_torch_seed,
 )
 from custom_datasets.training.paint_hook import apply_painting
+from custom_datasets.training.precision import BFloat16OptimWrapper, PrecisionHook
 from custom_datasets.training.progress import ProgressHook
 from custom_datasets.training.record import has_run
 from custom_datasets.training.record_hooks import RecordTestHook, RunRecordHook
@@ -75,8 +80,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
     loaded_checkpoint: str | None = None
     loaded_facts = CheckpointFacts()
     resumed_from: str | None = None
+    optim_wrapper: Any
     _tests = False
-    _keeps_config = False
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'PluginRunner':
@@ -86,11 +91,6 @@ class PluginRunner(Runner):  # type: ignore[misc]
         apply_tracking(cfg)
         apply_painting(cfg)
         _give_fold_a_folder(cfg)
-        optimizer = cfg.get('optim_wrapper') or {}
-        if optimizer.get('type') == 'AmpOptimWrapper' and not torch.cuda.is_available():
-            raise ConfigError(
-                '--amp (AmpOptimWrapper) needs a GPU, and none is visible'
-            )
         with settling():
             runner: PluginRunner = super().from_cfg(cfg)
         return runner
@@ -138,6 +138,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
             ClassCountHook(),
             EpochSeedHook(),
             FiniteLossHook(),
+            PrecisionHook(),
             ProgressHook(),
             RunRecordHook(),
             RecordTestHook(),
@@ -170,8 +171,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
         """
         if self.cfg.get('from_scratch') and not self._resume:
             self._load_from = None
-        if self._keeps_config:
-            super().dump_config()
+        self._settle_precision()
+        super().dump_config()
         try:
             model: nn.Module = super().train()
         except BaseException as error:
@@ -180,6 +181,17 @@ class PluginRunner(Runner):  # type: ignore[misc]
                 raise KeyboardInterrupt(self._kept()) from error
             raise
         return model
+
+    def _settle_precision(self) -> None:
+        """Put the precision of this training into its config, and carry it out."""
+        if not isinstance(self.optim_wrapper, dict):
+            return
+        resumed = self._resume and (self._load_from or last_checkpoint(self.work_dir))
+        for note in settle_precision(self.cfg, get_device(), resumed or None):
+            self.logger.warning(note)
+        self.optim_wrapper = copy.deepcopy(self.cfg.optim_wrapper)
+        if self.cfg.get('precision') == 'bfloat16':
+            self.optim_wrapper['type'] = BFloat16OptimWrapper.__name__
 
     def _kept(self) -> str:
         """Say what an interruption leaves: this run's last checkpoint, if any."""
@@ -201,8 +213,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
 
     def dump_config(self) -> None:
         """Write the config, except over that of a training in the same folder."""
-        self._keeps_config = has_run(self.work_dir)
-        if not self._keeps_config:
+        if not has_run(self.work_dir):
             super().dump_config()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:

@@ -84,7 +84,7 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
     """Run the part of ``tools/check.py`` that decodes no image.
 
     Raises a UserError for errors outside of the test set. Of the arguments of
-    ``train.py``, ``--cfg-options`` and ``--auto-scale-lr`` count.
+    ``train.py``, ``--cfg-options``, ``--auto-scale-lr`` and ``--amp`` count.
     """
     from custom_datasets.checks.check import check_config
     from custom_datasets.checks.report import errors, format_findings, summary
@@ -92,10 +92,13 @@ def check_before_training(config: str, argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     add_cfg_options(parser)
     parser.add_argument('--auto-scale-lr', action='store_true')
+    parser.add_argument('--amp', action='store_true')
     args = parser.parse_known_args(list(argv))[0]
     options = args.cfg_options
     if args.auto_scale_lr:
         options = {**options, 'auto_scale_lr.enable': True}
+    if args.amp:
+        options = {**options, 'optim_wrapper.type': 'AmpOptimWrapper'}
     ranks = int(os.environ.get('WORLD_SIZE') or os.environ.get('SLURM_NTASKS') or 1)
     findings = check_config(config, options, ranks=ranks, images=False).findings
     # A training run does not open the test set.

@@ -62,9 +62,27 @@ def test_a_damaged_checkpoint_is_named(capfd, bccd_root, tmp_path):
     assert f'{checkpoint}: incomplete or damaged' in stderr
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU, --amp works')
-def test_amp_without_a_gpu_is_said(capfd, bccd_root, tmp_path):
+@pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU has float16')
+def test_float16_without_a_gpu_is_said(capfd, bccd_root, tmp_path):
     options = ['--amp', '--work-dir', tmp_path, '--cfg-options']
+    options.append('optim_wrapper.dtype=float16')
     status, stderr = run_main(capfd, SAMPLE, *options, *small_run(SAMPLE, bccd_root))
     assert status == 1
-    assert 'needs a GPU' in stderr
+    assert stderr.endswith('--amp on a CPU is bfloat16; leave it out\n')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        (['precision=half'], 'precision=half: no such precision; it can be auto, bfl'),
+        (['precision=float32', '--amp'], 'and precision=float32: leave one out'),
+    ],
+)
+def test_a_precision_that_cannot_be_is_said(
+    capfd, tmp_path, bccd_root, arguments, said
+):
+    where = ['--work-dir', tmp_path / 'run', '--cfg-options', f'data_root={bccd_root}']
+    status, stderr = run_main(capfd, SAMPLE, *where, *arguments)
+    assert status == 1
+    assert said in stderr
+    assert not list(tmp_path.iterdir())
