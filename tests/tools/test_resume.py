@@ -11,20 +11,34 @@ import torch
 from mmengine.config import Config
 
 from custom_datasets.training.record import read_run
-from tests.leaves import ROOT, SAMPLE, small_run
+from tests.leaves import LEAVES, ROOT, SAMPLE, small_run
+
+# It clips gradients, averages weights and has options for some parameters.
+AVERAGED = next(
+    leaf for leaf in LEAVES if leaf.stem == 'retinanet_r18_fpn_1xb4-24e_bccd'
+)
 
 
-@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
-def test_resumed_run_ends_with_the_same_weights(run, bccd_root, tmp_path, precision):
+@pytest.mark.parametrize(
+    ('leaf', 'precision', 'more'),
+    [
+        (SAMPLE, 'float32', []),
+        (AVERAGED, 'bfloat16', ['optim_wrapper.accumulative_counts=2']),
+    ],
+)
+def test_resumed_run_ends_with_the_same_weights(
+    run, bccd_root, tmp_path, leaf, precision, more
+):
     """Whatever precision the resuming call asks for."""
     options = [
-        *(o for o in small_run(SAMPLE, bccd_root) if '.indices=' not in o),
+        *(o for o in small_run(leaf, bccd_root) if '.indices=' not in o),
+        *more,
         'train_cfg.max_epochs=3',
         'train_dataloader.num_workers=1',
     ]
 
     def arguments(work_dir, *extra):
-        return [SAMPLE, '--work-dir', work_dir, *extra, '--cfg-options', *options]
+        return [leaf, '--work-dir', work_dir, *extra, '--cfg-options', *options]
 
     usual, other = [], ['--amp']
     if precision == 'bfloat16':
@@ -47,12 +61,16 @@ def test_resumed_run_ends_with_the_same_weights(run, bccd_root, tmp_path, precis
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
     assert read_run(str(broken)).content['precision'] == precision
-    dumped = Config.fromfile(broken / SAMPLE.name)
+    dumped = Config.fromfile(broken / leaf.name)
     assert dumped.get('precision', 'float32') == precision
 
 
 def weights(path):
-    return torch.load(path, weights_only=False)['state_dict']
+    """Return a checkpoint's weights and, where there are, their averages."""
+    content = torch.load(path, weights_only=False)
+    averages = content.get('ema_state_dict', {})
+    weights = content['state_dict']
+    return {**weights, **{f'average {name}': w for name, w in averages.items()}}
 
 
 def kill_in_epoch(epoch, arguments):
