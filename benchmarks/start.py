@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """From ``python tools/train.py`` to the first iteration.
 
-    python benchmarks/start.py LEAF DATA [--other TREE] [--runs 5]
+    python benchmarks/start.py LEAF DATA [--before TREE] [--runs 5]
 
 Starts a training from scratch again and again and ends it as soon as the first batch
-is there. With ``--other``, a second working copy takes turns with this one. Prints a
+is there. With ``--before``, an older working copy takes turns with this one. Prints a
 line of JSON a copy: medians in seconds of processor time (user and system; what counts
 on a machine that is busy) and of time on the clock.
 """
@@ -65,10 +65,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('leaf')
     parser.add_argument('data')
-    parser.add_argument('--other', type=Path)
+    parser.add_argument('--before', type=Path)
     parser.add_argument('--runs', type=int, default=5)
     args = parser.parse_args()
-    trees = {'this': ROOT, **({'other': args.other} if args.other else {})}
+    trees = {'before': args.before} if args.before else {}
+    trees['now'] = ROOT
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in trees}
     for _ in range(args.runs):
         for name, tree in trees.items():

@@ -4,10 +4,18 @@ None of it changes what a config says or what a run does. ``benchmarks/start.py`
 measures it.
 """
 
+import builtins
 import gc
-from collections.abc import Iterator
+import importlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
+
+_LATE = ('albumentations', 'imagecorruptions', 'imgaug', 'sklearn')
+"""What mmdet and mmpretrain import at once, for classes that few configs name."""
 
 
 @contextmanager
@@ -31,6 +39,40 @@ def settling() -> Iterator[None]:
     with uncollected():
         yield
         gc.freeze()
+
+
+@contextmanager
+def late_imports() -> Iterator[None]:
+    """Let mmdet and mmpretrain import some large packages when they first use them.
+
+    Only what these two import meanwhile: any other module gets the package itself.
+    """
+    importing = builtins.__import__
+
+    def import_or_wait(
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> Any:
+        package = name.partition('.')[0]
+        importer = str((globals or {}).get('__name__'))
+        waits = (
+            package in _LATE
+            and importer.startswith(('mmdet.', 'mmpretrain.'))
+            and package not in sys.modules
+            and find_spec(package)
+        )
+        if waits:
+            return _late_module(name, fromlist or ())
+        return importing(name, globals, locals, fromlist or (), level)
+
+    builtins.__import__ = import_or_wait
+    try:
+        yield
+    finally:
+        builtins.__import__ = importing
 
 
 def skip_model_index() -> None:
@@ -79,3 +121,34 @@ class _Remembered:
         if call != self._call:
             self._call, self._result = call, self._function(*args, **kwargs)
         return self._result
+
+
+class _Late:
+    """A module, or an object in one, that is imported when it is first used."""
+
+    def __init__(self, module: str, name: str | None = None) -> None:
+        self._module = module
+        self._name = name
+
+    def _load(self) -> Any:
+        module = importlib.import_module(self._module)
+        return getattr(module, self._name) if self._name else module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._load(), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._load()(*args, **kwargs)
+
+
+def _late_module(name: str, names: Sequence[str]) -> Any:
+    """Return what an import statement takes its names from."""
+    if names:  # from name import names
+        return SimpleNamespace(**{each: _Late(name, each) for each in names})
+    package, *inner = name.split('.')
+    late = outer = _Late(package)
+    for each in inner:  # import package.inner as something
+        package = f'{package}.{each}'
+        setattr(outer, each, _Late(package))
+        outer = getattr(outer, each)
+    return late

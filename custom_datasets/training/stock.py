@@ -17,7 +17,7 @@ from custom_datasets.cli import (
     run_command,
 )
 from custom_datasets.errors import ConfigError, UserError
-from custom_datasets.starting import settling
+from custom_datasets.starting import late_imports, settling
 from custom_datasets.versions import INSTALL
 
 NO_CHECK = '--no-check'
@@ -38,7 +38,7 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
 
     def action() -> None:
         nonlocal arguments
-        with settling():
+        with settling(), late_imports():
             arguments = use_device(arguments)
             if script == 'train.py' and not unchecked and _is_first_process():
                 check_before_training(config, arguments)
