@@ -47,14 +47,14 @@ def draw_all(setup: Setup) -> None:
         for size in ((640, 480), (400, 300), (200, 200), (768, 576))
     )
     draw_bccd(str(root / 'bccd'), {'train': count, 'val': 4, 'test': 4}, cells)
-    # Its rare class has a fifth of the images, and has to be in each of three parts.
+    # 40: a rare class has to be in each of three parts, and each class in one.
     draw_face_mask(str(root / 'face_mask'), max(count, 40), faces)
     write_split(str(root / 'face_mask'), FACES)
     draw_wider_face(str(root / 'wider_face'), {'train': count, 'val': 8}, faces)
     draw_metal_surface(str(root / 'metal_surface'), 60, steel)
     convert(str(root / 'metal_surface'), str(root / 'metal_crops'), METAL_CLASSES)
     recycling = root / 'recycling'
-    draw_recycling(str(recycling), {'train': count}, scene)
+    draw_recycling(str(recycling), {'train': max(count, 40)}, scene)
     (recycling / 'annotations').mkdir()
     shutil.copy(recycling / 'train.json', recycling / 'annotations')
 

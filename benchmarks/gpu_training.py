@@ -1,5 +1,6 @@
 """What ``gpu.py`` trains: a leaf's model, optimizer and batches, step by step."""
 
+import inspect
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -42,23 +43,20 @@ class Way:
         return self.graph or self.precision == 'float16'
 
 
-_bf16 = Way('bfloat16', 'bfloat16')
-_last = replace(_bf16, name='+ channels last', channels_last=True)
-_fused = replace(_last, name='+ fused optimizer', fused=True)
-_on_device = replace(_fused, name='+ data on the device', on_device=True)
-
-
 def ways_in_turn(detects: bool) -> list[Way]:
     """Return the stock way, then what is added one after the other."""
-    best = _on_device if detects else _fused
-    ways = [Way('stock'), Way('float16', 'float16'), _bf16, _last, _fused, best]
-    ways.append(replace(best, name='+ CUDA graph', graph=True))
-    return list(dict.fromkeys(ways))
+    ways = [Way('stock'), Way('float16', 'float16'), Way('bfloat16', 'bfloat16')]
+    ways.append(replace(ways[-1], name='+ channels last', channels_last=True))
+    if 'fused' in inspect.signature(torch.optim.SGD).parameters:
+        ways.append(replace(ways[-1], name='+ fused optimizer', fused=True))
+    if detects:
+        ways.append(replace(ways[-1], name='+ data on the device', on_device=True))
+    return [*ways, replace(ways[-1], name='+ CUDA graph', graph=True)]
 
 
 def ways_compiled(detects: bool) -> list[Way]:
-    """Return the best eager way, and the same compiled."""
-    best = _on_device if detects else _fused
+    """Return the last way without a graph, and the same compiled."""
+    best = ways_in_turn(detects)[-2]
     return [best, replace(best, name='+ torch.compile', compiled=True)]
 
 
@@ -162,7 +160,7 @@ class Trainee:
                 network, (images,), allow_unused_input=True
             )
         else:
-            network.compile(dynamic=False, backend=backend)
+            network = torch.compile(network, dynamic=False, backend=backend)
         if head is None:
             # As a function, since a module would have its weights counted twice.
             model.extract_feat = lambda images: network(images)
