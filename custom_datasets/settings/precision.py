@@ -76,7 +76,7 @@ def settle_precision(cfg: Config, device: str, resumed: str | None) -> list[str]
     if precision == 'bfloat16' and device == 'cpu' and not has_fast_bfloat16():
         notes.append(
             'this processor has neither AVX512-BF16 nor AMX: training in bfloat16 '
-            'works, but is not faster than in float32'
+            'works, but is not faster than in float32, and may be much slower'
         )
     _place(cfg, precision, amp, device)
     return notes
