@@ -3,6 +3,7 @@
 import inspect
 import io
 import logging
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from custom_datasets.errors import ConfigError
 from custom_datasets.evaluation.results import image_keys
 from custom_datasets.predicting.scopes import use_scope
 from custom_datasets.settings import load_config
+from custom_datasets.starting import late_imports, settling, uncollected
 from custom_datasets.versions import INSTALL
 
 SPLITS = {'test': 'test', 'validation': 'val'}
@@ -53,8 +55,10 @@ def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Conf
         raise ConfigError(
             f'{config}: has no test set (test_dataloader and test_evaluator)'
         )
+    # What is made later may be garbage one day, so this is for imports only.
+    starting = uncollected() if scope in sys.modules else settling()
     try:
-        with quiet():
+        with quiet(), starting, late_imports():
             import_modules_from_strings([scope, 'custom_datasets.training.runner'])
             if cfg.get('custom_imports'):
                 import_modules_from_strings(**cfg.custom_imports)
