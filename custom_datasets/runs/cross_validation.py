@@ -11,6 +11,7 @@ from custom_datasets.cli import TRUST, parse_options
 from custom_datasets.config import fold_folder
 from custom_datasets.errors import ConfigError
 from custom_datasets.evaluation.intervals import LEVEL, RESAMPLES
+from custom_datasets.evaluation.measures import Measured, Metric, measure
 from custom_datasets.evaluation.results import (
     Floats,
     Results,
@@ -33,7 +34,6 @@ from custom_datasets.runs.campaign import (
     settings_of,
     training_length,
 )
-from custom_datasets.runs.comparison import Measured, Metric, measure
 from custom_datasets.runs.folds import Folds, prepare_folds, require_apart, test_list
 from custom_datasets.runs.jobs import tool_command
 from custom_datasets.runs.tables import markdown_table, written, written_estimate

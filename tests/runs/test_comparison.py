@@ -10,8 +10,9 @@ import pytest
 
 from custom_datasets.errors import UserError
 from custom_datasets.evaluation.intervals import resample
+from custom_datasets.evaluation.measures import measure
 from custom_datasets.evaluation.results import classification_results, detection_results
-from custom_datasets.runs.comparison import measure, read_comparison
+from custom_datasets.runs.comparison import read_comparison
 from tests.runs.drawn_runs import CLASSES, GOOD, POOR, classified, detected, write_run
 
 BOX = (10, 10, 30, 30)
