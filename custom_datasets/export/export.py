@@ -1,20 +1,29 @@
 """From a checkpoint to a folder that runs without PyTorch."""
 
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-
-import torch
 
 from custom_datasets.config import iter_dicts
 from custom_datasets.errors import UserError
+from custom_datasets.evaluation.intervals import Estimate
 from custom_datasets.export.inputs import input_spec
-from custom_datasets.export.parity import Parity, Progress, choose_images, compare
-from custom_datasets.export.tracing import Classifying, Detecting, trace
+from custom_datasets.export.measuring import Measurements, measure_exports
+from custom_datasets.export.parity import (
+    EAGER,
+    Parity,
+    Progress,
+    choose_images,
+    compare,
+    images_of,
+)
+from custom_datasets.export.quantising import Outcome, Task, quantise
+from custom_datasets.export.writing import write_half, write_model
 from custom_datasets.files import (
     file_digest,
     json_bytes,
@@ -31,7 +40,6 @@ from custom_datasets.predicting.exported import (
     ExportedNetwork,
     InputSpec,
     decision_spec,
-    import_openvino,
 )
 from custom_datasets.predicting.model import Network, read_network
 from custom_datasets.predicting.run_folder import (
@@ -40,13 +48,17 @@ from custom_datasets.predicting.run_folder import (
     find_checkpoint,
     find_config,
 )
+from custom_datasets.runs.tables import Difference, markdown_table, write_cell
 from custom_datasets.text import counted
 from custom_datasets.versions import installed_version
 
-OPSET = 17
-"""The version of ONNX's operators: RoiAlign with half pixels came with 16."""
-
-_INPUTS = 'images', 'shapes'
+PRECISIONS = 'float32', 'float16', 'int8'
+_TITLES = {'openvino': 'OpenVINO', 'onnx': 'ONNX Runtime'}
+_PACKAGES = {'openvino': ('openvino',), 'onnx': ('onnx', 'onnxruntime')}
+_EXACT = {'INFERENCE_PRECISION_HINT': 'f32'}
+"""Some processors would compute in bfloat16, with other answers."""
+MAX_DROP = 0.003
+"""What int8 may lose of COCO AP or top-1 on the validation set."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,9 @@ class Request:
         runtimes: For which of ``openvino`` and ``onnx``.
         size: Width and height instead of those of the test pipeline.
         batch: Images in a run; None is any number.
+        precision: One of ``PRECISIONS``.
+        max_drop: What int8 may lose of COCO AP or top-1 on the validation set before
+            layers stay in float.
         images: On how many images it is compared at most; None is all of a set.
         overwrite: Whether an earlier export in ``out`` is replaced.
         options: What ``--cfg-options`` sets.
@@ -72,14 +87,20 @@ class Request:
     runtimes: Sequence[str] = ('openvino',)
     size: tuple[int, int] | None = None
     batch: int | None = 1
+    precision: str = 'float32'
+    max_drop: float = MAX_DROP
     images: int | None = None
     overwrite: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     trust: bool = False
 
 
-def export_model(request: Request, progress: Progress) -> list[str]:
+def export_model(
+    request: Request, progress: Progress, say: Callable[[str], None] = lambda line: None
+) -> list[str]:
     """Write a folder, compare what is in it with PyTorch, and say what was found.
+
+    ``say`` is told what takes a while.
 
     Raises:
         UserError: Something is missing or damaged; the network cannot be exported; or
@@ -103,9 +124,13 @@ def export_model(request: Request, progress: Progress) -> list[str]:
         decision = replace(decision, why=decision.why.replace(place + os.sep, ''))
     spec = input_spec(network.cfg, request.size)
     _require_possible(network, spec, request)
-    with new_folder(request.out, request.overwrite, checkpoint) as folder:
+    task = _calibration(network, request) if request.precision == 'int8' else None
+    with (
+        new_folder(request.out, request.overwrite, checkpoint) as folder,
+        TemporaryDirectory(prefix='export-') as exact,
+    ):
         for runtime in request.runtimes:
-            _write_model(network, spec, request.batch, runtime, folder)
+            write_model(network, spec, request.batch, runtime, exact)
         about: About = {
             'format': FORMAT,
             'task': network.task,
@@ -113,22 +138,51 @@ def export_model(request: Request, progress: Progress) -> list[str]:
             'classes': list(network.classes),
             'palette': network.palette,
             'batch': request.batch,
+            'precision': 'float32',
+            'openvino': _EXACT,
             'input': spec,
             'decision': decision_spec(decision, per_class),
-            'files': {name: _digests(folder, name) for name in request.runtimes},
+            'files': {name: _digests(exact, name) for name in request.runtimes},
             'parity': {},
+            'measured': {},
             'source': _source(network, config, checkpoint),
-            'versions': _versions(request.runtimes),
+            'versions': _versions(request),
         }
-        write_files(folder, {ABOUT: json_bytes(about)})
+        write_files(exact, {ABOUT: json_bytes(about)})
+        originals = {
+            runtime: ExportedNetwork(exact, runtime) for runtime in request.runtimes
+        }
         parity = compare(
             network,
-            [ExportedNetwork(folder, name) for name in request.runtimes],
+            list(originals.values()),
             decision,
             choose_images(network, spec, request.images),
             progress,
         )
-        about['parity'] = parity.to_dict()
+        exported = {
+            f'{_TITLES[name]} float32': (model, exact)
+            for name, model in originals.items()
+        }
+        outcomes = _lower(request, task, exact, folder, say)
+        if request.precision != 'float32':
+            about |= {
+                'precision': request.precision,
+                'openvino': {} if request.precision == 'float16' else _EXACT,
+                'files': {name: _digests(folder, name) for name in request.runtimes},
+            }
+            write_files(folder, {ABOUT: json_bytes(about)})
+            exported |= {
+                f'{_TITLES[name]} {request.precision}': (
+                    ExportedNetwork(folder, name),
+                    folder,
+                )
+                for name in request.runtimes
+            }
+        measured = measure_exports(network, parity, exported)
+        about |= {
+            'parity': parity.to_dict(),
+            'measured': {**measured, 'quantisation': outcomes},
+        }
         labels = ''.join(f'{name}\n' for name in network.classes)
         script = Path(__file__).with_name('templates') / 'predict.py'
         write_files(
@@ -137,14 +191,53 @@ def export_model(request: Request, progress: Progress) -> list[str]:
                 ABOUT: json_bytes(about),
                 'labels.txt': labels.encode(),
                 'predict.py': script.read_bytes(),
-                'README.md': _readme(about, parity).encode(),
+                'README.md': _readme(about, parity, measured).encode(),
             },
         )
-        sizes = {
-            name: sum(os.path.getsize(os.path.join(folder, file)) for file in files)
-            for name, files in about['files'].items()
-        }
-    return _notes(request, about, parity, sizes)
+    return _notes(request, about, parity, measured, outcomes)
+
+
+def _calibration(network: Network, request: Request) -> Task:
+    """Return what int8 is calibrated on, with the places still empty."""
+    images = images_of(network, 'validation')
+    if images is None or images.labelled is None:
+        raise UserError(
+            f'{network.cfg.filename}: int8 is calibrated on the validation set, which '
+            'is not here; give its place, --cfg-options data_root=...'
+        )
+    return {
+        'source': '',
+        'runtime': '',
+        'out': '',
+        'images': [sample['img_path'] for sample in images.labelled.truth],
+        'classes': list(images.labelled.classes),
+        'truth': images.labelled.truth,
+        'max_drop': request.max_drop,
+    }
+
+
+def _lower(
+    request: Request,
+    task: Task | None,
+    exact: str,
+    folder: str,
+    say: Callable[[str], None],
+) -> dict[str, Outcome]:
+    """Write the float32 models of ``exact`` in the precision that was asked for."""
+    outcomes = {}
+    for runtime in request.runtimes:
+        if task:
+            say(f'{_TITLES[runtime]}: int8, calibrated on the validation set, ...')
+            path = os.path.join(folder, RUNTIMES[runtime])
+            outcomes[runtime] = quantise(
+                {**task, 'source': exact, 'runtime': runtime, 'out': path}
+            )
+        elif request.precision == 'float16':
+            write_half(exact, runtime, folder)
+        else:
+            for name in _digests(exact, runtime):
+                shutil.copy(os.path.join(exact, name), folder)
+    return outcomes
 
 
 def _decisions(network: Network, checkpoint: str) -> tuple[Decision, Decision | None]:
@@ -183,105 +276,6 @@ def _require_possible(network: Network, spec: InputSpec, request: Request) -> No
             )
 
 
-def _write_model(
-    network: Network, spec: InputSpec, batch: int | None, runtime: str, folder: str
-) -> None:
-    """Write the file or the files of a model."""
-    detects = network.task == 'detection'
-    model = (Detecting if detects else Classifying)(network.model)
-    # As the loader has the weights, they lie channels last, which no file keeps.
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    height, width = spec['padded_height'], spec['padded_width']
-    count = 2 if batch is None else batch
-    example = [torch.rand(count, 3, height, width)]
-    if detects:
-        # Boxes beyond these are cut off, and those without any area left are dropped.
-        example.append(torch.tensor([[height / 2, width / 2]] * count))
-    write = _write_openvino if runtime == 'openvino' else _write_onnx
-    path = os.path.join(folder, RUNTIMES[runtime])
-    try:
-        with quiet(), network.scope(), torch.no_grad():
-            warnings.simplefilter('ignore')
-            traced = trace(model.eval(), tuple(example))
-            write(traced, tuple(example), batch, path)
-    except (UserError, OSError):
-        raise
-    except Exception as error:  # Tracers raise whatever a model makes of them.
-        lines = str(error).strip().splitlines() or ['']
-        raise UserError(
-            f'{type(network.model).__name__}: cannot be exported to {runtime} at '
-            f'{width} x {height} pixels ({type(error).__name__}: {lines[0]}); '
-            'docs/export.md lists what can'
-        ) from error
-
-
-def _write_openvino(
-    model: Any,
-    example: tuple[torch.Tensor, ...],
-    batch: int | None,
-    path: str,
-) -> None:
-    openvino = import_openvino()
-    converted = openvino.convert_model(model, example_input=example)
-    shapes = [list(tensor.shape) for tensor in example]
-    if batch is None:
-        shapes = [[-1, *shape[1:]] for shape in shapes]
-    converted.reshape(dict(enumerate(map(openvino.PartialShape, shapes))))
-    for ports, names in (
-        (converted.inputs, _INPUTS),
-        (converted.outputs, _output_names(len(converted.outputs))),
-    ):
-        for port, name in zip(ports, names, strict=False):
-            port.get_tensor().set_names({name})
-    openvino.save_model(converted, path, compress_to_fp16=False)
-
-
-def _write_onnx(
-    model: Any,
-    example: tuple[torch.Tensor, ...],
-    batch: int | None,
-    path: str,
-) -> None:
-    import onnx
-
-    inputs = _INPUTS[: len(example)]
-    # The newer exporter takes no post-processing, and writes weights to a second file.
-    older: dict[str, Any] = {'dynamo': False} if _takes_dynamo() else {}
-    outputs = _output_names(3 * len(example[0]) if len(example) > 1 else 1)
-    torch.onnx.export(
-        model,
-        example,
-        path,
-        opset_version=OPSET,
-        input_names=list(inputs),
-        output_names=outputs,
-        dynamic_axes={'images': {0: 'n'}, outputs[0]: {0: 'n'}}
-        if batch is None
-        else {},
-        **older,
-    )
-    onnx.checker.check_model(path, full_check=True)
-
-
-def _takes_dynamo() -> bool:
-    """Tell whether torch's exporter has to be told which of two it is to be."""
-    import inspect
-
-    return 'dynamo' in inspect.signature(torch.onnx.export).parameters
-
-
-def _output_names(count: int) -> list[str]:
-    """Name the outputs: of a classifier one, of detectors three for each image."""
-    if count == 1:
-        return ['probabilities']
-    parts = 'boxes', 'scores', 'labels'
-    return [
-        f'{part}_{image}' if count > 3 else part
-        for image in range(count // 3)
-        for part in parts
-    ]
-
-
 def _digests(folder: str, runtime: str) -> dict[str, str]:
     main = RUNTIMES[runtime]
     files = [main, 'model.bin'] if runtime == 'openvino' else [main]
@@ -298,61 +292,57 @@ def _source(network: Network, config: str, checkpoint: str) -> dict[str, Any]:
     }
 
 
-def _versions(runtimes: Sequence[str]) -> dict[str, str]:
+def _versions(request: Request) -> dict[str, str]:
     names = ['torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain']
     versions = {name: installed_version(name) or 'not installed' for name in names}
-    for runtime in runtimes:
-        packages = ('openvino',) if runtime == 'openvino' else ('onnx', 'onnxruntime')
-        versions |= {name: version(name) for name in packages}
-    return versions
+    packages = [name for to in request.runtimes for name in _PACKAGES[to]]
+    if request.precision == 'int8':
+        packages.append('nncf')
+    return {**versions, **{name: version(name) for name in packages}}
 
 
-def _readme(about: About, parity: Parity) -> str:
+def _readme(about: About, parity: Parity, measured: Measurements) -> str:
     spec, source = about['input'], about['source']
-    runtimes = ' or '.join(
-        'openvino' if name == 'openvino' else 'onnxruntime' for name in about['files']
-    )
+    runtime = 'openvino' if 'openvino' in about['files'] else 'onnxruntime'
     answer = (
         'boxes with name, score and `[x1, y1, x2, y2]` in pixels'
         if about['task'] == 'detection'
         else 'the probability of each class'
     )
-    rows = [
-        f'| {name} | {difference} |' for name, difference in parity.by_runtime.items()
-    ]
     return '\n'.join(
         [
             f'# {about["architecture"]}: {", ".join(about["classes"])}',
             '',
-            f'From `{source["checkpoint"]}`, for images of {spec["width"]} x '
-            f'{spec["height"]} pixels; others are resized.',
+            f'From `{source["checkpoint"]}`, in {about["precision"]}, for images of '
+            f'{spec["width"]} x {spec["height"]} pixels; others are resized.',
             '',
             '```bash',
-            f'pip install numpy opencv-python {runtimes.split(" or ")[0]}',
+            f'pip install numpy opencv-python {runtime}',
             'python predict.py photo.jpg',
             '```',
             '',
             f'It prints {answer}. `model.json` says how pixels become the input, '
             '`labels.txt` has the classes in their order.',
             '',
-            f'Against PyTorch, on {parity.images} images ({parity.kind}):',
+            f'Measured on {counted(parity.images, "images")} ({parity.kind}), with '
+            f'{counted(measured["threads"], "threads")}:',
             '',
-            '| run by | differs by |',
-            '|---|---|',
-            *rows,
+            markdown_table(_table(measured)),
+            '',
+            *(f'- {line}' for line in _differences(parity)),
             '',
         ]
     )
 
 
 def _notes(
-    request: Request, about: About, parity: Parity, sizes: Mapping[str, int]
+    request: Request,
+    about: About,
+    parity: Parity,
+    measured: Measurements,
+    outcomes: Mapping[str, Outcome],
 ) -> list[str]:
-    lines = []
-    for name, difference in parity.by_runtime.items():
-        lines.append(
-            f'{name}: {sizes[name] / 1e6:.1f} MB, differs from PyTorch by {difference}'
-        )
+    lines = [markdown_table(_table(measured)), *_differences(parity)]
     lines.append(f'Compared on {counted(parity.images, "images")}: {parity.kind}')
     if parity.same_input < parity.images:
         spec, others = about['input'], parity.images - parity.same_input
@@ -361,5 +351,40 @@ def _notes(
             f'{spec["height"]}: the test pipeline pads them less, or scales them '
             'otherwise'
         )
+    for name, outcome in outcomes.items():
+        left = len(outcome['left'])
+        lines.append(
+            f'{_TITLES[name]}: {outcome["layers"] - left} of '
+            f'{counted(outcome["layers"], "layers")} are int8; {outcome["metric"]} on '
+            f'the validation set: {outcome["float32"]:.4f} in float32, '
+            f'{outcome["int8"]:.4f} in int8'
+        )
+        if outcome['left']:
+            lines.append(f'In float stayed: {", ".join(outcome["left"])}')
     lines.append(f'{request.out}: done; python {request.out}/predict.py IMAGE')
     return lines
+
+
+def _differences(parity: Parity) -> list[str]:
+    return [
+        f'{_TITLES[name]} float32 differs from PyTorch by {difference}'
+        for name, difference in parity.by_runtime.items()
+    ]
+
+
+def _table(measured: Measurements) -> list[list[str]]:
+    """Return the rows of a table, the first of them the head."""
+    metric = measured['metric']
+    heads = [metric, 'more than PyTorch'] if metric else []
+    rows = [['', 'MB', *heads, 'ms an image']]
+    for row in measured['rows']:
+        quality = []
+        if row['metric'] and row['difference']:
+            difference = Difference(*Estimate.from_json(row['difference']))
+            quality = [
+                write_cell(Estimate.from_json(row['metric'])),
+                '' if row['model'] == EAGER else write_cell(difference),
+            ]
+        size, duration = f'{row["megabytes"]:.1f}', f'{row["milliseconds"]:.1f}'
+        rows.append([row['model'], size, *quality, duration])
+    return rows

@@ -11,15 +11,19 @@ import torch
 from numpy.typing import NDArray
 
 from custom_datasets.errors import ImageError, UserError
-from custom_datasets.predicting.config import SPLITS, has_split, quiet, read_dataset
+from custom_datasets.evaluation.results import Samples
+from custom_datasets.export.labelled import Labelled
+from custom_datasets.predicting.config import SPLITS, has_split, quiet, read_truth
 from custom_datasets.predicting.exported import ExportedNetwork, InputSpec, letterbox
 from custom_datasets.predicting.images import Pixels, read_pixels
 from custom_datasets.predicting.model import Network
 from custom_datasets.predicting.outputs import BoxArrays, RawAnswer
 from custom_datasets.predicting.run_folder import Decision
 
-BOX_LIMIT, SCORE_LIMIT = 0.01, 1e-4
-"""Pixels and score by which an exported model may differ."""
+BOX_LIMIT, SCORE_LIMIT, METRIC_LIMIT = 0.01, 1e-4, 5e-4
+"""Pixels, score, and COCO AP or top-1 by which an exported model may differ."""
+
+EAGER = 'PyTorch'
 
 _DRAWN = 8
 
@@ -28,10 +32,14 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Images:
-    """What is compared on: functions that read the pixels, and what they are."""
+    """What is compared on: functions that read the pixels, and what they are.
+
+    ``labelled`` is their truth, where there is any.
+    """
 
     kind: str
     reads: tuple[Callable[[], Pixels], ...]
+    labelled: Labelled | None = None
 
 
 @dataclass
@@ -107,12 +115,18 @@ class Parity:
         same_input: Of how many of them the input was that of the test pipeline, number
             by number; the others have another shape, or more padding.
         by_runtime: The difference of each exported model from PyTorch.
+        reads: What reads the images.
+        labelled: Their truth, where there is any.
+        answers: Those of PyTorch and of each exported model, on all images.
     """
 
     kind: str
     images: int = 0
     same_input: int = 0
     by_runtime: dict[str, Difference] = field(default_factory=dict)
+    reads: list[Callable[[], Pixels]] = field(default_factory=list)
+    labelled: Labelled | None = None
+    answers: dict[str, list[RawAnswer]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as ``model.json`` has it."""
@@ -120,7 +134,11 @@ class Parity:
             'images': self.images,
             'kind': self.kind,
             'same_input_as_test_pipeline': self.same_input,
-            'limits': {'box_pixels': BOX_LIMIT, 'score': SCORE_LIMIT},
+            'limits': {
+                'box_pixels': BOX_LIMIT,
+                'score': SCORE_LIMIT,
+                'metric': METRIC_LIMIT,
+            },
             **{name: vars(row) for name, row in self.by_runtime.items()},
         }
 
@@ -128,19 +146,29 @@ class Parity:
 def choose_images(network: Network, spec: InputSpec, most: int | None = None) -> Images:
     """Take the images of the test set, else of the validation set, else drawn ones."""
     for split in SPLITS:
-        if not has_split(network.cfg, split):
-            continue
-        try:
-            paths = read_dataset(network.cfg, split).paths[:most]
-        except (UserError, OSError):  # The data may be elsewhere than the model.
-            continue
-        if paths and all(map(os.path.isfile, paths)):
-            return Images(f'{split} set', tuple(_reader(path) for path in paths))
+        images = images_of(network, split, most)
+        if images:
+            return images
     count = _DRAWN if most is None else min(most, _DRAWN)
     return Images(
         'drawn, since there is no test or validation set here',
         tuple(_drawer(seed, spec) for seed in range(count)),
     )
+
+
+def images_of(network: Network, split: str, most: int | None = None) -> Images | None:
+    """Take the images of a part of the data; None where it is not here."""
+    if not has_split(network.cfg, split):
+        return None
+    try:
+        data, truth = read_truth(network.cfg, split)
+    except (UserError, OSError):  # The data may be elsewhere than the model.
+        return None
+    paths, truth = data.paths[:most], truth[:most]
+    if not paths or not all(map(os.path.isfile, paths)):
+        return None
+    labelled = Labelled(data.classes, truth) if _is_known(truth) else None
+    return Images(f'{split} set', tuple(map(_reader, paths)), labelled)
 
 
 def compare(
@@ -157,12 +185,15 @@ def compare(
     """
     parity = Parity(images.kind)
     parity.by_runtime = {model.runtime: Difference() for model in exported}
+    parity.answers = {name: [] for name in (EAGER, *parity.by_runtime)}
     spec, most = exported[0].about['input'], _most_boxes(network)
-    for count, read in enumerate(images.reads, 1):
+    readable = []
+    for row, read in enumerate(images.reads):
         try:
             pixels = read()
         except ImageError:  # tools/check.py finds those.
             continue
+        readable.append(row)
         parity.images += 1
         inputs, shape, scale = letterbox(pixels, spec)
         tensor = torch.from_numpy(inputs)[None]
@@ -171,10 +202,15 @@ def compare(
             stock.shape == tensor.shape and torch.equal(stock, tensor)
         )
         eager = eager_answer(network, tensor, shape, scale)
+        parity.answers[EAGER].append(eager)
         for model in exported:
             (answer,) = model.answers([model.pipeline(pixels, 'image')])
+            parity.answers[model.runtime].append(answer)
             parity.by_runtime[model.runtime].add(eager, answer, decision, most)
-        progress(count, len(images.reads))
+        progress(row + 1, len(images.reads))
+    parity.reads = [images.reads[row] for row in readable]
+    if images.labelled and readable:
+        parity.labelled = images.labelled.take(readable)
     if not parity.images:
         raise UserError('none of the images can be read; see tools/check.py')
     for name, difference in parity.by_runtime.items():
@@ -184,6 +220,18 @@ def compare(
                 f'({images.kind}): {difference}; allowed are {BOX_LIMIT} pixels and '
                 f'{SCORE_LIMIT:g} of score, so nothing is written'
             )
+    if parity.labelled:
+        scores = {
+            name: parity.labelled.score(answers)
+            for name, answers in parity.answers.items()
+        }
+        for name, score in scores.items():
+            if abs(score - scores[EAGER]) > METRIC_LIMIT:
+                raise UserError(
+                    f'the model for {name} has {parity.labelled.metric} {score:.4f} on '
+                    f'the {images.kind}, PyTorch {scores[EAGER]:.4f}; allowed is a '
+                    f'difference of {METRIC_LIMIT:g}, so nothing is written'
+                )
     return parity
 
 
@@ -197,14 +245,32 @@ def eager_answer(
 
     ``shape`` and ``scale`` are what :func:`letterbox` returned with it.
     """
-    model: Any = network.model
     with quiet(), network.scope(), torch.no_grad():
-        if network.task == 'classification':
-            from mmpretrain.structures import DataSample
+        sample = eager_run(network, tensor, shape, scale)()
+    if network.task == 'classification':
+        probabilities: RawAnswer = sample.pred_score.numpy().astype(np.float64)
+        return probabilities
+    instances = sample.pred_instances
+    return BoxArrays(
+        instances.bboxes.numpy().astype(np.float64).reshape(-1, 4),
+        instances.scores.numpy().astype(np.float64),
+        instances.labels.numpy().astype(np.intp),
+    )
 
-            (sample,) = model.predict(tensor, [DataSample()])
-            probabilities: RawAnswer = sample.pred_score.numpy().astype(np.float64)
-            return probabilities
+
+def eager_run(
+    network: Network,
+    tensor: torch.Tensor,
+    shape: tuple[int, int],
+    scale: tuple[float, float],
+) -> Callable[[], Any]:
+    """Return stock ``predict`` of an input, which is to be called in its scope."""
+    model: Any = network.model
+    if network.task == 'classification':
+        from mmpretrain.structures import DataSample
+
+        samples: list[Any] = [DataSample() for _ in tensor]
+    else:
         from mmdet.structures import DetDataSample
 
         padded = tuple(tensor.shape[-2:])
@@ -215,13 +281,14 @@ def eager_answer(
             'pad_shape': padded,
             'ori_shape': shape,
         }
-        (sample,) = model.predict(tensor, [DetDataSample(metainfo=facts)])
-    instances = sample.pred_instances
-    return BoxArrays(
-        instances.bboxes.numpy().astype(np.float64).reshape(-1, 4),
-        instances.scores.numpy().astype(np.float64),
-        instances.labels.numpy().astype(np.intp),
-    )
+        samples = [DetDataSample(metainfo=facts) for _ in tensor]
+    return lambda: model.predict(tensor, samples)[0]
+
+
+def _is_known(truth: Samples) -> bool:
+    """Tell whether there is any truth: a test set without labels has no boxes."""
+    boxes = [sample.get('instances') for sample in truth]
+    return any(boxes) if None not in boxes else all('gt_label' in s for s in truth)
 
 
 def _sure(answer: BoxArrays, decision: Decision, most: int | None) -> NDArray[np.bool_]:

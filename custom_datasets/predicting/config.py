@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, NamedTuple
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.utils import import_modules_from_strings
 
 from custom_datasets.config import iter_dicts
 from custom_datasets.errors import ConfigError
-from custom_datasets.evaluation.results import image_keys
+from custom_datasets.evaluation.results import Samples, image_keys
 from custom_datasets.predicting.scopes import use_scope
 from custom_datasets.settings import load_config
 from custom_datasets.starting import late_imports, settling, uncollected
@@ -92,6 +93,34 @@ def read_dataset(cfg: Config, split: str) -> DataSet:
     settings = cfg[f'{SPLITS[split]}_dataloader']['dataset']
     with quiet(), use_scope(cfg.default_scope):
         return describe_dataset(DATASETS.build(settings))
+
+
+def read_truth(cfg: Config, split: str) -> tuple[DataSet, Samples]:
+    """Read a data set and what is known of its images, as predictions have it.
+
+    All numbers are plain ones. Raises a UserError where it cannot be read.
+    """
+    settings = cfg[f'{SPLITS[split]}_dataloader']['dataset']
+    with quiet(), use_scope(cfg.default_scope):
+        dataset = DATASETS.build(settings)
+        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    data = describe_dataset(dataset)
+    samples: Samples = []
+    for info, key in zip(infos, data.keys, strict=True):
+        sample: dict[str, Any] = {'img_path': str(info['img_path']), 'img_id': key}
+        if 'instances' in info:
+            sample['instances'] = [
+                {
+                    'bbox': [float(side) for side in row['bbox']],
+                    'bbox_label': int(row['bbox_label']),
+                    'ignore_flag': int(row.get('ignore_flag') or 0),
+                }
+                for row in info['instances']
+            ]
+        elif 'gt_label' in info:
+            sample['gt_label'] = [int(label) for label in np.ravel(info['gt_label'])]
+        samples.append(sample)
+    return data, samples
 
 
 def describe_dataset(dataset: Any) -> DataSet:

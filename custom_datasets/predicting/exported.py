@@ -32,9 +32,14 @@ FORMAT = 1
 RUNTIMES = {'openvino': 'model.xml', 'onnx': 'model.onnx'}
 """What can run a model, the faster first, and the file that it opens."""
 
+INPUTS = 'images', 'shapes'
+"""What the inputs are called; classifiers have the first alone."""
+
 _PACKAGES = {'openvino': 'openvino', 'onnx': 'onnxruntime'}
 
 Array = NDArray[np.float32]
+Run = Callable[[Sequence[Array]], list[NDArray[Any]]]
+"""From the inputs of a model to its outputs, in their order."""
 
 
 class InputSpec(TypedDict):
@@ -70,8 +75,11 @@ class About(TypedDict):
     """The content of ``model.json``.
 
     ``batch`` is the number of images in a run, None where any number is taken;
-    ``files`` are, by what runs them, the SHA-256 of each file. ``parity`` is what was
-    measured against PyTorch; ``source`` and ``versions`` say of what it was made.
+    ``files`` are, by what runs them, the SHA-256 of each file. ``precision`` is
+    ``float32``, ``float16`` or ``int8``, ``openvino`` its properties for that;
+    ``parity`` is what was found between PyTorch
+    and float32, ``measured`` how good and how fast each is; ``source`` and ``versions``
+    say of what it was made.
     """
 
     format: int
@@ -84,6 +92,9 @@ class About(TypedDict):
     decision: DecisionSpec
     files: dict[str, dict[str, str]]
     parity: dict[str, Any]
+    precision: str
+    openvino: dict[str, str]
+    measured: dict[str, Any]
     source: dict[str, Any]
     versions: dict[str, str]
 
@@ -105,28 +116,33 @@ class ExportedNetwork:
         batch_size: How many images a run takes; 1 where it takes any number.
     """
 
-    def __init__(self, folder: str, runtime: str | None = None) -> None:
+    def __init__(
+        self, folder: str, runtime: str | None = None, threads: int | None = None
+    ) -> None:
         """Load the model.
 
         Args:
             folder: What ``tools/export.py`` wrote.
             runtime: ``openvino`` or ``onnx``; None is the first that is in the folder
                 and installed here.
+            threads: How many a run takes; None leaves it to the run-time.
 
         Raises:
             UserError: It is incomplete or damaged, or nothing here can run it.
         """
-        self.about = _read_about(folder)
+        self.about = read_about(folder)
         self.runtime = _choose_runtime(folder, self.about, runtime)
         _require_files(folder, self.about['files'][self.runtime])
         self.task = self.about['task']
         self.classes = tuple(self.about['classes'])
         self.palette = self.about['palette']
         self.batch_size = self.about['batch'] or 1
-        opening = _open_openvino if self.runtime == 'openvino' else _open_onnx
         path = os.path.join(folder, RUNTIMES[self.runtime])
         try:
-            self._run = opening(path)
+            if self.runtime == 'openvino':
+                self._run = _open_openvino(path, self.about['openvino'], threads)
+            else:
+                self._run = onnx_run(path, threads)
         except (OSError, RuntimeError, ValueError) as error:
             reason = f'{type(error).__name__}: {error}'.splitlines()[0]
             raise UserError(f'{path}: cannot be opened ({reason})') from error
@@ -147,31 +163,11 @@ class ExportedNetwork:
         size = self.about['batch'] or len(batch)
         answers: list[RawAnswer] = []
         for start in range(0, len(batch), size):
-            answers += self._answer_run(batch[start : start + size], size)
+            with self._lock:
+                answers += read_answers(
+                    self.about, self._run, batch[start : start + size]
+                )
         return answers
-
-    def _answer_run(
-        self, rows: Sequence[Mapping[str, Any]], size: int
-    ) -> list[RawAnswer]:
-        # A run of a fixed size is filled up with the first image.
-        filled = [*rows, *[rows[0]] * (size - len(rows))]
-        inputs = [np.stack([row['inputs'] for row in filled])]
-        if self.task == 'detection':
-            inputs.append(np.array([row['shape'] for row in filled], np.float32))
-        with self._lock:
-            outputs = self._run(inputs)
-        if self.task == 'classification':
-            return [scores.astype(np.float64) for scores in outputs[0][: len(rows)]]
-        return [
-            BoxArrays(
-                boxes.reshape(-1, 4).astype(np.float64) / np.array(row['scale'] * 2),
-                scores.astype(np.float64),
-                labels.astype(np.intp),
-            )
-            for row, boxes, scores, labels in zip(
-                rows, outputs[::3], outputs[1::3], outputs[2::3], strict=False
-            )
-        ]
 
     def decide(self, threshold: Threshold | None = None) -> Decision:
         """Choose threshold and temperature as the export did, or as given.
@@ -221,6 +217,38 @@ def letterbox(
     return inputs, (size[1], size[0]), (size[0] / width, size[1] / height)
 
 
+def run_inputs(about: About, rows: Sequence[Mapping[str, Any]]) -> list[Array]:
+    """Return the inputs of a run on what :meth:`ExportedNetwork.pipeline` returned.
+
+    A run of a fixed size is filled up with the first image.
+    """
+    size = about['batch'] or len(rows)
+    filled = [*rows, *[rows[0]] * (size - len(rows))]
+    inputs = [np.stack([row['inputs'] for row in filled])]
+    if about['task'] == 'detection':
+        inputs.append(np.array([row['shape'] for row in filled], np.float32))
+    return inputs
+
+
+def read_answers(
+    about: About, run: Run, rows: Sequence[Mapping[str, Any]]
+) -> list[RawAnswer]:
+    """Run a model on as many images as it takes at most, and read its outputs."""
+    outputs = run(run_inputs(about, rows))
+    if about['task'] == 'classification':
+        return [scores.astype(np.float64) for scores in outputs[0][: len(rows)]]
+    return [
+        BoxArrays(
+            boxes.reshape(-1, 4).astype(np.float64) / np.array(row['scale'] * 2),
+            scores.astype(np.float64),
+            labels.astype(np.intp),
+        )
+        for row, boxes, scores, labels in zip(
+            rows, outputs[::3], outputs[1::3], outputs[2::3], strict=False
+        )
+    ]
+
+
 def decision_spec(
     decision: Decision, per_class: Decision | None = None
 ) -> DecisionSpec:
@@ -234,7 +262,8 @@ def decision_spec(
     }
 
 
-def _read_about(folder: str) -> About:
+def read_about(folder: str) -> About:
+    """Read ``model.json``; a UserError where it is missing or damaged."""
     path = os.path.join(folder, ABOUT)
     try:
         about: About = json.loads(Path(path).read_text(encoding='utf-8'))
@@ -295,14 +324,17 @@ def import_openvino() -> Any:
     return openvino
 
 
-Run = Callable[[Sequence[Array]], list[NDArray[Any]]]
+def _open_openvino(
+    path: str, properties: Mapping[str, Any], threads: int | None
+) -> Run:
+    settings = dict(properties)
+    if threads is not None:
+        settings['INFERENCE_NUM_THREADS'] = threads
+    return openvino_run(import_openvino().Core().compile_model(path, 'CPU', settings))
 
 
-def _open_openvino(path: str) -> Run:
-    openvino = import_openvino()
-    # Processors with AMX would compute in bfloat16, with other answers.
-    settings = {'INFERENCE_PRECISION_HINT': 'f32'}
-    compiled = openvino.Core().compile_model(path, 'CPU', settings)
+def openvino_run(compiled: Any) -> Run:
+    """Return what runs a model that OpenVINO has compiled."""
 
     def run(inputs: Sequence[Array]) -> list[NDArray[Any]]:
         answers = compiled(list(inputs))
@@ -311,17 +343,22 @@ def _open_openvino(path: str) -> Run:
     return run
 
 
-def _open_onnx(path: str) -> Run:
+def onnx_run(model: str | bytes, threads: int | None = None) -> Run:
+    """Open a file, or what would be in it, in ONNX Runtime.
+
+    Raises:
+        RuntimeError: It cannot be opened.
+    """
     import onnxruntime
 
-    # Its errors derive from Exception alone.
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
     try:
         session = onnxruntime.InferenceSession(
-            path, options, providers=['CPUExecutionProvider']
+            model, options, providers=['CPUExecutionProvider']
         )
-    except Exception as error:
+    except Exception as error:  # Its errors derive from Exception alone.
         raise RuntimeError(str(error)) from error
     names = [port.name for port in session.get_inputs()]
 

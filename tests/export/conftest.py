@@ -26,13 +26,13 @@ _LAST = (
 )
 
 
-def save_network(leaf, path, size=None):
+def save_network(leaf, path, size=None, classes=CLASSES):
     """Save a network that is not trained, but has opinions: its logits vary by 2.
 
     Its batch norm has seen noise.
     """
     torch.manual_seed(0)
-    settings = {'from_scratch': True, 'classes': CLASSES}
+    settings = {'from_scratch': True, 'classes': classes}
     cfg = load(leaf, **settings, **({'image_scale': size} if size else {}))
     detects = cfg.default_scope == 'mmdet'
     if cfg.get('data_preprocessor'):
@@ -74,7 +74,7 @@ def save_network(leaf, path, size=None):
             and not name.endswith('.conv')
         }
         model(images, None) if not detects else _predict(model, images)
-    meta = {'dataset_meta': {'classes': CLASSES}, 'epoch': 3, 'iter': 30}
+    meta = {'dataset_meta': {'classes': classes}, 'epoch': 3, 'iter': 30}
     torch.save({'state_dict': model.state_dict(), 'meta': meta}, path)
     return str(path)
 

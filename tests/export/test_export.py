@@ -372,7 +372,8 @@ def test_the_command_says_what_was_compared(detector, tmp_path, capsys):
     arguments += ['--cfg-options', 'image_scale=(128,96)', 'data_root=nowhere/']
     assert export_tool.main(arguments) == 0
     text = capsys.readouterr().out
-    assert 'MB, differs from PyTorch by ' in text
+    assert 'OpenVINO float32 differs from PyTorch by ' in text
+    assert '| OpenVINO float32 |' in text
     assert 'Compared on 1 image: drawn, since there is no test' in text
     assert export_tool.main(arguments) == 1
     assert 'exists' in capsys.readouterr().err

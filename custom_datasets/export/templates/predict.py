@@ -18,8 +18,8 @@ def open_model():
     if 'openvino' in MODEL['files'] and find_spec('openvino'):
         import openvino
 
-        core, exact = openvino.Core(), {'INFERENCE_PRECISION_HINT': 'f32'}
-        compiled = core.compile_model(str(HERE / 'model.xml'), 'CPU', exact)
+        path, settings = str(HERE / 'model.xml'), MODEL['openvino']
+        compiled = openvino.compile_model(path, 'CPU', settings)
         return lambda inputs: [compiled(inputs)[port] for port in compiled.outputs]
     import onnxruntime
 
