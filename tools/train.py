@@ -36,6 +36,8 @@ them --work-dir, --amp, --resume [CHECKPOINT], --auto-scale-lr,
       random weights: nothing downloaded, nothing frozen, batch norm trained
   precision=auto or bfloat16 or float32
       numbers of training steps; auto is bfloat16 on a CPU that is made for it
+  cache=ram or disk
+      decodes images once, and keeps their pixels for all epochs
   track=tensorboard,wandb,mlflow
       shows the curves of a run there too; install the package first
 

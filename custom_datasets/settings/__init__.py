@@ -206,6 +206,12 @@ SETTINGS = (
         attempt=lambda cfg, value: precision.read_precision(cfg),
     ),
     Setting(
+        'cache',
+        ' or '.join(training.PLACES),
+        'decodes images once, and keeps their pixels for all epochs',
+        attempt=lambda cfg, value: training.read_cache({'cache': value}),
+    ),
+    Setting(
         'track',
         'tensorboard,wandb,mlflow',
         'shows the curves of a run there too; install the package first',

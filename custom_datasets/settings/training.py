@@ -34,6 +34,8 @@ MIXES: dict[str, dict[str, Any]] = {
 
 SAMPLINGS = ('class-balanced', 'repeat-factor')
 
+PLACES = ('ram', 'disk')
+
 GROUPS: dict[str, list[dict[str, Any]]] = {
     'geometry': [
         {'type': 'Affine', 'rotate': (-25, 25), 'scale': (0.9, 1.1)},
@@ -137,6 +139,16 @@ def set_augment(cfg: Config, names: Any) -> None:
     step = {'type': 'OneOfEachGroup', 'groups': [GROUPS[name] for name in names]}
     *steps, pack = (s for s in dataset['pipeline'] if s['type'] != step['type'])
     dataset['pipeline'] = [*steps, step, pack]
+
+
+def read_cache(cfg: Mapping[str, Any]) -> str | None:
+    """Return where pixels are kept; raises a ConfigError for anything else."""
+    place = cfg.get('cache')
+    if place is None or place is False:
+        return None
+    if not isinstance(place, str) or place not in PLACES:
+        raise ConfigError(f'cache={place}: it can be {" or ".join(PLACES)}')
+    return place
 
 
 def asks_from_scratch(cfg: Mapping[str, Any]) -> bool:

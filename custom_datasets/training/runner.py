@@ -39,7 +39,9 @@ from custom_datasets.files import short_path
 from custom_datasets.settings import apply_settings
 from custom_datasets.settings.precision import settle_precision
 from custom_datasets.settings.tracking import apply_tracking
+from custom_datasets.settings.training import read_cache
 from custom_datasets.starting import format_once, settling
+from custom_datasets.training.decode_once import DecodeOnceHook
 from custom_datasets.training.facts import checkpoint_hook
 from custom_datasets.training.hooks import (
     ClassCountHook,
@@ -144,6 +146,9 @@ class PluginRunner(Runner):  # type: ignore[misc]
             RecordTestHook(),
         ):
             self.register_hook(hook)
+        place = read_cache(self.cfg)
+        if place is not None:
+            self.register_hook(DecodeOnceHook(place))
 
     @staticmethod
     def build_dataloader(

@@ -123,6 +123,23 @@ def peak_memory(workers: Iterable[int] = ()) -> Memory:
     }
 
 
+def free_memory() -> int:
+    """Return how many bytes may still be taken, as Linux and its containers say.
+
+    Elsewhere that is all of the memory.
+    """
+    amounts = [round(1e9 * (_memory_gb() or 0))]
+    if os.path.isfile('/proc/meminfo'):
+        with open('/proc/meminfo', encoding='utf-8') as file:
+            lines = [line.split() for line in file]
+        amounts += [int(line[1]) * 1024 for line in lines if line[0] == 'MemAvailable:']
+    group = '/sys/fs/cgroup'
+    limit, used = (_number_in(f'{group}/memory.{n}') for n in ('max', 'current'))
+    if limit is not None and used is not None:
+        amounts.append(max(0, limit - used))
+    return min(amounts)
+
+
 def command(argv: Sequence[str]) -> list[str]:
     """Return a command line as typed, without the path of a stock script."""
     script = argv[0].replace(os.sep, '/')
@@ -167,6 +184,16 @@ def _memory_gb() -> float | None:
         return None
     total = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
     return round(total / 1e9, 1)
+
+
+def _number_in(path: str) -> int | None:
+    """Return what a file says; None where there is none, or no limit."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            text = file.read().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None
 
 
 def _peak_of(pid: int) -> int | None:

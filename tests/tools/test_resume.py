@@ -20,16 +20,16 @@ AVERAGED = next(
 
 
 @pytest.mark.parametrize(
-    ('leaf', 'precision', 'more'),
+    ('leaf', 'precision', 'more', 'cache'),
     [
-        (SAMPLE, 'float32', []),
-        (AVERAGED, 'bfloat16', ['optim_wrapper.accumulative_counts=2']),
+        (SAMPLE, 'float32', [], 'ram'),
+        (AVERAGED, 'bfloat16', ['optim_wrapper.accumulative_counts=2'], 'disk'),
     ],
 )
 def test_resumed_run_ends_with_the_same_weights(
-    run, bccd_root, tmp_path, leaf, precision, more
+    run, bccd_root, tmp_path, leaf, precision, more, cache
 ):
-    """Whatever precision the resuming call asks for."""
+    """Whatever precision the resuming call asks for, and where pixels are kept."""
     options = [
         *(o for o in small_run(leaf, bccd_root) if '.indices=' not in o),
         *more,
@@ -46,6 +46,7 @@ def test_resumed_run_ends_with_the_same_weights(
     done = run('train.py', *arguments(tmp_path / 'whole', *usual))
     assert done.returncode == 0, done.stderr[-3000:]
 
+    options.append(f'cache={cache}')
     kill_in_epoch(2, arguments(tmp_path / 'broken', *usual))
     broken = tmp_path / 'broken'
     assert (broken / 'epoch_1.pth').exists()
@@ -53,6 +54,7 @@ def test_resumed_run_ends_with_the_same_weights(
 
     done = run('train.py', *arguments(broken, '--resume', *other))
     assert done.returncode == 0, done.stderr[-3000:]
+    assert 'images are decoded once' in done.stdout + done.stderr
     said = f'epoch_1.pth: was trained in {precision}, and continues in it, not in '
     assert said in done.stdout + done.stderr
     whole = weights(tmp_path / 'whole' / 'epoch_3.pth')

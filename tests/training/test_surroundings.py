@@ -9,6 +9,7 @@ import torch
 
 from custom_datasets.training.surroundings import (
     command,
+    free_memory,
     git_state,
     hardware,
     overrides,
@@ -111,3 +112,7 @@ def test_a_worker_adds_its_memory():
     assert peak_memory([child.pid])['peak_memory_mb'] == pytest.approx(
         peak_memory()['peak_memory_mb'], abs=5
     )
+
+
+def test_free_memory_is_a_part_of_all():
+    assert 1e7 < free_memory() <= 1e9 * hardware()['ram_gb'] + 1e8
