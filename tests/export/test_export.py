@@ -146,8 +146,8 @@ def test_predict_py_runs_alone(runtime, exported, tmp_path, photo):
     assert missing == {'image': 'nowhere.png', 'answer': None}
     assert [box['name'] for box in first['answer']] == list(expected.names)
     for box, row in zip(first['answer'], expected.to_dict(), strict=True):
-        assert box['score'] == pytest.approx(row['score'])
-        assert box['box'] == pytest.approx(row['box'])
+        assert box['score'] == pytest.approx(row['score'], abs=1e-4)
+        assert box['box'] == pytest.approx(row['box'], abs=0.06)
 
 
 def test_predict_py_is_calibrated_as_the_predictor_is(

@@ -50,19 +50,19 @@ def letterbox(pixels):
 
 def predict(run, pixels, threshold):
     """Return boxes in pixels of the image, or all probabilities, the best first."""
-    inputs, shape, scale = letterbox(pixels)
-    count, names = MODEL['batch'] or 1, MODEL['classes']
-    images = np.stack([inputs] * count)
+    (inputs, shape, scale), count = letterbox(pixels), MODEL['batch'] or 1
+    images, names = np.stack([inputs] * count), MODEL['classes']
     if MODEL['task'] == 'classification':
         heat = MODEL['decision']['temperature'] or 1
         scores = np.maximum(run([images])[0][0].astype(float), 1e-37) ** (1 / heat)
-        shares = (scores / scores.sum()).tolist()
+        shares = (scores / scores.sum()).round(4).tolist()
         return dict(sorted(zip(names, shares), key=lambda pair: -pair[1]))
     outputs = run([images, np.array([shape] * count, np.float32)])
-    boxes, scores, labels = outputs[0] / np.array(scale * 2), *outputs[1:3]
+    boxes = (outputs[0] / np.array(scale * 2)).round(1).tolist()
+    scores, labels = outputs[1].tolist(), outputs[2]
     return [
-        {'name': names[labels[k]], 'score': float(scores[k]), 'box': boxes[k].tolist()}
-        for k in np.argsort(-scores, kind='stable')
+        {'name': names[labels[k]], 'score': round(scores[k], 4), 'box': boxes[k]}
+        for k in np.argsort(-outputs[1], kind='stable')
         if scores[k] >= threshold
     ]
 
@@ -70,8 +70,8 @@ def predict(run, pixels, threshold):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('images', nargs='+')
-    parser.add_argument('--threshold', type=float)
-    parser.set_defaults(threshold=MODEL['decision']['threshold'])
+    usual = MODEL['decision']['threshold']
+    parser.add_argument('--threshold', type=float, default=usual)
     args, run = parser.parse_args(), open_model()
     for path in args.images:
         pixels = cv2.imread(path)
