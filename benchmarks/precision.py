@@ -6,8 +6,9 @@
 DATA has the folders ``bccd`` and ``waste`` (TrashNet), with lists. Each leaf is built
 twice from one seed, as the runner builds it; the two train in turn in this process, on
 the same batches. Prints a line of JSON a leaf: the median of float32 by that of
-bfloat16, on the clock (``faster``) and in processor time, and how busy the machine was.
-Ratios only, since other work may share it.
+bfloat16, on the clock (``faster``) and in processor time, and the machine's load before
+and after, of which this process is up to its threads. Ratios only, since other work may
+share the machine; OMP_NUM_THREADS=1 makes them less sensitive to it.
 """
 
 import argparse
@@ -15,23 +16,12 @@ import copy
 import json
 import os
 import statistics
+import sys
 import time
+from contextlib import redirect_stdout
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import torch
-from mmengine.config import Config
-from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, DefaultScope
-from mmengine.utils import import_modules_from_strings
-
-from custom_datasets.settings import apply_settings
-from custom_datasets.settings.precision import has_fast_bfloat16
-from custom_datasets.training.precision import BFloat16OptimWrapper
-from custom_datasets.training.runner import PluginRunner
-from custom_datasets.training.surroundings import hardware
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = (
@@ -41,12 +31,16 @@ LEAVES = (
     'waste/resnet50_light_1xb64-30e_waste.py',
 )
 TRASHNET = ['cardboard', 'glass', 'metal', 'paper', 'plastic', 'trash']
-WRAPPERS = {'float32': 'OptimWrapper', 'bfloat16': BFloat16OptimWrapper.__name__}
+WRAPPERS = {'float32': 'OptimWrapper', 'bfloat16': 'BFloat16OptimWrapper'}
 BATCHES, WARM_UP = 4, 3
 
 
-def build(cfg: Config, kind: str) -> tuple[Any, Any]:
+def build(cfg: Any, kind: str) -> tuple[Any, Any]:
     """Build a model as the runner does, and its optimizer in a wrapper."""
+    import torch
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import MODELS
+
     torch.manual_seed(0)
     model_cfg = copy.deepcopy(cfg.model)
     model_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
@@ -58,20 +52,33 @@ def build(cfg: Config, kind: str) -> tuple[Any, Any]:
 
 def measure(leaf: str, data: Path, steps: int) -> dict[str, Any]:
     """Time the steps of a leaf in both precisions, in turn."""
-    cfg = Config.fromfile(CONFIGS / leaf)
+    # Before torch: the package lets threads sleep while they wait.
+    from custom_datasets.settings import apply_settings, load_config
+    from custom_datasets.settings.precision import has_fast_bfloat16
+
+    # isort: split
+    import torch
+    from mmengine.registry import DefaultScope
+    from mmengine.utils import import_modules_from_strings
+
     folder = data / leaf.partition('/')[0]
-    cfg.merge_from_dict({'data_root': str(folder), 'from_scratch': True})
+    options = {'data_root': str(folder), 'from_scratch': True}
     if folder.name == 'waste':
-        cfg.classes = TRASHNET
+        options['classes'] = TRASHNET
+    cfg = load_config(str(CONFIGS / leaf), options)
     import_modules_from_strings(**cfg.custom_imports)
+    from custom_datasets.training.runner import PluginRunner
+    from custom_datasets.training.surroundings import hardware
+
+    load = os.getloadavg()[0]
+    clock: dict[str, list[float]] = {name: [] for name in WRAPPERS}
+    processor: dict[str, list[float]] = {name: [] for name in WRAPPERS}
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         apply_settings(cfg)
         cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
         loader = PluginRunner.build_dataloader(cfg.train_dataloader, seed=0)
         batches = list(islice(loader, BATCHES))
         trained = {name: build(cfg, kind) for name, kind in WRAPPERS.items()}
-        clock: dict[str, list[float]] = {name: [] for name in WRAPPERS}
-        processor: dict[str, list[float]] = {name: [] for name in WRAPPERS}
         for step in range(WARM_UP + steps):
             for name, (model, wrapper) in trained.items():
                 batch = copy.deepcopy(batches[step % BATCHES])
@@ -79,15 +86,24 @@ def measure(leaf: str, data: Path, steps: int) -> dict[str, Any]:
                 model.train_step(batch, wrapper)
                 clock[name].append(time.perf_counter() - began[0])
                 processor[name].append(time.process_time() - began[1])
+    machine = hardware()
     return {
+        'benchmark': 'precision',
         'leaf': leaf,
-        'faster': _ratio(clock),
-        'less_processor_time': _ratio(processor),
+        'faster': ratio(clock),
+        'less_processor_time': ratio(processor),
         'steps': steps,
+        'fast_bfloat16': has_fast_bfloat16(),
+        'cpu': machine['cpu'],
+        'cores': machine['cores'],
+        'threads': torch.get_num_threads(),
+        'torch': torch.__version__,
+        'load': [round(load, 1), round(os.getloadavg()[0], 1)],
     }
 
 
-def _ratio(seconds: dict[str, list[float]]) -> float:
+def ratio(seconds: dict[str, list[float]]) -> float:
+    """Divide the median of float32 by that of bfloat16."""
     medians = {name: statistics.median(s[WARM_UP:]) for name, s in seconds.items()}
     return round(medians['float32'] / medians['bfloat16'], 2)
 
@@ -98,29 +114,10 @@ def main() -> None:
     parser.add_argument('data', type=Path)
     parser.add_argument('--steps', type=int, default=15)
     args = parser.parse_args()
-    MMLogger.get_instance('mmengine', log_level='WARNING')
-    machine = hardware()
     for leaf in LEAVES:
-        load, busy, began = os.getloadavg()[0], time.process_time(), time.perf_counter()
-        row = measure(leaf, args.data, args.steps)
-        print(
-            json.dumps(
-                {
-                    'benchmark': 'precision',
-                    **row,
-                    'fast_bfloat16': has_fast_bfloat16(),
-                    'cpu': machine['cpu'],
-                    'cores': machine['cores'],
-                    'threads': torch.get_num_threads(),
-                    'torch': torch.__version__,
-                    'load_before': round(load, 1),
-                    'cores_used': round(
-                        (time.process_time() - busy) / (time.perf_counter() - began), 2
-                    ),
-                }
-            ),
-            flush=True,
-        )
+        with redirect_stdout(sys.stderr):
+            row = measure(leaf, args.data, args.steps)
+        print(json.dumps(row), flush=True)
 
 
 if __name__ == '__main__':
