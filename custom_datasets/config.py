@@ -9,10 +9,10 @@ from typing import Any
 from mmengine.config import Config
 
 from custom_datasets.errors import ConfigError
-from custom_datasets.starting import skip_model_index
+from custom_datasets.starting import find_bases_quickly
 from custom_datasets.versions import INSTALL, package_folder
 
-skip_model_index()
+find_bases_quickly()
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
-_LATE = ('albumentations', 'imagecorruptions', 'imgaug', 'sklearn')
+_LATE = ('albumentations', 'imagecorruptions', 'imgaug', 'scipy', 'sklearn')
 """What mmdet and mmpretrain import at once, for classes that few configs name."""
 
 
@@ -75,15 +75,16 @@ def late_imports() -> Iterator[None]:
         builtins.__import__ = importing
 
 
-def skip_model_index() -> None:
-    """Let mmengine open an ``mmdet::_base_`` file without asking the model index.
+def find_bases_quickly() -> None:
+    """Let mmengine open an ``mmdet::_base_`` file without a search for it.
 
-    It reads the index, some hundred YAML files, for each base, finds none there, and
-    goes to the folder of configs.
+    For each, it reads the model index, some hundred YAML files, finds none there, and
+    goes to the folder of configs. Up to 0.10.7 it also loads ``pkg_resources`` anew to
+    see whether mmdet is installed.
     """
     from mmengine.config import config
 
-    look_up = config._get_external_cfg_path
+    look_up, is_installed = config._get_external_cfg_path, config.is_installed
     if getattr(look_up, 'skips_bases', False):
         return
 
@@ -93,8 +94,13 @@ def skip_model_index() -> None:
         path: str = look_up(package_path, name)
         return path
 
+    def is_there(package: str) -> bool:
+        spec = find_spec(package)
+        return bool(spec and spec.origin) or bool(is_installed(package))
+
     look_up_models.skips_bases = True  # type: ignore[attr-defined]
     config._get_external_cfg_path = look_up_models
+    config.is_installed = is_there
 
 
 def format_once() -> None:

@@ -2,6 +2,7 @@
 
 import builtins
 import gc
+import importlib
 import subprocess
 import sys
 
@@ -28,8 +29,10 @@ def test_bases_are_read_without_the_model_index(monkeypatch, tmp_path):
     monkeypatch.setattr(
         config_utils, 'load', lambda path, *rest: opened.append(path) or load(path)
     )
+    reloaded = []
+    monkeypatch.setattr(importlib, 'reload', reloaded.append)
     assert read_config(str(SAMPLE)).default_scope == 'mmdet'
-    assert opened == []
+    assert opened == [] and reloaded == []
     leaf = tmp_path / 'leaf.py'
     leaf.write_text("_base_ = 'mmdet::ssd/ssd300_coco.py'\n")
     assert read_config(str(leaf)).model.type == 'SingleStageDetector'

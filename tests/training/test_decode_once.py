@@ -119,6 +119,19 @@ def test_batches_are_the_same_to_the_bit(data, leaf, split, steps, workers, tmp_
     assert epoch_of(loader, 2) == as_ever[2]
 
 
+@pytest.mark.real_data
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('name', ['retinanet_r18', 'retinanet_r50'])
+def test_real_batches_are_the_same_to_the_bit(real_data_root, name, workers):
+    """With a size that is drawn, and with a fixed one."""
+    leaf = next(each for each in LEAVES if each.stem == f'{name}_fpn_1xb4-24e_bccd')
+    root = real_data_root / 'bccd'
+    stock, loader = (loader_of(leaf, root, workers=workers) for _ in range(2))
+    assert keep_images(loader, None, ROOM)[0] == 205
+    for epoch in range(2):
+        assert epoch_of(loader, epoch) == epoch_of(stock, epoch)
+
+
 def test_a_size_that_depends_on_the_image_is_made_each_time(data):
     batches = []
     for keeps in (False, True):
