@@ -25,6 +25,7 @@ from custom_datasets.training.hooks import (
     first_broken,
     head_class_counts,
 )
+from custom_datasets.training.precision import BFloat16OptimWrapper
 
 
 class Part(nn.Module):
@@ -162,6 +163,17 @@ def test_the_step_is_not_taken(value, tmp_path):
     assert lines[4].startswith('  learning rate: 0.5; try a lower one')
     assert 'clip_grad' in lines[4] and 'tools/check.py' in lines[4]
     assert lines[5] == f'  checkpoint: {kept} is kept'
+
+
+def test_bfloat16_is_among_the_suspects():
+    runner, hook = training(Net()), FiniteLossHook()
+    hook.before_train(runner)
+    for kind in (OptimWrapper, BFloat16OptimWrapper):
+        runner.optim_wrapper = kind(optimizer=runner.optim_wrapper.optimizer)
+        with pytest.raises(NonFiniteError) as caught:
+            train_step(hook, runner, batch(math.nan))
+        suspected = 'precision=float32 (and no --amp)' in str(caught.value)
+        assert suspected == (kind is BFloat16OptimWrapper)
 
 
 def test_a_term_that_does_not_count_may_be_anything():
