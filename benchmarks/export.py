@@ -92,11 +92,11 @@ def open_run(run: str, options: dict[str, Any]) -> tuple[Any, list[str]]:
 
 def export_all(args: argparse.Namespace, task: str) -> dict[tuple[str, int], str]:
     """Return the folder of each precision and batch, exported if it is not there."""
-    from custom_datasets.export.export import Request, export_model
+    from custom_datasets.export.export import MAX_DROP, Request, export_model
 
     folders = {}
     for precision in PRECISIONS:
-        # A classifier takes any number; a detector of sixteen bits is timed alone.
+        # A classifier takes any number.
         sizes = {1: 1, args.batch: args.batch}
         if task == 'classification':
             sizes = {1: None, args.batch: None}
@@ -113,6 +113,8 @@ def export_all(args: argparse.Namespace, task: str) -> dict[tuple[str, int], str
                 precision=precision,
                 # What a batch says is compared too, but on fewer.
                 images=None if count == 1 else 2 * args.batch,
+                # A batch is only timed, so no layer is put back into float.
+                max_drop=MAX_DROP if count == 1 else 1.0,
                 options=args.cfg_options,
             )
             lines = export_model(request, lambda done, total: None)
