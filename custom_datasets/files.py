@@ -205,8 +205,8 @@ def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterato
     Yields the folder to write into, which is removed if an error leaves the block.
     ``overwrite`` replaces a folder only if it was made here; otherwise only an empty
     one is replaced. ``made_of`` is the content of :data:`MARK`: the path of the source.
-    Raises a UserError where ``path`` exists and is not to be replaced, or can't be
-    written.
+    Raises a UserError where ``path`` exists and is not to be replaced, also if it came
+    into being meanwhile, or can't be written.
     """
     clear_abandoned(path)
     require_free(path, overwrite)
@@ -224,6 +224,7 @@ def new_folder(path: str, overwrite: bool = False, made_of: str = '') -> Iterato
             _lock(running)
             print(socket.gethostname(), file=running, flush=True)
             yield work
+            require_free(path, overwrite)
             # A path may have bytes that are not UTF-8.
             with open(os.path.join(work, MARK), 'wb') as file:
                 file.write(os.fsencode(made_of))
@@ -272,16 +273,19 @@ def short_path(path: str) -> str:
 
 def require_free(path: str, overwrite: bool = False) -> None:
     """Raise a UserError where :func:`new_folder` would refuse to make a folder."""
-    if not os.path.lexists(path):
+    if not path:
+        raise UserError('no folder is named to write to')
+    given, path = path, os.path.realpath(path)
+    if not os.path.lexists(path) and not os.path.lexists(given):
         return
     if not os.path.isdir(path):
-        raise UserError(f'{path}: a file is in the way')
+        raise UserError(f'{given}: a file is in the way')
     if os.listdir(path):
         if not overwrite:
-            raise UserError(f'{path}: already exists; remove it or give --overwrite')
+            raise UserError(f'{given}: already exists; remove it or give --overwrite')
         if read_mark(path) is None:
             raise UserError(
-                f'{path}: was not made by this command, so it is not overwritten; '
+                f'{given}: was not made by this command, so it is not overwritten; '
                 'remove it yourself or choose another name'
             )
 

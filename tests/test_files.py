@@ -166,6 +166,31 @@ def test_overwrite_replaces_only_what_was_made_here(full):
     assert os.listdir(full.parent) == ['out']
 
 
+@pytest.mark.parametrize('name', ['', 'missing/../here'])
+def test_no_way_of_writing_a_name_loses_a_folder(name, tmp_path, monkeypatch):
+    here = tmp_path / 'here'
+    here.mkdir()
+    (here / 'thesis.txt').write_text('mine')
+    monkeypatch.chdir(here if name == '' else tmp_path)
+    with pytest.raises(UserError, match='no folder is named|already exists'):
+        make(name, 'new')
+    assert (here / 'thesis.txt').read_text() == 'mine'
+    assert [path.name for path in tmp_path.iterdir()] == ['here']
+
+
+def test_what_came_into_being_meanwhile_is_kept(tmp_path):
+    out = tmp_path / 'out'
+    with (
+        pytest.raises(UserError, match='already exists'),
+        new_folder(str(out)) as work,
+    ):
+        write_text(f'{work}/made', 'new')
+        out.mkdir()
+        (out / 'thesis.txt').write_text('mine')
+    assert [path.name for path in out.iterdir()] == ['thesis.txt']
+    assert [path.name for path in tmp_path.iterdir()] == ['out']
+
+
 def test_overwrite_goes_through_a_link(tmp_path):
     make(tmp_path / 'disk/out', 'old')
     (tmp_path / 'link').symlink_to(tmp_path / 'disk/out')
