@@ -172,7 +172,7 @@ def test_no_way_of_writing_a_name_loses_a_folder(name, tmp_path, monkeypatch):
     here.mkdir()
     (here / 'thesis.txt').write_text('mine')
     monkeypatch.chdir(here if name == '' else tmp_path)
-    with pytest.raises(UserError, match='no folder is named|already exists'):
+    with pytest.raises(UserError, match=r'no folder is named|already exists'):
         make(name, 'new')
     assert (here / 'thesis.txt').read_text() == 'mine'
     assert [path.name for path in tmp_path.iterdir()] == ['here']

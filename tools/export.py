@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--size',
         nargs=2,
-        type=number(1, whole=True),
+        type=number(1, 16384, whole=True),
         metavar=('W', 'H'),
         help='width and height that images are fitted into (default: those of the '
         'test pipeline)',
@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _batch(text: str) -> int | None:
-    return None if text == 'dynamic' else int(number(1, whole=True)(text))
+    return None if text == 'dynamic' else int(number(1, 1024, whole=True)(text))
 
 
 if __name__ == '__main__':

@@ -25,13 +25,14 @@ from custom_datasets.export.parity import (
 from custom_datasets.export.quantising import Outcome, Task, quantise
 from custom_datasets.export.writing import write_half, write_model
 from custom_datasets.files import (
+    MARK,
     file_digest,
     json_bytes,
     new_folder,
     require_free,
     write_files,
 )
-from custom_datasets.predicting.config import quiet
+from custom_datasets.predicting.config import quiet, same_data
 from custom_datasets.predicting.exported import (
     ABOUT,
     FORMAT,
@@ -40,6 +41,7 @@ from custom_datasets.predicting.exported import (
     ExportedNetwork,
     InputSpec,
     decision_spec,
+    is_export,
 )
 from custom_datasets.predicting.model import Network, read_network
 from custom_datasets.predicting.run_folder import (
@@ -57,6 +59,7 @@ _TITLES = {'openvino': 'OpenVINO', 'onnx': 'ONNX Runtime'}
 _PACKAGES = {'openvino': ('openvino',), 'onnx': ('onnx', 'onnxruntime')}
 _EXACT = {'INFERENCE_PRECISION_HINT': 'f32'}
 """Some processors would compute in bfloat16, with other answers."""
+_PAPERS = 'labels.txt', 'predict.py', 'README.md'
 MAX_DROP = 0.003
 """What int8 may lose of COCO AP or top-1 on the validation set."""
 
@@ -106,7 +109,7 @@ def export_model(
         UserError: Something is missing or damaged; the network cannot be exported; or
             the exported one differs.
     """
-    require_free(request.out, request.overwrite)
+    _require_replaceable(request)
     config, checkpoint = request.model, request.checkpoint
     if os.path.isdir(config):
         config = find_config(request.model)
@@ -127,7 +130,7 @@ def export_model(
     task = _calibration(network, request) if request.precision == 'int8' else None
     with (
         new_folder(request.out, request.overwrite, checkpoint) as folder,
-        TemporaryDirectory(prefix='export-') as exact,
+        TemporaryDirectory(prefix='.float32-', dir=folder) as exact,
     ):
         for runtime in request.runtimes:
             write_model(network, spec, request.batch, runtime, exact)
@@ -197,19 +200,46 @@ def export_model(
     return _notes(request, about, parity, measured, outcomes)
 
 
+def _require_replaceable(request: Request) -> None:
+    """Raise a UserError where ``out`` is there, and has more than an export."""
+    out = request.out
+    require_free(out, request.overwrite)
+    if not os.path.isdir(out) or not os.listdir(out):
+        return
+    files = {ABOUT, *_PAPERS, *RUNTIMES.values(), 'model.bin', MARK}
+    others = sorted(set(os.listdir(out)) - files)
+    if others or not is_export(out):
+        raise UserError(
+            f'{out}: {f"has {others[0]}, which" if others else "is no export, and"} '
+            'would be lost; remove it yourself or choose another folder'
+        )
+
+
 def _calibration(network: Network, request: Request) -> Task:
     """Return what int8 is calibrated on, with the places still empty."""
-    images = images_of(network, 'validation')
-    if images is None or images.labelled is None:
+    try:
+        images = images_of(network, 'validation')
+    except UserError as error:
         raise UserError(
-            f'{network.cfg.filename}: int8 is calibrated on the validation set, which '
-            'is not here; give its place, --cfg-options data_root=...'
+            f'int8 is calibrated on the validation set, which cannot be read: {error}; '
+            '--cfg-options data_root=... says where it is'
+        ) from error
+    if images.labelled is None:
+        raise UserError(
+            'int8 is calibrated on the validation set, and its images have no labels'
+        )
+    if same_data(network.cfg):
+        raise UserError(
+            f'{network.cfg.filename}: its validation set is its test set, on which '
+            'int8 is not calibrated; split one off (tools/dataset_converters/split.py)'
         )
     return {
         'source': '',
         'runtime': '',
         'out': '',
-        'images': [sample['img_path'] for sample in images.labelled.truth],
+        'images': [
+            os.path.abspath(sample['img_path']) for sample in images.labelled.truth
+        ],
         'classes': list(images.labelled.classes),
         'truth': images.labelled.truth,
         'max_drop': request.max_drop,
@@ -348,8 +378,19 @@ def _notes(
         spec, others = about['input'], parity.images - parity.same_input
         lines.append(
             f'{others} of them have another shape than {spec["width"]} x '
-            f'{spec["height"]}: the test pipeline pads them less, or scales them '
-            'otherwise'
+            f'{spec["height"]}, into which an export fits every image; the test '
+            'pipeline pads them less, or scales them otherwise, and the row of PyTorch '
+            'is what it says there'
+        )
+    losses = [
+        row['difference']['value'] or 0
+        for row in measured['rows']
+        if row['difference'] and row['precision'] == 'float32'
+    ]
+    if min(losses, default=0) < -MAX_DROP:
+        lines.append(
+            'warning: that costs more than it should; --size WIDTH HEIGHT fits images '
+            'of another shape'
         )
     for name, outcome in outcomes.items():
         left = len(outcome['left'])

@@ -12,7 +12,7 @@ import torch
 from custom_datasets.evaluation.intervals import Interval
 from custom_datasets.evaluation.measures import Measured
 from custom_datasets.export.labelled import Labelled
-from custom_datasets.export.parity import EAGER, Parity, eager_run
+from custom_datasets.export.parity import EAGER, STOCK, Parity, eager_run
 from custom_datasets.predicting.config import quiet
 from custom_datasets.predicting.exported import ExportedNetwork, letterbox
 from custom_datasets.predicting.model import Network
@@ -61,7 +61,7 @@ def measure_exports(
         exported: By a name, each model and its folder; those of other precisions than
             float32 are run on the same images.
     """
-    answers = {EAGER: parity.answers[EAGER]}
+    answers = {EAGER: parity.answers[STOCK]}
     for name, (model, _) in exported.items():
         if model.about['precision'] == 'float32':
             answers[name] = parity.answers[model.runtime]

@@ -23,7 +23,7 @@ from custom_datasets.predicting.run_folder import Decision
 BOX_LIMIT, SCORE_LIMIT, METRIC_LIMIT = 0.01, 1e-4, 5e-4
 """Pixels, score, and COCO AP or top-1 by which an exported model may differ."""
 
-EAGER = 'PyTorch'
+EAGER, STOCK = 'PyTorch', 'test pipeline'
 
 _DRAWN = 8
 
@@ -117,7 +117,8 @@ class Parity:
         by_runtime: The difference of each exported model from PyTorch.
         reads: What reads the images.
         labelled: Their truth, where there is any.
-        answers: Those of PyTorch and of each exported model, on all images.
+        answers: Those of PyTorch, of PyTorch behind the test pipeline, and of each
+            exported model, on all images.
     """
 
     kind: str
@@ -145,28 +146,33 @@ class Parity:
 
 def choose_images(network: Network, spec: InputSpec, most: int | None = None) -> Images:
     """Take the images of the test set, else of the validation set, else drawn ones."""
+    reasons = []
     for split in SPLITS:
-        images = images_of(network, split, most)
-        if images:
-            return images
+        try:
+            return images_of(network, split, most)
+        except UserError as error:  # The data may be elsewhere than the model.
+            reasons.append(str(error))
     count = _DRAWN if most is None else min(most, _DRAWN)
     return Images(
-        'drawn, since there is no test or validation set here',
+        f'drawn, since there is no test or validation set here ({reasons[0]})',
         tuple(_drawer(seed, spec) for seed in range(count)),
     )
 
 
-def images_of(network: Network, split: str, most: int | None = None) -> Images | None:
-    """Take the images of a part of the data; None where it is not here."""
+def images_of(network: Network, split: str, most: int | None = None) -> Images:
+    """Take the images of a part of the data; a UserError where it cannot be read."""
     if not has_split(network.cfg, split):
-        return None
+        raise UserError(f'the config has no {split} set')
     try:
         data, truth = read_truth(network.cfg, split)
-    except (UserError, OSError):  # The data may be elsewhere than the model.
-        return None
+    except (UserError, OSError) as error:
+        raise UserError(' '.join(str(error).split())) from error
     paths, truth = data.paths[:most], truth[:most]
-    if not paths or not all(map(os.path.isfile, paths)):
-        return None
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise UserError(f'{missing[0]}: no such image')
+    if not paths:
+        raise UserError(f'the {split} set has no images')
     labelled = Labelled(data.classes, truth) if _is_known(truth) else None
     return Images(f'{split} set', tuple(map(_reader, paths)), labelled)
 
@@ -185,24 +191,25 @@ def compare(
     """
     parity = Parity(images.kind)
     parity.by_runtime = {model.runtime: Difference() for model in exported}
-    parity.answers = {name: [] for name in (EAGER, *parity.by_runtime)}
+    parity.answers = {name: [] for name in (EAGER, STOCK, *parity.by_runtime)}
     spec, most = exported[0].about['input'], _most_boxes(network)
     readable = []
     for row, read in enumerate(images.reads):
         try:
             pixels = read()
+            piped = network.pipeline(pixels, 'image')
         except ImageError:  # tools/check.py finds those.
             continue
         readable.append(row)
         parity.images += 1
         inputs, shape, scale = letterbox(pixels, spec)
         tensor = torch.from_numpy(inputs)[None]
-        stock = _stock_input(network, pixels)
-        parity.same_input += int(
-            stock.shape == tensor.shape and torch.equal(stock, tensor)
-        )
+        stock = _stock_input(network, piped)
+        same = stock.shape == tensor.shape and torch.equal(stock, tensor)
+        parity.same_input += int(same)
         eager = eager_answer(network, tensor, shape, scale)
         parity.answers[EAGER].append(eager)
+        parity.answers[STOCK].append(eager if same else network.answers([piped])[0])
         for model in exported:
             (answer,) = model.answers([model.pipeline(pixels, 'image')])
             parity.answers[model.runtime].append(answer)
@@ -222,8 +229,8 @@ def compare(
             )
     if parity.labelled:
         scores = {
-            name: parity.labelled.score(answers)
-            for name, answers in parity.answers.items()
+            name: parity.labelled.score(parity.answers[name])
+            for name in (EAGER, *parity.by_runtime)
         }
         for name, score in scores.items():
             if abs(score - scores[EAGER]) > METRIC_LIMIT:
@@ -307,13 +314,13 @@ def _most_boxes(network: Network) -> int | None:
     return most
 
 
-def _stock_input(network: Network, pixels: Pixels) -> torch.Tensor:
-    """Return what the test pipeline and the data preprocessor make of pixels."""
+def _stock_input(network: Network, piped: Any) -> torch.Tensor:
+    """Return what the data preprocessor makes of what the test pipeline returned."""
     from mmengine.dataset import pseudo_collate
 
     model: Any = network.model
     with network.scope():
-        batch = pseudo_collate([network.pipeline(pixels, 'image')])
+        batch = pseudo_collate([piped])
         tensor: torch.Tensor = model.data_preprocessor(batch, False)['inputs']
     return tensor
 

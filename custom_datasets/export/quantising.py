@@ -2,19 +2,21 @@
 
 NNCF imports every framework that it finds, and the one for today's OpenVINO breaks on
 the torch of the original line. So it works in a process that sees no PyTorch, which
-:func:`quantise` starts: ``python -m custom_datasets.export.quantising``.
+:func:`quantise` starts.
 """
 
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, NamedTuple, TypedDict
 
-from custom_datasets.errors import UserError
+from custom_datasets.errors import ImageError, UserError
 from custom_datasets.evaluation.results import Samples
 from custom_datasets.export.labelled import Labelled
 from custom_datasets.predicting.exported import (
@@ -98,21 +100,36 @@ def quantise(task: Task) -> Outcome:
     Raises:
         UserError: NNCF cannot quantise it.
     """
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))
-    done = subprocess.run(
-        [sys.executable, '-m', 'custom_datasets.export.quantising'],
-        input=json.dumps(task),
-        capture_output=True,
+    # It imports from where this process does, and not from the current folder.
+    code = (
+        f'import sys; sys.path[:] = {sys.path!r}; '
+        'from custom_datasets.export.quantising import main; main()'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         encoding='utf-8',
-        env={**os.environ, 'PYTHONPATH': path, 'PYTHONIOENCODING': 'utf-8'},
-        check=False,
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f'status {done.returncode}']
+        errors='replace',
+        env={**os.environ, 'PYTHONIOENCODING': 'utf-8'},
+    ) as process:
+        # The pipe stays open: where this process dies, the other one sees its end.
+        stdin, process.stdin = process.stdin, None
+        assert stdin
+        try:
+            with suppress(BrokenPipeError):
+                stdin.write(f'{json.dumps(task)}\n')
+                stdin.flush()
+            output, complaint = process.communicate()
+        finally:
+            with suppress(BrokenPipeError):
+                stdin.close()
+    if process.returncode:
+        lines = complaint.strip().splitlines() or [f'status {process.returncode}']
         raise UserError(f'{task["runtime"]}: cannot be quantised to int8 ({lines[-1]})')
-    outcome: Outcome = json.loads(done.stdout.splitlines()[-1])
+    outcome: Outcome = json.loads(output.splitlines()[-1])
     return outcome
 
 
@@ -145,9 +162,18 @@ def main() -> None:
     # To import these fails from here on; without telemetry NNCF sends nothing.
     for name in ('torch', 'openvino_telemetry'):
         sys.modules[name] = None  # type: ignore[assignment]
-    sys.stdout.reconfigure(encoding='utf-8')  # type: ignore[union-attr]
-    task: Task = json.loads(sys.stdin.buffer.read().decode('utf-8'))
-    print('\n' + json.dumps(_work(task)))
+    task: Task = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        outcome = _work(task)
+    except UserError as error:
+        sys.exit(str(error))
+    print('\n' + json.dumps(outcome))
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
 
 
 def _work(task: Task) -> Outcome:
@@ -157,11 +183,16 @@ def _work(task: Task) -> Outcome:
     about = read_about(task['source'])
     graph: _Graph = _OpenVINO(about) if task['runtime'] == 'openvino' else _ONNX()
     labelled = Labelled(tuple(task['classes']), task['truth'])
-    images = [_input(path, about) for path in task['images']]
+    images = [path for path in task['images'] if _is_readable(path)]
+    labelled = labelled.take(list(map(task['images'].index, images)))
+    if not images:
+        raise UserError('no image of the validation set can be read')
 
     def score(run: Run, rows: Iterable[int]) -> float:
         chosen = list(rows)
-        answers = [read_answers(about, run, [images[row]])[0] for row in chosen]
+        answers = [
+            read_answers(about, run, [_input(images[row], about)])[0] for row in chosen
+        ]
         return labelled.take(chosen).score(answers)
 
     model = graph.read(os.path.join(task['source'], RUNTIMES[task['runtime']]))
@@ -173,7 +204,8 @@ def _work(task: Task) -> Outcome:
     preset = nncf.QuantizationPreset
     every = range(len(images))
     calibration = nncf.Dataset(
-        every[:MOST_IMAGES], lambda row: graph.feed(run_inputs(about, [images[row]]))
+        every[:MOST_IMAGES],
+        lambda row: graph.feed(run_inputs(about, [_input(images[row], about)])),
     )
     settings = {
         'preset': preset.MIXED if smooth else preset.PERFORMANCE,
@@ -187,6 +219,8 @@ def _work(task: Task) -> Outcome:
         'ignored_scope': nncf.IgnoredScope(names=sorted(ignored), validate=False),
     }
     exact = score(graph.run(model), every)
+    if math.isnan(exact):
+        raise UserError('the validation set has no object that counts')
     quantised = nncf.quantize(model, calibration, **settings)
     after = score(graph.run(quantised), every)
     limit = allowed_drop(task['max_drop'], labelled.metric, len(images))
@@ -209,6 +243,14 @@ def _work(task: Task) -> Outcome:
         'layers': len(layers),
         'left': graph.in_float(quantised, layers),
     }
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        read_pixels(path)
+    except ImageError:  # tools/check.py finds those.
+        return False
+    return True
 
 
 def _input(path: str, about: About) -> Mapping[str, Any]:
@@ -344,6 +386,3 @@ class _ONNX:
 
 
 _Graph = _OpenVINO | _ONNX
-
-if __name__ == '__main__':
-    main()

@@ -182,8 +182,8 @@ def _multiclass_nms(
     """Do as mmdet's, also without any box."""
     scores = multi_scores[:, :-1]
     classes = scores.shape[1]
-    boxes = multi_bboxes.reshape(len(scores), -1, box_dim)
-    boxes = boxes.expand(len(scores), classes, box_dim).reshape(-1, box_dim)
+    boxes = multi_bboxes.reshape(scores.shape[0], -1, box_dim)
+    boxes = boxes.expand(scores.shape[0], classes, box_dim).reshape(-1, box_dim)
     labels = torch.arange(classes).expand_as(scores).reshape(-1)
     scores = scores.reshape(-1)
     rows = torch.nonzero(scores + bonus > score_thr).squeeze(1)

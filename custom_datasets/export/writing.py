@@ -1,5 +1,6 @@
 """A network as a file of OpenVINO or ONNX."""
 
+import errno
 import inspect
 import os
 import warnings
@@ -38,13 +39,13 @@ def write_model(
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     height, width = spec['padded_height'], spec['padded_width']
     count = 2 if batch is None else batch
-    example = [torch.rand(count, 3, height, width)]
-    if detects:
-        # Boxes beyond these are cut off, and those without any area left are dropped.
-        example.append(torch.tensor([[height / 2, width / 2]] * count))
     write = _write_openvino if runtime == 'openvino' else _write_onnx
     path = os.path.join(folder, RUNTIMES[runtime])
     try:
+        example = [torch.rand(count, 3, height, width)]
+        if detects:
+            # Boxes beyond these are cut, and those without any area left dropped.
+            example.append(torch.tensor([[height / 2, width / 2]] * count))
         with quiet(), network.scope(), torch.no_grad():
             warnings.simplefilter('ignore')
             traced = trace(model.eval(), tuple(example))
@@ -126,13 +127,20 @@ def _output_names(count: int) -> list[str]:
 
 
 def write_half(source: str, runtime: str, folder: str) -> None:
-    """Write a model of ``source`` again, with its weights as float16."""
+    """Write a model of ``source`` again, with its weights as float16.
+
+    Raises:
+        OSError: There is no room for it.
+    """
     name = RUNTIMES[runtime]
     read, path = os.path.join(source, name), os.path.join(folder, name)
     if runtime == 'openvino':
         openvino = import_openvino()
         model = openvino.Core().read_model(read)
-        openvino.save_model(model, path, compress_to_fp16=True)
+        try:
+            openvino.save_model(model, path, compress_to_fp16=True)
+        except RuntimeError as error:
+            raise OSError(errno.EIO, 'OpenVINO cannot write it', path) from error
         return
     import onnx
 

@@ -273,7 +273,10 @@ def read_about(folder: str) -> About:
         raise UserError(
             f'{folder}: has no {ABOUT}; name a folder that tools/export.py wrote'
         ) from error
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        *(OSError, ValueError, LookupError, TypeError, AttributeError),
+        RecursionError,
+    ) as error:
         raise UserError(
             f'{path}: incomplete or damaged ({type(error).__name__}: {error}); export '
             'the model again'
@@ -285,7 +288,72 @@ def read_about(folder: str) -> About:
             f'{path}: incomplete or damaged (has no {missing[0]!r}); export the model '
             'again'
         )
+    faults = [name for name, is_sound in _SOUND.items() if not is_sound(about)]
+    if faults:
+        raise UserError(
+            f'{path}: {faults[0]!r} is not what an export writes; export the model '
+            'again'
+        )
     return about
+
+
+def _check(sound: Callable[[About], bool]) -> Callable[[About], bool]:
+    """Let what has another type be unsound, too."""
+
+    def check(about: About) -> bool:
+        try:
+            return bool(sound(about))
+        except (TypeError, KeyError, AttributeError):
+            return False
+
+    return check
+
+
+def _is_input(spec: InputSpec) -> bool:
+    sides = spec['width'], spec['height'], spec['padded_width'], spec['padded_height']
+    return (
+        all(isinstance(side, int) and side > 0 for side in sides)
+        and spec['width'] <= spec['padded_width']
+        and spec['height'] <= spec['padded_height']
+        and spec['channels'] in ('RGB', 'BGR')
+        and {type(spec['keep_ratio']), type(spec['square'])} == {bool}
+        and len(spec['mean']) == len(spec['std']) == 3
+        and all(abs(value) < float('inf') for value in spec['mean'])
+        and all(0 < value < float('inf') for value in spec['std'])
+    )
+
+
+def _is_decision(spec: DecisionSpec, classes: int) -> bool:
+    own, temperature = spec['per_class'], spec['temperature']
+    return (
+        0 <= spec['threshold'] <= 1
+        # A class for which no threshold was found has 2, which no score reaches.
+        and all(0 <= each <= 1 or each == 2 for each in own or ())
+        and (own is None or len(own) == classes)
+        and (temperature is None or 0 < temperature < float('inf'))
+        and isinstance(spec['why'], str)
+    )
+
+
+_SOUND = {
+    'task': _check(lambda about: about['task'] in ('detection', 'classification')),
+    'classes': _check(
+        lambda about: (
+            bool(about['classes'])
+            and all(isinstance(name, str) for name in about['classes'])
+        )
+    ),
+    'batch': _check(lambda about: about['batch'] is None or about['batch'] >= 1),
+    'input': _check(lambda about: _is_input(about['input'])),
+    'decision': _check(
+        lambda about: _is_decision(about['decision'], len(about['classes']))
+    ),
+    'openvino': _check(lambda about: isinstance(about['openvino'], dict)),
+    'files': _check(
+        lambda about: 0 < len(about['files']) and about['files'].keys() <= {*RUNTIMES}
+    ),
+}
+"""By its name, whether a part of ``model.json`` is what everything relies on."""
 
 
 def _choose_runtime(folder: str, about: About, wanted: str | None) -> str:

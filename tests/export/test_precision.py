@@ -1,6 +1,7 @@
 """Exports of less than 32 bits: what they keep, what they lose, what they need."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -174,17 +175,66 @@ def test_layers_stay_in_float_where_too_much_is_lost(detector, bccd_root, tmp_pa
     assert any(line.startswith('In float stayed: ') for line in lines)
 
 
-def test_int8_needs_the_validation_set(detector, tmp_path):
+def test_int8_needs_the_validation_set(detector, bccd_root, tmp_path):
+    """And says what is wrong with it."""
+    root = tmp_path / 'data'
+    shutil.copytree(bccd_root, root)
+    out = tmp_path / 'out'
+    lines = {'nowhere/': r'ImageSets/Main/val\.txt', str(root): 'line 1.*such'}
+    (root / 'ImageSets/Main/val.txt').write_text('such\n')
+    for place, reason in lines.items():
+        request = Request(
+            str(BCCD),
+            str(out),
+            detector,
+            precision='int8',
+            options={'data_root': place},
+        )
+        with pytest.raises(
+            UserError, match=f'int8 is calibrated on the validation set, .*{reason}'
+        ):
+            export_model(request, lambda done, total: None)
+    assert not out.exists()
+
+
+def test_images_that_cannot_be_read_are_left_out_and_modules_here_are_not_imported(
+    metal, metal_crops, tmp_path, monkeypatch
+):
+    root = tmp_path / 'crops'
+    shutil.copytree(metal_crops, root)
+    first = (root / 'val.txt').read_text().splitlines()[0].rsplit(' ', 1)[0]
+    (root / first).write_bytes(b'no image')
+    (tmp_path / 'statistics.py').write_text('raise SystemExit("imported")')
+    monkeypatch.chdir(tmp_path)
     request = Request(
-        str(BCCD),
-        str(tmp_path / 'out'),
-        detector,
+        str(METAL),
+        'out',
+        metal,
+        ('onnx',),
         precision='int8',
-        options={'data_root': 'nowhere/'},
+        images=2,
+        options={'data_root': str(root), 'classes': CRACKS},
     )
-    with pytest.raises(UserError, match='int8 is calibrated on the validation set'):
-        export_model(request, lambda done, total: None)
-    assert list(tmp_path.iterdir()) == []
+    export_model(request, lambda done, total: None)
+    about = json.loads((tmp_path / 'out/model.json').read_text())
+    assert about['measured']['quantisation']['onnx']['layers'] == 21
+
+
+def test_who_quantises_ends_with_who_asked(tmp_path):
+    """Its pipe ends with the other process, whatever ended that."""
+    code = (
+        'import sys, threading, time\n'
+        'from custom_datasets.export import quantising\n'
+        'quantising._work = lambda task: time.sleep(60)\n'
+        'quantising.main()'
+    )
+    process = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE)
+    process.stdin.write(b'{}\n')
+    process.stdin.flush()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(5)
+    process.stdin.close()
+    assert process.wait(20) == 1
 
 
 def test_nncf_is_asked_for_by_int8_alone(monkeypatch, capsys, tmp_path):

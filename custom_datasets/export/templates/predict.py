@@ -18,14 +18,12 @@ def open_model():
     if 'openvino' in MODEL['files'] and find_spec('openvino'):
         import openvino
 
-        path, settings = str(HERE / 'model.xml'), MODEL['openvino']
-        compiled = openvino.compile_model(path, 'CPU', settings)
-        return lambda inputs: [compiled(inputs)[port] for port in compiled.outputs]
+        compiled = openvino.compile_model(HERE / 'model.xml', 'CPU', MODEL['openvino'])
+        return lambda inputs: compiled(inputs).to_tuple()
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(HERE / 'model.onnx'))
-    names = [port.name for port in session.get_inputs()]
-    return lambda inputs: session.run(None, dict(zip(names, inputs)))
+    return lambda inputs: session.run(None, dict(zip(('images', 'shapes'), inputs)))
 
 
 def letterbox(pixels):
@@ -72,8 +70,10 @@ if __name__ == '__main__':
     parser.add_argument('images', nargs='+')
     usual = MODEL['decision']['threshold']
     parser.add_argument('--threshold', type=float, default=usual)
-    args, run = parser.parse_args(), open_model()
+    args, run, failed = parser.parse_args(), open_model(), 0
     for path in args.images:
         pixels = cv2.imread(path)
+        failed |= pixels is None
         answer = None if pixels is None else predict(run, pixels, args.threshold)
         print(json.dumps({'image': path, 'answer': answer}, ensure_ascii=False))
+    raise SystemExit(failed)
