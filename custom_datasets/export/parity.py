@@ -211,7 +211,14 @@ def compare(
         parity.answers[EAGER].append(eager)
         parity.answers[STOCK].append(eager if same else network.answers([piped])[0])
         for model in exported:
-            (answer,) = model.answers([model.pipeline(pixels, 'image')])
+            try:
+                (answer,) = model.answers([model.pipeline(pixels, 'image')])
+            except Exception as error:  # Run-times raise what they like.
+                lines = str(error).strip().splitlines() or ['']
+                raise UserError(
+                    f'the model for {model.runtime} fails on image {row + 1} of the '
+                    f'{images.kind} ({lines[-1]}), so nothing is written'
+                ) from error
             parity.answers[model.runtime].append(answer)
             parity.by_runtime[model.runtime].add(eager, answer, decision, most)
         progress(row + 1, len(images.reads))

@@ -38,6 +38,8 @@ def test_says_the_same_as_in_pytorch(leaf, tmp_path):
     if 'rcnn' in leaf:
         # Of a thousand proposals that mean nothing some overlap by just the threshold.
         options['model.test_cfg.rpn.max_per_img'] = 50
+        # And fewer are left, another number in each image.
+        options['model.test_cfg.rpn.nms.iou_threshold'] = 0.1
     checkpoint = save_network(path, tmp_path / 'c.pth', size)
     out = tmp_path / 'out'
 

@@ -287,6 +287,19 @@ def test_a_model_that_differs_is_not_written(detector, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_fails_is_one_sentence(detector, tmp_path, monkeypatch):
+    def fail(network, batch):
+        raise RuntimeError('Exception from node.cpp:\nReshape does not fit')
+
+    monkeypatch.setattr(ExportedNetwork, 'answers', fail)
+    request = Request(
+        str(RETINANET), str(tmp_path / 'out'), detector, images=1, options=SMALL
+    )
+    with pytest.raises(UserError, match=r'openvino fails on image 1 .*does not fit'):
+        write(request)
+    assert list(tmp_path.iterdir()) == []
+
+
 BOX = BoxArrays(np.array([[0.0, 0, 9, 9]]), np.array([0.6]), np.array([0]))
 NONE = BoxArrays(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
 
