@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
+_SETTLED: set[str] = set()
 _LATE = ('albumentations', 'imagecorruptions', 'imgaug', 'scipy', 'sklearn')
 """What mmdet and mmpretrain import at once, for classes that few configs name."""
 
@@ -34,11 +35,17 @@ def uncollected() -> Iterator[None]:
 
 
 @contextmanager
-def settling() -> Iterator[None]:
-    """The same, where it is modules and models: no later search looks at them."""
+def settling(what: str) -> Iterator[None]:
+    """The same, and the first of each kind that is made is never searched again.
+
+    What is frozen is not freed, if it is in a circle: a process that makes one model
+    after another would keep them all.
+    """
     with uncollected():
         yield
-        gc.freeze()
+        if what not in _SETTLED:
+            _SETTLED.add(what)
+            gc.freeze()
 
 
 @contextmanager

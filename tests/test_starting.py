@@ -69,16 +69,22 @@ def test_garbage_is_collected_again_behind_a_start():
     assert gc.isenabled()
     before = gc.get_freeze_count()
     kept = [[] for _ in range(1000)]
-    with settling():
+    with settling('test'):
         assert not gc.isenabled()
         with uncollected():
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
     assert gc.get_freeze_count() >= before + len(kept)
-    with pytest.raises(ValueError, match='planted'), settling():
+    with pytest.raises(ValueError, match='planted'), settling('test'):
         raise ValueError('planted')
     assert gc.isenabled()
+    # Another of the kind can be freed: a process may make many.
+    frozen = gc.get_freeze_count()
+    with settling('test'):
+        circle = []
+        circle.append(circle)
+    assert gc.get_freeze_count() == frozen
     gc.unfreeze()
 
 

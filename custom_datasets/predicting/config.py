@@ -57,7 +57,7 @@ def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Conf
             f'{config}: has no test set (test_dataloader and test_evaluator)'
         )
     # What is made later may be garbage one day, so this is for imports only.
-    starting = uncollected() if scope in sys.modules else settling()
+    starting = uncollected() if scope in sys.modules else settling('packages')
     try:
         with quiet(), starting, late_imports():
             import_modules_from_strings([scope, 'custom_datasets.training.runner'])

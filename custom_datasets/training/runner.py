@@ -93,7 +93,7 @@ class PluginRunner(Runner):  # type: ignore[misc]
         apply_tracking(cfg)
         apply_painting(cfg)
         _give_fold_a_folder(cfg)
-        with settling():
+        with settling('runner'):
             runner: PluginRunner = super().from_cfg(cfg)
         return runner
 

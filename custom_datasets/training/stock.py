@@ -38,7 +38,7 @@ def stock_command(script: str, argv: Sequence[str] | None, usage: str | None) ->
 
     def action() -> None:
         nonlocal arguments
-        with settling(), late_imports():
+        with settling('command'), late_imports():
             arguments = use_device(arguments)
             if script == 'train.py' and not unchecked and _is_first_process():
                 check_before_training(config, arguments)
