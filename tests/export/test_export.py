@@ -176,7 +176,7 @@ def test_a_predictor_of_an_export_needs_no_torch(exported, photo):
     code = (
         'import sys; sys.modules.update(torch=None, mmengine=None, mmdet=None); '
         'from custom_datasets import Predictor; import custom_datasets.export; '
-        "heavy = {'openvino', 'onnx', 'onnxruntime'}; "
+        "heavy = {'openvino', 'onnx', 'onnxruntime', 'nncf'}; "
         'early = heavy & set(sys.modules); '
         f'answer = Predictor.open({str(exported)!r})({photo!r}); '
         'print(len(answer) > 0, early, sorted(heavy & set(sys.modules)))'

@@ -253,22 +253,6 @@ def test_nncf_is_asked_for_by_int8_alone(monkeypatch, capsys, tmp_path):
     assert 'nowhere.pth' in capsys.readouterr().err
 
 
-def test_no_process_imports_nncf_but_the_one_that_quantises(detectors, tmp_path):
-    folder, _, _ = detectors['int8']
-    code = (
-        'import sys, numpy\n'
-        'from custom_datasets import Predictor\n'
-        f'Predictor.from_export({str(folder)!r})(numpy.zeros((9, 9, 3), "uint8"))\n'
-        'import custom_datasets.export.quantising\n'
-        'names = {"nncf", "torch", "mmengine", "openvino_telemetry"}\n'
-        'print(sorted(n for n in names if sys.modules.get(n)))'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == '[]'
-
-
 def test_a_metric_that_differs_is_refused(detector, bccd_root, tmp_path, monkeypatch):
     """Boxes below the threshold count for it, which are not compared one by one."""
     scores = iter([0.5, 0.4990])
