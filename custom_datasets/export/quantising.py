@@ -28,6 +28,7 @@ from custom_datasets.predicting.exported import (
     import_openvino,
     letterbox,
     onnx_run,
+    openvino_core,
     openvino_run,
     read_about,
     read_answers,
@@ -265,13 +266,13 @@ class _OpenVINO:
         self.openvino, self.properties = import_openvino(), about['openvino']
 
     def read(self, path: str) -> Any:
-        return self.openvino.Core().read_model(path)
+        return openvino_core().read_model(path)
 
     def run(self, model: Any) -> Run:
         if isinstance(model, self.openvino.CompiledModel):
             return openvino_run(model)
-        core = self.openvino.Core()
-        return openvino_run(core.compile_model(model, 'CPU', self.properties))
+        compiled = openvino_core().compile_model(model, 'CPU', self.properties)
+        return openvino_run(compiled)
 
     def feed(self, inputs: Sequence[Array]) -> Any:
         return list(inputs)

@@ -17,6 +17,7 @@ from custom_datasets.predicting.exported import (
     RUNTIMES,
     InputSpec,
     import_openvino,
+    openvino_core,
 )
 from custom_datasets.predicting.model import Network
 
@@ -136,7 +137,7 @@ def write_half(source: str, runtime: str, folder: str) -> None:
     read, path = os.path.join(source, name), os.path.join(folder, name)
     if runtime == 'openvino':
         openvino = import_openvino()
-        model = openvino.Core().read_model(read)
+        model = openvino_core().read_model(read)
         try:
             openvino.save_model(model, path, compress_to_fp16=True)
         except RuntimeError as error:

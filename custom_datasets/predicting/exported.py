@@ -1,5 +1,6 @@
 """An exported model: a folder that runs without PyTorch and mmdet."""
 
+import functools
 import json
 import os
 import sys
@@ -392,13 +393,24 @@ def import_openvino() -> Any:
     return openvino
 
 
+@functools.cache
+def openvino_core() -> Any:
+    """Return OpenVINO's core, of which a process has one until it ends.
+
+    Each core lays down a stack for signal handlers, and gives back the one that was
+    there before: of two that overlap, the first to go leaves its own, unmapped, and the
+    next signal, such as Ctrl-C, is a segmentation fault.
+    """
+    return import_openvino().Core()
+
+
 def _open_openvino(
     path: str, properties: Mapping[str, Any], threads: int | None
 ) -> Run:
     settings = dict(properties)
     if threads is not None:
         settings['INFERENCE_NUM_THREADS'] = threads
-    return openvino_run(import_openvino().Core().compile_model(path, 'CPU', settings))
+    return openvino_run(openvino_core().compile_model(path, 'CPU', settings))
 
 
 def openvino_run(compiled: Any) -> Run:

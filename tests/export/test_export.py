@@ -211,6 +211,23 @@ def test_openvino_reports_to_nobody(exported):
     assert done.stdout.strip() == 'openvino.tools.ovc.telemetry_stub', done.stderr
 
 
+def test_a_signal_is_heard_after_models_came_and_went(exported):
+    """As Ctrl-C by a server that was given a newer export."""
+    code = (
+        'import signal\n'
+        'from custom_datasets.predicting.exported import ExportedNetwork\n'
+        'signal.signal(signal.SIGTERM, lambda *_: print("heard"))\n'
+        f'older, newer = (ExportedNetwork({str(exported)!r}) for _ in range(2))\n'
+        'del older\n'
+        'del newer\n'
+        'signal.raise_signal(signal.SIGTERM)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (done.stdout, done.returncode) == ('heard\n', 0), done.stderr
+
+
 def test_tools_predict_takes_an_export(exported, photo, tmp_path, capsys):
     out = tmp_path / 'out'
     status = predict_tool.main([str(exported), photo, '--out', str(out), '--csv'])
