@@ -1,4 +1,4 @@
-"""A folder of COCO JSON files and images: read, written, and split.
+"""A folder of COCO JSON files and images: read and written.
 
 Any folder with JSON files of boxes in it is read; ``annotations/<part>.json`` and
 ``images`` are written.
@@ -8,19 +8,16 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from custom_datasets.config import is_fold_folder
 from custom_datasets.data.coco import CocoFile, looks_like_coco, parse_coco
 from custom_datasets.data.images import image_size
-from custom_datasets.data.lists import Listed, SplitSource, choose_listed
 from custom_datasets.data.marks import ORIGIN, ORIGIN_DIGEST, boxes_digest
-from custom_datasets.data.names import EmptyListError, read_lines
+from custom_datasets.data.names import EmptyListError
 from custom_datasets.data.numbers import as_number, subtract
-from custom_datasets.data.opening import load_json
-from custom_datasets.data.problems import TOLERATED, Problem, raise_refused
+from custom_datasets.data.problems import TOLERATED, Problem
 from custom_datasets.data.reading import Reading, Source, group_by_split
 from custom_datasets.data.records import ImageRecord, has_area
 from custom_datasets.data.tree import (
@@ -30,17 +27,15 @@ from custom_datasets.data.tree import (
     place_of,
     split_in,
     split_of,
-    tidy,
 )
-from custom_datasets.data.voc import boxes_inside
 from custom_datasets.errors import UserError
 from custom_datasets.files import write_text
-from custom_datasets.text import is_utf8
 
 IMAGES = 'images'
+FOLDER = 'annotations'
+# What a split, or a conversion, writes.
+WRITTEN = ('train.json', 'val.json', 'test.json')
 
-_FOLDER = 'annotations'
-_WRITTEN = ('train.json', 'val.json', 'test.json')
 _COUNTS_FROM = 'voc_counts_from'
 
 
@@ -157,10 +152,11 @@ def _require_apart(
         for record in coco.images:
             owner = owners.setdefault(str(record.image), file)
             if record.image and owner != file:
-                raise _several(tree.name, [owner, file])
+                raise several_files(tree.name, [owner, file])
 
 
-def _several(root: str, files: Sequence[str]) -> UserError:
+def several_files(root: str, files: Sequence[str]) -> UserError:
+    """Return the error for JSONs of which only one can be meant."""
     text = f'several COCO JSONs, keep or name one: {", ".join(files)}'
     return UserError(f'{root}: {text}')
 
@@ -168,13 +164,13 @@ def _several(root: str, files: Sequence[str]) -> UserError:
 def _is_written(file: str) -> bool:
     """Say whether a file has a name and a folder as a split gives them."""
     folder, name = os.path.split(file)
-    return name in _WRITTEN and os.path.basename(folder) == _FOLDER
+    return name in WRITTEN and os.path.basename(folder) == FOLDER
 
 
 def _read_part(tree: Tree, file: str, split: str | None, reading: Reading) -> CocoFile:
     near = file.rpartition('/')[0]
     content = tree.load_json(file)
-    folder = _image_folder(tree.path(file), content, tree.root)
+    folder = image_folder(tree.path(file), content, tree.root)
 
     find = images_in(folder, tree.root) if folder else None
 
@@ -239,6 +235,26 @@ def _placed(
         text = 'of its images are in other JSON files, its parts, and taken from there'
         reading.notes.append(f'{file}: {count} {text}')
     return [(place[0], r) for place, r in records.items() if place not in repeated]
+
+
+def image_folder(path: str, content: Any, root: str) -> str | None:
+    """Return the folder from which most images are where they are said to be."""
+    beside = os.path.dirname(path)
+    parents = (beside, os.path.normpath(os.path.join(beside, '..')))
+    folders = [os.path.join(p, inner) for p in parents for inner in (IMAGES, '')]
+    names = file_names(content)
+    counts = {
+        folder: sum(image_at(folder, name, root) is not None for name in names)
+        for folder in folders
+    }
+    best = max(folders, key=lambda folder: counts[folder])
+    return best if counts[best] else None
+
+
+def file_names(content: Any) -> list[str]:
+    """List the names that a COCO JSON gives its images."""
+    entries = _objects(content, 'images') if isinstance(content, dict) else []
+    return [str(entry.get('file_name')) for entry in entries]
 
 
 def _has_boxes(content: Mapping[str, Any]) -> bool:
@@ -325,153 +341,3 @@ def _mark(record: ImageRecord) -> dict[str, str]:
     if not record.origin:
         return {}
     return {ORIGIN: record.origin, ORIGIN_DIGEST: boxes_digest(record.boxes)}
-
-
-def find_coco_json(root: str) -> str | None:
-    """Return the one COCO JSON in a folder or in its ``annotations``.
-
-    Beside others, ``train.json`` and the like are taken for what a split has written of
-    one, and a JSON without annotations for a competition's test set. Raises a UserError
-    where several are left, or one that can't be read may be the one.
-    """
-    contents = {}
-    broken = []
-    for path in _json_files(root):
-        try:
-            content = load_json(path)
-        except UserError as error:
-            if os.path.basename(path) not in _WRITTEN:
-                broken.append(error)
-            continue
-        if looks_like_coco(content):
-            contents[path] = bool(content.get('annotations'))
-    paths = list(contents)
-    paths = [p for p in paths if os.path.basename(p) not in _WRITTEN] or paths
-    paths = [p for p in paths if contents[p]] or paths
-    is_source = any(contents[p] and os.path.basename(p) not in _WRITTEN for p in paths)
-    if paths and broken and not is_source:
-        raise broken[0]
-    if all(os.path.basename(p) in _WRITTEN for p in paths):
-        paths = [p for p in paths if os.path.dirname(p) == root] or paths
-    if len(paths) > 1:
-        raise _several(root, paths)
-    return paths[0] if paths else None
-
-
-def require_sound_json(root: str) -> None:
-    """Raise a UserError for a JSON file where COCO's may be that can't be read."""
-    for path in _json_files(root):
-        load_json(path)
-
-
-def _json_files(root: str) -> list[str]:
-    """List the files; a pipe or a folder is none, a link that leads nowhere is one."""
-    paths = (
-        os.path.join(folder, name)
-        for folder in (root, os.path.join(root, _FOLDER))
-        for name in (sorted(os.listdir(folder)) if os.path.isdir(folder) else ())
-        if name.lower().endswith('.json')
-    )
-    return [p for p in paths if os.path.isfile(p) or not os.path.exists(p)]
-
-
-def read_coco_split(
-    path: str, images: str | None = None, needs_truth: bool = True
-) -> SplitSource:
-    """Read a COCO JSON that is to be split; an image's name is its ``file_name``.
-
-    Images are by default in ``images`` beside the JSON or beside its folder, or in one
-    of these two folders itself.
-    """
-    content = load_json(path)
-    root = os.path.dirname(path)
-    if os.path.basename(os.path.abspath(root)) == _FOLDER:
-        root = os.path.dirname(root) or os.path.join(root, '..')
-    folder = images or _image_folder(path, content, root)
-    folder = folder or _folder_by_ends(content, root)
-    find_image = images_in(folder, root) if folder else None
-    coco, problems = parse_coco(path, content, find_image, needs_truth=needs_truth)
-    raise_refused(path, problems)
-    notes: Counter[str] = Counter()
-    labels: dict[str, Counter[str]] = {}
-    for record in coco.images:
-        solid = [box.name for box in boxes_inside(record, one_based=False)]
-        labels[record.name] = Counter(solid)
-        notes['boxes without area not counted'] += len(record.boxes) - len(solid)
-    if folder is None:
-        text = 'images not found, so not compared; --images names their folder'
-        notes[text] = len(labels)
-    files = {record.name: record.image for record in coco.images}
-
-    def read(other: str) -> Listed:
-        if not other.lower().endswith('.json'):
-            names = (line for _, line in read_lines(other))
-            return choose_listed(other, names, labels, files)
-        held = read_coco_split(other, folder, needs_truth=False)
-        for name in held.labels.keys() & labels.keys():
-            twin = os.path.join(os.path.splitext(other)[0], name)
-            ours = os.path.realpath(files[name] or twin)
-            if os.path.isfile(twin) and os.path.realpath(twin) != ours:
-                raise UserError(
-                    f'{other}: {name} is in {path} too, and {twin} may be another '
-                    'image; put the folder into file_name, in both'
-                )
-        return held.labels, held.images
-
-    return SplitSource(
-        root=root,
-        folder=_FOLDER,
-        suffix='.json',
-        labels=labels,
-        images=files,
-        render=lambda names: _subset(coco, set(names)),
-        read=read,
-        linked={'images': folder} if folder else {},
-        file=path,
-        notes=notes,
-    )
-
-
-def _image_folder(path: str, content: Any, root: str) -> str | None:
-    """Return the folder from which most images are where they are said to be."""
-    beside = os.path.dirname(path)
-    parents = (beside, os.path.normpath(os.path.join(beside, '..')))
-    folders = [os.path.join(p, inner) for p in parents for inner in (IMAGES, '')]
-    names = _file_names(content)
-    counts = {
-        folder: sum(image_at(folder, name, root) is not None for name in names)
-        for folder in folders
-    }
-    best = max(folders, key=lambda folder: counts[folder])
-    return best if counts[best] else None
-
-
-def _folder_by_ends(content: Any, root: str) -> str | None:
-    """Return the folder in which an image is found by the end of its name."""
-    for folder in filter(os.path.isdir, (os.path.join(root, IMAGES), root or '.')):
-        find_image = images_in(folder)
-        for name in _file_names(content):
-            with suppress(UserError):
-                find_image(name)
-                return folder
-    return None
-
-
-def _file_names(content: Any) -> list[str]:
-    entries = _objects(content, 'images') if isinstance(content, dict) else []
-    return [str(entry.get('file_name')) for entry in entries]
-
-
-def _subset(coco: CocoFile, names: set[str]) -> str:
-    """Return the file as it is, without other images and what is annotated on them."""
-    chosen = [record for record in coco.images if record.name in names]
-    indices = {box.index for record in chosen for box in record.boxes}
-    annotations = enumerate(coco.content['annotations'])
-    content = {
-        **coco.content,
-        'images': [e for e in coco.content['images'] if tidy(e['file_name']) in names],
-        'annotations': [item for index, item in annotations if index in indices],
-    }
-    text = json.dumps(content, ensure_ascii=False)
-    # Half a character, where none of ours looks, is copied as it was escaped.
-    return f'{text if is_utf8(text) else json.dumps(content)}\n'

@@ -16,7 +16,7 @@ from custom_datasets.data.balance import (
     count_features,
 )
 from custom_datasets.data.clean import read_excluded
-from custom_datasets.data.coco_folder import (
+from custom_datasets.data.coco_split import (
     find_coco_json,
     read_coco_split,
     require_sound_json,

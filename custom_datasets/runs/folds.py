@@ -9,7 +9,7 @@ from typing import Any
 from custom_datasets.config import fold_folder, fold_numbers
 from custom_datasets.data.clean import REMOVED
 from custom_datasets.data.coco import read_sound_coco
-from custom_datasets.data.coco_folder import find_coco_json
+from custom_datasets.data.coco_split import find_coco_json
 from custom_datasets.data.config_sources import COCO_KINDS, Source, find_sources
 from custom_datasets.data.images import without_suffix
 from custom_datasets.data.names import as_names, read_lines

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from custom_datasets.data import coco_folder
-from custom_datasets.data.coco_folder import find_coco_json, require_sound_json
+from custom_datasets.data import coco_split
+from custom_datasets.data.coco_split import find_coco_json, require_sound_json
 from custom_datasets.data.convert import convert, read_source
 from custom_datasets.data.opening import load_json
 from custom_datasets.data.split import read_source as split_source
@@ -310,6 +310,6 @@ def test_a_pipe_or_a_folder_is_no_json(photos, make, monkeypatch):
         assert Path(path).is_file(), 'a pipe would keep it waiting'
         return load_json(path)
 
-    monkeypatch.setattr(coco_folder, 'load_json', load)
+    monkeypatch.setattr(coco_split, 'load_json', load)
     assert find_coco_json(str(root)) == str(root / 'train.json')
     require_sound_json(str(root))
