@@ -3,7 +3,8 @@
 
     python benchmarks/precision.py DATA [--steps 15] > benchmarks/results/precision.json
 
-DATA has the folders ``bccd`` and ``waste`` (TrashNet), with lists. Each leaf is built
+DATA has the folders ``bccd``, ``waste`` (TrashNet), ``faces`` (face mask) and
+``tagger`` (BCCD again), with lists. Each leaf, or those of --leaves, is built
 twice from one seed, as the runner builds it; the two train in turn in this process, on
 the same batches. Prints a line of JSON a leaf: the median of float32 by that of
 bfloat16, on the clock (``faster``) and in processor time, and the machine's load before
@@ -29,8 +30,13 @@ LEAVES = (
     'bccd/rtmdet_tiny_1xb4-24e_bccd.py',
     'waste/resnet18_light_1xb64-30e_waste.py',
     'waste/resnet50_light_1xb64-30e_waste.py',
+    'tagger/faster-rcnn_r18_c4_light_1xb4-24e_tagger.py',
+    'faces/ssd300_vgg16_light_1xb4-24e_folded-face-mask.py',
 )
-TRASHNET = ['cardboard', 'glass', 'metal', 'paper', 'plastic', 'trash']
+CLASSES = {
+    'waste': ['cardboard', 'glass', 'metal', 'paper', 'plastic', 'trash'],
+    'tagger': ['RBC', 'WBC', 'Platelets'],
+}
 WRAPPERS = {'float32': 'OptimWrapper', 'bfloat16': 'BFloat16OptimWrapper'}
 BATCHES, WARM_UP = 4, 3
 
@@ -63,8 +69,8 @@ def measure(leaf: str, data: Path, steps: int) -> dict[str, Any]:
 
     folder = data / leaf.partition('/')[0]
     options = {'data_root': str(folder), 'from_scratch': True}
-    if folder.name == 'waste':
-        options['classes'] = TRASHNET
+    if folder.name in CLASSES:
+        options['classes'] = CLASSES[folder.name]
     cfg = load_config(str(CONFIGS / leaf), options)
     import_modules_from_strings(**cfg.custom_imports)
     from custom_datasets.training.runner import PluginRunner
@@ -113,8 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('data', type=Path)
     parser.add_argument('--steps', type=int, default=15)
+    parser.add_argument('--leaves', nargs='+', default=LEAVES)
     args = parser.parse_args()
-    for leaf in LEAVES:
+    for leaf in args.leaves:
         with redirect_stdout(sys.stderr):
             row = measure(leaf, args.data, args.steps)
         print(json.dumps(row), flush=True)
