@@ -41,6 +41,7 @@ from custom_datasets.settings.precision import settle_precision
 from custom_datasets.settings.tracking import apply_tracking
 from custom_datasets.settings.training import read_cache
 from custom_datasets.starting import format_once, settling
+from custom_datasets.training.allocator import freed_memory_kept
 from custom_datasets.training.decode_once import DecodeOnceHook
 from custom_datasets.training.facts import checkpoint_hook
 from custom_datasets.training.hooks import (
@@ -179,7 +180,8 @@ class PluginRunner(Runner):  # type: ignore[misc]
         self._settle_precision()
         super().dump_config()
         try:
-            model: nn.Module = super().train()
+            with freed_memory_kept():
+                model: nn.Module = super().train()
         except BaseException as error:
             self.call_hook('on_error', error=error)
             if isinstance(error, KeyboardInterrupt):
