@@ -4,6 +4,8 @@ _base_ = './cosine.py'
 
 max_epochs = 24
 base_lr = 1e-3
+# bfloat16 on a CPU that is made for it; float32 elsewhere.
+precision = 'auto'
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=8)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
