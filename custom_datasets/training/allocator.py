@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
-# Options of glibc's mallopt (malloc.h), what training sets, and what glibc itself sets or,
-# of the second, arrives at by the time large arrays were freed.
+# Options of glibc's mallopt (malloc.h): what training sets, and what glibc starts with
+# or, for the second, arrives at when large arrays are freed.
 _OPTIONS = {
     -4: (0, 65536),  # M_MMAP_MAX: no array is a mapping of its own.
     -1: (2**31 - 1, 64 * 2**20),  # M_TRIM_THRESHOLD: up to 2 GB stay.
