@@ -54,7 +54,7 @@ lock: $(VENV)/.lint-installed
 	for line in onedl openmmlab lint; do \
 	  $(COMPILE) --output-file requirements/$$line.txt requirements/$$line.in || exit 1; \
 	done
-	for extra in tests serve demo ray export; do \
+	for extra in tests serve demo ray export generation; do \
 	  $(COMPILE) --constraint requirements/openmmlab.txt --no-emit-package numpy \
 	    --output-file requirements/$$extra.txt requirements/$$extra.in || exit 1; \
 	done

@@ -60,5 +60,7 @@ setup(
         'ray': packages('serve') + packages('ray'),
         # A folder that runs without PyTorch.
         'export': packages('export'),
+        # Pictures of any class.
+        'generation': packages('generation'),
     },
 )

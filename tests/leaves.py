@@ -13,7 +13,8 @@ LEAVES = sorted(
     path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_'
 )
 CLASSIFIERS = [leaf for leaf in LEAVES if 'cls_runtime.py' in leaf.read_text()]
-DETECTORS = [leaf for leaf in LEAVES if leaf not in CLASSIFIERS]
+GENERATORS = [leaf for leaf in LEAVES if 'gen_runtime.py' in leaf.read_text()]
+DETECTORS = [leaf for leaf in LEAVES if leaf not in (*CLASSIFIERS, *GENERATORS)]
 SAMPLE = next(leaf for leaf in LEAVES if leaf.parent.name == 'sample')
 
 
@@ -43,7 +44,10 @@ def small_run(leaf: Path, data_root: Path, size: int = 96) -> list[str]:
     if leaf.stem.startswith('dino'):
         # 900 queries are chosen among as many positions, which small images lack.
         options.append('model.num_queries=100')
-    if not leaf.stem.startswith('ssd300'):
+    if leaf in GENERATORS:
+        # A picture of each class in one step.
+        options += ['model.steps=1', 'custom_hooks.1.columns=1']
+    elif not leaf.stem.startswith('ssd300'):
         options.append(f'image_scale={size}')
     for loader in LOADERS:
         options += [

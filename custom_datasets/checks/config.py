@@ -181,7 +181,8 @@ def _unused_names(config: str) -> dict[str, str]:
 def check_heads(cfg: Mapping[str, Any], sources: Sequence[Source]) -> list[Finding]:
     """Compare ``num_classes`` of each head with the data sets' classes.
 
-    Region proposal heads only tell objects from background and are left out.
+    Region proposal heads only tell objects from background and are left out; a
+    generator has no head, and the count itself.
     """
     classes = _classes(sources)
     if not classes:
@@ -189,7 +190,7 @@ def check_heads(cfg: Mapping[str, Any], sources: Sequence[Source]) -> list[Findi
     findings = []
     parts = {name: cfg.get(name) or {} for name in ('model', 'data_preprocessor')}
     for path, part in _walk(parts, ''):
-        counted = 'data_preprocessor' in path or 'head' in path
+        counted = 'data_preprocessor' in path or 'head' in path or path == 'model'
         if not counted or 'rpn_head' in path:
             continue
         count = part.get('num_classes')

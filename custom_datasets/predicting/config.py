@@ -27,6 +27,7 @@ SPLITS = {'test': 'test', 'validation': 'val'}
 """How a config abbreviates the parts of the data that a report is about."""
 
 _QUIET = threading.RLock()
+_GENERATION = 'custom_datasets.generation.task'
 _NEEDED = ('img_id', 'img_path', 'ori_shape', 'instances')
 
 
@@ -44,14 +45,26 @@ class DataSet(NamedTuple):
     attributes: Any = None
 
 
-def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config, import what it names, and let predictions keep the truth."""
+def read_settings(
+    config: str, options: Mapping[str, Any] | None = None, generates: bool = False
+) -> Config:
+    """Read a config, import what it names, and let predictions keep the truth.
+
+    Args:
+        config: Its path.
+        options: What ``--cfg-options`` sets, by dotted name.
+        generates: Whether it has to be a generator's; else it must not be one's.
+
+    Raises:
+        ConfigError: It is of another task, has no test set, or can't be read.
+    """
     cfg = load_config(config, options)
     scope = cfg.get('default_scope')
     if scope not in ('mmdet', 'mmpretrain'):
         raise ConfigError(
             f'{config}: default_scope is {scope}; it must be mmdet or mmpretrain'
         )
+    _require_task(config, cfg, generates)
     if not has_split(cfg, 'test'):
         raise ConfigError(
             f'{config}: has no test set (test_dataloader and test_evaluator)'
@@ -74,6 +87,11 @@ def read_settings(config: str, options: Mapping[str, Any] | None = None) -> Conf
 def is_detection(cfg: Mapping[str, Any]) -> bool:
     """Tell a detector's config from a classifier's."""
     return bool(cfg['default_scope'] == 'mmdet')
+
+
+def is_generation(cfg: Mapping[str, Any]) -> bool:
+    """Tell a generator's config, which imports its parts, from a classifier's."""
+    return _GENERATION in ((cfg.get('custom_imports') or {}).get('imports') or ())
 
 
 def has_split(cfg: Mapping[str, Any], split: str) -> bool:
@@ -150,6 +168,20 @@ def quiet() -> Iterator[None]:
                 yield
         finally:
             logging.disable(before)
+
+
+def _require_task(config: str, cfg: Mapping[str, Any], generates: bool) -> None:
+    if generates and not is_generation(cfg):
+        task = 'detector' if is_detection(cfg) else 'classifier'
+        raise ConfigError(
+            f"{config}: is a {task}'s, and makes no pictures; configs/generation has "
+            'those of generators'
+        )
+    if is_generation(cfg) and not generates:
+        raise ConfigError(
+            f"{config}: is a generator's; tools/generate.py makes pictures with it, "
+            'and tools/analysis_tools/judge_generator.py judges them'
+        )
 
 
 def _keep_truth(loader: Any) -> None:

@@ -30,7 +30,12 @@ from custom_datasets.checkpoints import (
 )
 from custom_datasets.config import iter_datasets
 from custom_datasets.errors import ConfigError, ImageError, UserError
-from custom_datasets.predicting.config import is_detection, quiet, read_settings
+from custom_datasets.predicting.config import (
+    is_detection,
+    is_generation,
+    quiet,
+    read_settings,
+)
 from custom_datasets.predicting.images import Pixels
 from custom_datasets.predicting.outputs import BoxArrays, RawAnswer
 from custom_datasets.predicting.scopes import use_scope
@@ -63,7 +68,9 @@ class Network:
 
     @property
     def task(self) -> str:
-        """``detection`` or ``classification``."""
+        """``detection``, ``classification`` or ``generation``."""
+        if is_generation(self.cfg):
+            return 'generation'
         return 'detection' if is_detection(self.cfg) else 'classification'
 
     @property
@@ -187,18 +194,21 @@ def read_network(
     *,
     device: str | None = None,
     trust: bool = False,
+    generates: bool = False,
 ) -> Network:
     """Read a config, with the checkpoint's classes where it has others, and load both.
 
-    See :func:`load_network` for the rest.
+    ``generates`` tells whether it has to be a generator's. See :func:`load_network` for
+    the rest.
     """
     require_checkpoint(checkpoint)
     # Neither reading configs nor registering classes is for several threads.
     with _LOADING:
-        cfg = read_settings(config, options)
+        cfg = read_settings(config, options, generates)
         classes = checkpoint_classes(checkpoint)
         if classes and cfg.get('num_classes') not in (None, len(classes)):
-            cfg = read_settings(config, {**(options or {}), 'classes': classes})
+            options = {**(options or {}), 'classes': classes}
+            cfg = read_settings(config, options, generates)
         network = load_network(cfg, checkpoint, device=device, trust=trust)
         _ = network.pipeline  # What it refuses is refused here.
     return network

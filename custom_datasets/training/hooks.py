@@ -151,13 +151,17 @@ def keep_torch_seed(worker_id: int) -> None:
 
 
 def head_class_counts(model: nn.Module) -> dict[str, int]:
-    """Return ``num_classes`` of each head, by the module's dotted name."""
+    """Return ``num_classes`` of each head, by the module's dotted name.
+
+    A generator has it itself, by the name ``''``.
+    """
     counts = {}
     for name, module in model.named_modules():
         count = getattr(module, 'num_classes', None)
         path = name.split('.')
         if isinstance(count, int) and count > 0 and 'backbone' not in path:
-            if 'rpn_head' not in path and any('head' in part for part in path):
+            heads = not name or any('head' in part for part in path)
+            if heads and 'rpn_head' not in path:
                 counts[name] = count
     return counts
 
@@ -178,8 +182,9 @@ def _require_classes(runner: Any, dataset: Any) -> None:
         return
     for name, count in head_class_counts(bare_model(runner)).items():
         if count != len(classes):
+            place = f'model.{name}' if name else 'model'
             raise ConfigError(
-                f'model.{name} has num_classes={count}, but the data set has '
+                f'{place} has num_classes={count}, but the data set has '
                 f'{len(classes)}: {", ".join(classes)}; in the config, write '
                 'num_classes=_base_.num_classes, or set classes=[...] for both'
             )

@@ -6,7 +6,7 @@ import pytest
 
 from custom_datasets.datasets.bccd import BCCDDataset
 from custom_datasets.samples.boxes import METAL_CLASSES
-from tests.leaves import CLASSIFIERS
+from tests.leaves import CLASSIFIERS, GENERATORS
 
 
 @pytest.fixture(scope='session')
@@ -32,7 +32,7 @@ def drawn(request):
             return request.getfixturevalue('wider_face_root'), None
         if leaf.stem.endswith('recycling'):
             return request.getfixturevalue('recycling_measured'), None
-        if leaf in CLASSIFIERS:
+        if leaf in (*CLASSIFIERS, *GENERATORS):
             return request.getfixturevalue('metal_crops'), METAL_CLASSES
         own = leaf.parent.name in ('bccd', 'sample')
         classes = None if own else BCCDDataset.METAINFO['classes']

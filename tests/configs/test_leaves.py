@@ -11,7 +11,7 @@ from torch import nn
 from custom_datasets.config import iter_datasets, iter_dicts
 from custom_datasets.settings import apply_settings, load_config
 from custom_datasets.training.hooks import head_class_counts
-from tests.leaves import CLASSIFIERS, DETECTORS, LEAVES, ROOT, read_leaf
+from tests.leaves import DETECTORS, LEAVES, ROOT, read_leaf
 
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 
@@ -29,6 +29,7 @@ MODEL_TYPES = {
     'densenet201': 'ImageClassifier',
     'efficientnet-b0': 'ImageClassifier',
     'swin-tiny': 'ImageClassifier',
+    'flow': 'RectifiedFlow',
 }
 
 
@@ -39,8 +40,11 @@ BACKBONES = {
     'efficientnet-b0': ('EfficientNet', ('arch', 'b0')),
     'swin-tiny': ('SwinTransformer', ('arch', 'tiny')),
 }
-# AlexNet and VGG have no norms, Swin layer norms.
-WITHOUT_BATCH_NORM = ('alexnet', 'swin-tiny', 'faster-rcnn_vgg16', 'ssd300_vgg16_1xb')
+# AlexNet and VGG have no norms, Swin layer norms, generators group norms.
+WITHOUT_BATCH_NORM = (
+    *('alexnet', 'swin-tiny', 'faster-rcnn_vgg16', 'ssd300_vgg16_1xb'),
+    'flow_unet',
+)
 
 
 def load(leaf, **overrides):
@@ -84,7 +88,7 @@ def test_all_named_leaves_are_there():
 
 @each_leaf
 def test_scope(leaf):
-    scope = 'mmpretrain' if leaf in CLASSIFIERS else 'mmdet'
+    scope = 'mmdet' if leaf in DETECTORS else 'mmpretrain'
     assert read_leaf(leaf).default_scope == scope
 
 

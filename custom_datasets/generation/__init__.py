@@ -1,0 +1,1 @@
+"""Pictures of any class, from one generator."""

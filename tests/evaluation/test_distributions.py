@@ -1,0 +1,130 @@
+"""Measures of sets: near zero for the same, large for others, and honest."""
+
+import numpy as np
+import pytest
+
+from custom_datasets.evaluation.distributions import (
+    coverage,
+    kernel_distance,
+    mean_distance,
+    nearest,
+)
+
+
+def normal(count, shift=0.0, scale=1.0, seed=0, dimensions=3):
+    rng = np.random.default_rng(seed)
+    return rng.normal(shift, scale, size=(count, dimensions))
+
+
+def test_kernel_distance_is_the_unbiased_estimate():
+    """Against the definition, summed pair by pair."""
+    real, made = normal(7, seed=1), normal(5, 0.5, seed=2)
+
+    def kernel(x, y):
+        return (x @ y / len(x) + 1) ** 3
+
+    within_real = [kernel(a, b) for i, a in enumerate(real) for b in real[i + 1 :]]
+    within_made = [kernel(a, b) for i, a in enumerate(made) for b in made[i + 1 :]]
+    between = [kernel(a, b) for a in real for b in made]
+    expected = np.mean(within_real) + np.mean(within_made) - 2 * np.mean(between)
+    assert kernel_distance(real, made).value == pytest.approx(expected)
+
+
+def test_kernel_distance_interval_is_the_jackknifes():
+    """Against leaving each row out by hand."""
+    real, made = normal(7, seed=1), normal(5, 0.5, seed=2)
+    without_real = [
+        kernel_distance(np.delete(real, i, axis=0), made).value for i in range(7)
+    ]
+    without_made = [
+        kernel_distance(real, np.delete(made, i, axis=0)).value for i in range(5)
+    ]
+    variance = 6 * np.var(without_real) + 4 * np.var(without_made)
+    result = kernel_distance(real, made)
+    assert result.high - result.value == pytest.approx(1.959964 * variance**0.5)
+    assert result.value - result.low == pytest.approx(1.959964 * variance**0.5)
+
+
+def test_kernel_distance_of_one_distribution_is_about_zero_and_unbiased():
+    values = [
+        kernel_distance(normal(30, seed=i), normal(40, seed=1000 + i)).value
+        for i in range(60)
+    ]
+    assert min(values) < 0 < max(values)
+    assert abs(np.mean(values)) < 3 * np.std(values) / 60**0.5
+
+
+def test_kernel_distance_grows_with_the_difference():
+    real = normal(60)
+    near, far = (
+        kernel_distance(real, normal(60, shift, seed=1)) for shift in (0.3, 1.0)
+    )
+    assert 0 < near.value < far.value
+    assert near.high < far.low
+
+
+def test_the_interval_covers():
+    """Of 100 draws about 95 intervals hold the mean of many draws."""
+    draws = [
+        kernel_distance(
+            normal(40, seed=i, dimensions=16),
+            normal(40, 0.5, seed=500 + i, dimensions=16),
+        )
+        for i in range(100)
+    ]
+    truth = np.mean([draw.value for draw in draws])
+    covering = sum(draw.low <= truth <= draw.high for draw in draws)
+    assert 88 <= covering <= 99
+
+
+def test_coverage_of_one_distribution():
+    result = coverage(normal(200), normal(200, seed=1))
+    assert result.precision.value > 0.8 and result.recall.value > 0.8
+    assert result.precision.low < result.precision.value < result.precision.high
+
+
+def test_noise_has_no_precision():
+    result = coverage(normal(100), normal(100, shift=8, seed=1))
+    assert result.precision.value == 0 == result.recall.value
+    assert result.precision.low == pytest.approx(0)
+    assert 0.02 < result.precision.high < 0.06
+
+
+def test_one_repeated_picture_has_no_recall():
+    real = normal(100)
+    made = np.repeat(real[:1], 50, axis=0)
+    result = coverage(real, made)
+    assert result.precision.value == 1
+    assert result.recall.value <= 0.01
+
+
+def test_half_the_kinds_are_half_the_recall():
+    real = np.concatenate([normal(50), normal(50, 20, seed=1)])
+    result = coverage(real, normal(100, seed=2))
+    assert result.precision.value > 0.8
+    assert 0.4 < result.recall.value <= 0.5
+
+
+def test_nearest_names_the_copies():
+    real = normal(3000, dimensions=16)
+    made = np.concatenate([normal(2, seed=1, dimensions=16), real[[2500, 7]]])
+    result = nearest(made, real)
+    assert result.distances[:2].min() > 1
+    np.testing.assert_allclose(result.distances[2:], 0, atol=1e-6)
+    assert result.indices[2:].tolist() == [2500, 7]
+    many = nearest(real, made)
+    assert many.distances.shape == (3000,)
+    assert many.indices[[2500, 7]].tolist() == [2, 3]
+
+
+def test_mean_distance():
+    assert mean_distance(np.array([[0.0, 0], [3, 4], [0, 0]])) == pytest.approx(10 / 3)
+    assert np.isnan(mean_distance(np.zeros((1, 2))))
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_too_few_pictures(count):
+    with pytest.raises(ValueError, match='three pictures'):
+        kernel_distance(normal(count), normal(5))
+    with pytest.raises(ValueError, match='more than 3'):
+        coverage(normal(5), normal(count))
