@@ -55,7 +55,7 @@ def kernel_distance(real: _Features, made: _Features) -> Estimate:
         ValueError: There are fewer rows.
     """
     if min(len(real), len(made)) < 3:
-        raise ValueError('three pictures on each side, at least')
+        raise ValueError('it takes three pictures on each side, at least')
     within_real, n = _kernel(real, real), len(real)
     within_made, m = _kernel(made, made), len(made)
     np.fill_diagonal(within_real, 0)
@@ -103,7 +103,7 @@ def coverage(real: _Features, made: _Features, neighbours: int = 3) -> Coverage:
         ValueError: A set has no more rows than ``neighbours``.
     """
     if min(len(real), len(made)) <= neighbours:
-        raise ValueError(f'more than {neighbours} pictures on each side, at least')
+        raise ValueError(f'it takes more than {neighbours} pictures on each side')
     between = _distances(real, made)
     inside: NDArray[np.bool_] = between <= _radii(real, neighbours)[:, None]
     covered: NDArray[np.bool_] = between <= _radii(made, neighbours)[None, :]

@@ -40,14 +40,13 @@ class GenerationMetric(BaseMetric):  # type: ignore[misc]
         metrics = {}
         try:
             network = FeatureNetwork.load()
-        except UserError as error:
-            print_log(f'no KID: {error}', logger='current', level=logging.WARNING)
-        else:
             real, made = (
                 network.features(torch.stack([result[which] for result in results]))
                 for which in ('real', 'made')
             )
             metrics['KID'] = kernel_distance(real, made).value
+        except (UserError, ValueError) as error:
+            print_log(f'no KID: {error}', logger='current', level=logging.WARNING)
         losses = [result['loss'] for result in results if 'loss' in result]
         if losses:
             metrics['held_out_loss'] = sum(losses) / len(losses)
