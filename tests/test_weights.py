@@ -1,6 +1,8 @@
 """Weights are fetched once, whole, from one of two places, or not at all."""
 
 import hashlib
+import socketserver
+import threading
 import zipfile
 from pathlib import Path
 
@@ -110,4 +112,29 @@ def test_a_place_that_cannot_be_written(places):
     kept.parent.parent.parent.mkdir(parents=True, exist_ok=True)
     kept.parent.parent.write_text('a file where a folder belongs')
     with pytest.raises(UserError, match='hub'):
+        fetch_weights('mobilenet_v2')
+
+
+def test_a_server_that_talks_nonsense(places, monkeypatch):
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1000)
+            self.request.sendall(b'nonsense\r\n\r\n')
+
+    with socketserver.TCPServer(('127.0.0.1', 0), Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        address = f'http://127.0.0.1:{server.server_address[1]}/{FILE}'
+        monkeypatch.setenv('no_proxy', '*')
+        monkeypatch.setattr(weights, '_address', lambda name: address)
+        with pytest.raises(UserError, match=r'no answer \(nonsense\)'):
+            fetch_weights('mobilenet_v2')
+
+
+def test_pip_that_is_missing(places, tmp_path, monkeypatch):
+    """As in environments that uv makes."""
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\necho No module named pip >&2\nexit 1')
+    python.chmod(0o755)
+    monkeypatch.setattr(weights.sys, 'executable', str(python))
+    with pytest.raises(UserError, match='No module named pip'):
         fetch_weights('mobilenet_v2')

@@ -46,6 +46,7 @@ def kernel_distance(real: _Features, made: _Features) -> Estimate:
     ``(x @ y / D + 1) ** 3``: about zero, above or below, where both sets come from one
     distribution. The interval is that of a jackknife, which leaves each picture out
     once; a bootstrap would draw pictures twice, whose kernel with themselves is large.
+    Where both sets come from one distribution it is half as wide again as need be.
 
     Args:
         real: (N, D), three rows at least.
