@@ -97,8 +97,10 @@ def coverage(real: _Features, made: _Features, neighbours: int = 3) -> Coverage:
     """Return precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991).
 
     A picture lies among others where it is no farther from one of them than that one's
-    ``neighbours``-th nearest. Intervals are Wilson's, of the shares: what they leave
-    out is that other pictures would lie elsewhere.
+    ``neighbours``-th nearest. Intervals are Wilson's, for as many pictures as would
+    explain a share's variance: that of the pictures that are counted, and that of the
+    others, by a jackknife. They hold 95 % at least, and more often 98 %; a bootstrap
+    would not do, since a picture that is drawn twice is its own nearest.
 
     Raises:
         ValueError: A set has no more rows than ``neighbours``.
@@ -106,9 +108,10 @@ def coverage(real: _Features, made: _Features, neighbours: int = 3) -> Coverage:
     if min(len(real), len(made)) <= neighbours:
         raise ValueError(f'it takes more than {neighbours} pictures on each side')
     between = _distances(real, made)
-    inside: NDArray[np.bool_] = between <= _radii(real, neighbours)[:, None]
-    covered: NDArray[np.bool_] = between <= _radii(made, neighbours)[None, :]
-    return Coverage(_share(inside.any(axis=0)), _share(covered.any(axis=1)))
+    return Coverage(
+        _share_among(real, between, neighbours),
+        _share_among(made, between.T, neighbours),
+    )
 
 
 def nearest(rows: _Features, references: _Features) -> Nearest:
@@ -126,7 +129,56 @@ def mean_distance(rows: _Features) -> float:
     count = len(rows)
     if count < 2:
         return float('nan')
-    return float(_distances(rows, rows).sum() / (count * (count - 1)))
+    distances = _distances(rows, rows)
+    np.fill_diagonal(distances, 0)
+    return float(distances.sum() / (count * (count - 1)))
+
+
+def spread(rows: _Features, references: _Features) -> Estimate:
+    """Return the mean distance of two rows, as a ratio to that of references.
+
+    The interval is a jackknife's, of the ratio's logarithm. NaN where a side has fewer
+    than three rows, or where all references are the same.
+    """
+    if min(len(rows), len(references)) < 3 or not mean_distance(references):
+        return Estimate(np.nan, np.nan, np.nan)
+    value = mean_distance(rows) / mean_distance(references)
+    if not value:
+        return Estimate(0.0, 0.0, 0.0)
+    margin = _NORMAL * float(
+        np.hypot(_relative_error(rows), _relative_error(references))
+    )
+    return Estimate(value, value * np.exp(-margin), value * np.exp(margin))
+
+
+def nearer_share(distances: Floats, references: Floats) -> Estimate:
+    """Return how probably a distance is below one of the references; ties are halves.
+
+    It is Mann and Whitney's statistic as a share: 0.5 where both are alike. The
+    interval is DeLong's (DeLong et al., Biometrics 44, 1988), cut at 0 and 1.
+    """
+    if min(len(distances), len(references)) < 2:
+        return Estimate(np.nan, np.nan, np.nan)
+    wins = distances[:, None] < references[None, :]
+    ties = distances[:, None] == references[None, :]
+    scores = wins + 0.5 * ties
+    value = float(scores.mean())
+    variance = sum(
+        np.var(scores.mean(axis=1 - side), ddof=1) / scores.shape[side]
+        for side in (0, 1)
+    )
+    margin = _NORMAL * float(np.sqrt(variance))
+    return Estimate(value, max(value - margin, 0.0), min(value + margin, 1.0))
+
+
+def _relative_error(rows: _Features) -> float:
+    """Return the standard error of :func:`mean_distance`, as a share of it."""
+    distances, count = _distances(rows, rows), len(rows)
+    np.fill_diagonal(distances, 0)
+    total = distances.sum()
+    without = (total - 2 * distances.sum(axis=1)) / ((count - 1) * (count - 2))
+    error = float(np.sqrt((count - 1) * np.var(without)))
+    return error * count * (count - 1) / float(total)
 
 
 def _kernel(left: _Features, right: _Features) -> Floats:
@@ -142,19 +194,43 @@ def _distances(left: _Features, right: _Features) -> Floats:
     return result
 
 
-def _radii(rows: _Features, neighbours: int) -> Floats:
-    """Return the distance of each row to its k-th nearest other."""
-    distances = _distances(rows, rows)
-    np.fill_diagonal(distances, 0)
-    result: Floats = np.partition(distances, neighbours, axis=1)[:, neighbours]
-    return result
+def _share_among(others: _Features, distances: Floats, neighbours: int) -> Estimate:
+    """Return the share of rows among others; ``distances`` are (others, rows)."""
+    own, count = _distances(others, others), len(others)
+    np.fill_diagonal(own, 0)
+    order = np.argsort(own, axis=1, kind='stable')
+    last = order[:, [neighbours, min(neighbours + 1, count - 1)]]
+    radius, larger = np.take_along_axis(own, last, axis=1).T
+    inside: NDArray[np.bool_] = distances <= radius[:, None]
+    # Where a neighbour is left out, the next one is farther away.
+    gained = (distances <= larger[:, None]) & ~inside
+    covers = inside.sum(axis=0)
+    without = np.empty(count)
+    for row in range(count):
+        near = (order[:, 1 : neighbours + 1] == row).any(axis=1)
+        near[row] = False
+        left = covers - inside[row] + gained[near].sum(axis=0)
+        without[row] = (left > 0).mean()
+    hits = covers > 0
+    binomial = float(hits.mean() * (1 - hits.mean()))
+    variance = binomial / len(hits) + (count - 1) * float(np.var(without))
+    return _wilson(float(hits.mean()), binomial / variance if binomial else len(hits))
 
 
-def _share(hits: Any) -> Estimate:
-    """Return a share with Wilson's interval (E. B. Wilson, JASA 22, 1927)."""
-    count, share = len(hits), float(hits.mean())
+def share_of(hits: Any) -> Estimate:
+    """Return a share with Wilson's interval (E. B. Wilson, JASA 22, 1927).
+
+    ``hits`` is an array of booleans; the share of none is NaN.
+    """
+    count = len(hits)
+    if not count:
+        return Estimate(np.nan, np.nan, np.nan)
+    return _wilson(float(hits.mean()), count)
+
+
+def _wilson(share: float, count: float) -> Estimate:
     weight = _NORMAL**2 / count
     middle = (share + weight / 2) / (1 + weight)
-    spread = share * (1 - share) / count + weight / (4 * count)
-    margin = _NORMAL * float(np.sqrt(spread)) / (1 + weight)
-    return Estimate(share, middle - margin, middle + margin)
+    variance = share * (1 - share) / count + weight / (4 * count)
+    margin = _NORMAL * float(np.sqrt(variance)) / (1 + weight)
+    return Estimate(share, max(middle - margin, 0.0), min(middle + margin, 1.0))

@@ -10,7 +10,9 @@ from torch import nn
 from custom_datasets.weights import find_weights
 
 _SIDE = 224
-_BATCH = 32
+_BATCH = 4
+"""Larger maps are handed back to the system, and zeroed, after each layer."""
+
 # Of torchvision's MobileNet_V2_Weights.IMAGENET1K_V1.transforms().
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)

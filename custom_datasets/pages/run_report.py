@@ -105,7 +105,7 @@ def gather(
                 'predictions': dict(predictions),
                 'dataset': _dataset_type(cfg.test_dataloader.dataset),
                 'date': datetime.now().astimezone().isoformat(timespec='seconds'),
-                'versions': _versions(),
+                'versions': used_versions(),
             },
             'notes': notes + sets_note(sets),
             'stock_metrics': inputs.metrics,
@@ -270,7 +270,8 @@ def _curves(checkpoint: str | None) -> tuple[dict[str, Any] | None, list[str]]:
         return None, note
 
 
-def _versions() -> dict[str, str]:
+def used_versions() -> dict[str, str]:
+    """Return the versions of Python, of this package, and of what it builds upon."""
     versions = {'python': platform.python_version(), 'custom_datasets': __version__}
     installed = {package: installed_version(package) for package in TESTED}
     return versions | {name: version for name, version in installed.items() if version}

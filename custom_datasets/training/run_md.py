@@ -45,9 +45,11 @@ def duration(seconds: float) -> str:
 
 _NEIGHBOURS = {
     'report.html': 'what the model has learnt',
+    'judge.html': 'how good its pictures are',
     'dataset_report.html': 'the data',
     'run.md': 'how it was trained',
     'report.json': 'the numbers of its report',
+    'judge.json': 'the numbers of its pictures',
 }
 
 

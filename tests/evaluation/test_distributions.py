@@ -7,7 +7,10 @@ from custom_datasets.evaluation.distributions import (
     coverage,
     kernel_distance,
     mean_distance,
+    nearer_share,
     nearest,
+    share_of,
+    spread,
 )
 
 
@@ -128,3 +131,93 @@ def test_too_few_pictures(count):
         kernel_distance(normal(count), normal(5))
     with pytest.raises(ValueError, match='more than 3'):
         coverage(normal(5), normal(count))
+
+
+def test_spread_is_a_ratio_of_mean_distances():
+    rows, references = normal(6), normal(9, scale=2, seed=1)
+    result = spread(rows, references)
+    assert result.value == pytest.approx(
+        mean_distance(rows) / mean_distance(references)
+    )
+    same = spread(normal(60, dimensions=16), normal(80, 5, seed=1, dimensions=16))
+    assert same.low < 1 < same.high
+    half = spread(
+        normal(60, scale=0.5, dimensions=16), normal(80, seed=1, dimensions=16)
+    )
+    assert half.low < 0.5 < half.high < 0.6
+
+
+def test_the_interval_of_spread_covers():
+    results = [
+        spread(normal(15, seed=i), normal(25, scale=2, seed=900 + i))
+        for i in range(200)
+    ]
+    covering = sum(result.low <= 0.5 <= result.high for result in results)
+    assert 180 <= covering <= 198
+
+
+def test_spread_of_one_repeated_picture_is_none():
+    one = np.repeat(normal(1, dimensions=16), 9, axis=0)
+    assert spread(one, normal(9)[:, :1].repeat(16, axis=1)).value == 0
+    assert np.isnan(spread(normal(9, dimensions=16), one).value)
+    assert np.isnan(spread(normal(2), normal(9)).value)
+
+
+def test_nearer_share_counts_pairs():
+    distances, references = np.array([1.0, 3, 4]), np.array([2.0, 3, 9, 9])
+    # 1 is below all four; 3 below two and level with one; 4 below two.
+    assert nearer_share(distances, references).value == pytest.approx(8.5 / 12)
+    assert nearer_share(np.zeros(5), np.ones(5)) == (1, 1, 1)
+    assert np.isnan(nearer_share(distances, references[:1]).value)
+
+
+def test_the_interval_of_nearer_share_covers():
+    """A normal one that is shifted by one is nearer with probability 0.7602."""
+    results = [
+        nearer_share(
+            *(normal(40, shift, seed=i, dimensions=1)[:, 0] for i, shift in pair)
+        )
+        for pair in [((2 * k, 0), (2 * k + 1, 1)) for k in range(200)]
+    ]
+    covering = sum(result.low <= 0.76025 <= result.high for result in results)
+    assert 180 <= covering <= 198
+
+
+def test_share_of_none():
+    assert np.isnan(share_of(np.zeros(0, dtype=bool)).value)
+
+
+@pytest.mark.parametrize('shift', [0, 0.5])
+def test_the_intervals_of_coverage_cover(shift):
+    """Wilson's alone would hold three draws in four: the other side varies too."""
+    draws = [
+        coverage(
+            normal(60, seed=i, dimensions=16),
+            normal(60, shift, seed=500 + i, dimensions=16),
+        )
+        for i in range(60)
+    ]
+    for part in ('precision', 'recall'):
+        shares = [getattr(draw, part) for draw in draws]
+        truth = np.mean([share.value for share in shares])
+        covering = sum(share.low <= truth <= share.high for share in shares)
+        assert covering >= 56
+        assert np.mean([s.high - s.low for s in shares]) < 8 * np.std(
+            [s.value for s in shares]
+        )
+
+
+def test_coverage_left_out_by_hand():
+    """The jackknife of precision against leaving each real row out."""
+    real, made = normal(12, seed=1), normal(9, 0.5, seed=2)
+    result = coverage(real, made).precision
+    without = [
+        coverage(np.delete(real, i, axis=0), made).precision.value for i in range(12)
+    ]
+    share = result.value
+    variance = share * (1 - share) / 9 + 11 * np.var(without)
+    count = share * (1 - share) / variance
+    weight = 1.959964**2 / count
+    middle = (share + weight / 2) / (1 + weight)
+    assert (result.low + result.high) / 2 == pytest.approx(middle)
+    assert np.std(without) > 0

@@ -31,6 +31,11 @@ WRONG = {
     f'{ANALYSIS}ensemble': [
         *([], ['a.pkl'], ['a.pkl', '--out', 'b.pkl', '--method', 'average']),
     ],
+    f'{ANALYSIS}judge_generator': [
+        [],
+        ['run', '--count', '2'],
+        ['run', '--seed', '-1'],
+    ],
     f'{ANALYSIS}report': [[]],
     f'{CONVERTERS}age_gender': [['faces'], ['faces', 'out', '--margin', '-1']],
     f'{CONVERTERS}clean': [[]],
