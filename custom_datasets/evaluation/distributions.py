@@ -197,19 +197,18 @@ def _distances(left: _Features, right: _Features) -> Floats:
 def _share_among(others: _Features, distances: Floats, neighbours: int) -> Estimate:
     """Return the share of rows among others; ``distances`` are (others, rows)."""
     own, count = _distances(others, others), len(others)
-    np.fill_diagonal(own, 0)
+    np.fill_diagonal(own, -1)  # So that each is its own first, before a twin.
     order = np.argsort(own, axis=1, kind='stable')
     last = order[:, [neighbours, min(neighbours + 1, count - 1)]]
     radius, larger = np.take_along_axis(own, last, axis=1).T
     inside: NDArray[np.bool_] = distances <= radius[:, None]
     # Where a neighbour is left out, the next one is farther away.
-    gained = (distances <= larger[:, None]) & ~inside
+    wider: NDArray[np.bool_] = distances <= larger[:, None]
     covers = inside.sum(axis=0)
     without = np.empty(count)
     for row in range(count):
         near = (order[:, 1 : neighbours + 1] == row).any(axis=1)
-        near[row] = False
-        left = covers - inside[row] + gained[near].sum(axis=0)
+        left = covers - inside[row] + wider[near].sum(axis=0)
         without[row] = (left > 0).mean()
     hits = covers > 0
     binomial = float(hits.mean() * (1 - hits.mean()))

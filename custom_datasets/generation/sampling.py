@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.registry import DATASETS
 
+from custom_datasets.config import iter_datasets
 from custom_datasets.data.names import nearest_class
 from custom_datasets.errors import UserError
 from custom_datasets.generation.flow import to_pixels
@@ -161,15 +162,17 @@ class Generator:
         return torch.cat(made)
 
     def pictures(self, split: str) -> RealPictures:
-        """Return the real pictures of ``train``, ``val`` or ``test``, none mirrored."""
+        """Return the real pictures of ``train``, ``val`` or ``test``.
+
+        None is mirrored, and none is shown more often than another, as training may.
+        """
         cfg = self._network.cfg
-        settings = {
-            **cfg[f'{split}_dataloader'].dataset,
-            'pipeline': cfg.test_dataloader.dataset.pipeline,
-        }
+        (test, *_) = iter_datasets(cfg, ['test_dataloader'])
+        samples = []
         with quiet(), self._network.scope():
-            dataset = DATASETS.build(settings)
-            samples = [dataset[index] for index in range(len(dataset))]
+            for settings in iter_datasets(cfg, [f'{split}_dataloader']):
+                dataset = DATASETS.build({**settings, 'pipeline': test['pipeline']})
+                samples += [dataset[index] for index in range(len(dataset))]
         return RealPictures(
             torch.stack([sample['inputs'].flip(0) for sample in samples]),
             torch.cat([sample['data_samples'].gt_label for sample in samples]),

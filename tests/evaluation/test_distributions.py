@@ -147,6 +147,18 @@ def test_spread_is_a_ratio_of_mean_distances():
     assert half.low < 0.5 < half.high < 0.6
 
 
+def test_the_interval_of_spread_is_the_jackknifes():
+    rows, references = normal(6), normal(9, scale=2, seed=1)
+    variance = 0.0
+    for each in (rows, references):
+        without = [mean_distance(np.delete(each, i, axis=0)) for i in range(len(each))]
+        variance += (len(each) - 1) * np.var(without) / mean_distance(each) ** 2
+    result = spread(rows, references)
+    margin = np.log(result.high / result.value)
+    assert margin == pytest.approx(1.959964 * variance**0.5)
+    assert result.low == pytest.approx(result.value**2 / result.high)
+
+
 def test_the_interval_of_spread_covers():
     results = [
         spread(normal(15, seed=i), normal(25, scale=2, seed=900 + i))
@@ -207,9 +219,10 @@ def test_the_intervals_of_coverage_cover(shift):
         )
 
 
-def test_coverage_left_out_by_hand():
+@pytest.mark.parametrize('twins', [1, 2])
+def test_coverage_left_out_by_hand(twins):
     """The jackknife of precision against leaving each real row out."""
-    real, made = normal(12, seed=1), normal(9, 0.5, seed=2)
+    real, made = normal(12 // twins, seed=1).repeat(twins, axis=0), normal(9, seed=2)
     result = coverage(real, made).precision
     without = [
         coverage(np.delete(real, i, axis=0), made).precision.value for i in range(12)

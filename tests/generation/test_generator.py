@@ -84,6 +84,12 @@ def test_real_pictures_are_those_of_the_pipeline(generator, metal_crops):
     np.testing.assert_allclose(made, colour, atol=6)
 
 
+def test_pictures_that_training_repeats_are_there_once(generator, generator_run):
+    options = {'sampling': 'repeat-factor'}
+    repeating = Generator.from_run(generator_run, options=options)
+    assert repeating.pictures('train').paths == generator.pictures('train').paths
+
+
 @pytest.mark.parametrize('seed', [-1, 2**32])
 def test_seeds_are_limited(generator, seed):
     with pytest.raises(UserError, match=f'seed {seed}: must be from 0 to 4294967295'):

@@ -12,6 +12,7 @@ import torchvision
 from custom_datasets.generation import features, judging
 from custom_datasets.generation.judging import judge_generator
 from custom_datasets.generation.sampling import Generator, RealPictures
+from custom_datasets.predicting.outputs import Classification
 from custom_datasets.samples.boxes import METAL_CLASSES
 from tests.leaves import CLASSIFIERS, SAMPLE, small_run
 from tests.pages.parsing import Page
@@ -139,7 +140,7 @@ def test_copies_are_made_out(generator_run, no_weights, tmp_path, monkeypatch):
     assert 'that is copying' in Page(html).text
 
 
-def test_the_pairs_show_what_they_name(monkeypatch):
+def test_the_pairs_show_what_they_name():
     """A mirrored training picture is turned, so that both can be compared."""
     pixels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     pixels[1, 0, :, 0] = 250
@@ -166,6 +167,28 @@ def test_real_copies_are_left_out():
     assert kept.paths == ('e', 'f')
     assert kept.labels.tolist() == [0, 1]
     assert torch.equal(kept.pixels, pixels[2:])
+
+
+def test_a_classifier_sees_what_was_made():
+    """BGR, as OpenCV reads files, and each name goes with its picture."""
+    names = {(250, 0, 0): 'red', (0, 250, 0): 'green', (0, 0, 250): 'blue'}
+
+    class Colours:
+        def stream(self, images, batch_size):
+            for image in images:
+                assert image.shape == (4, 6, 3) and image.dtype == np.uint8
+                yield answer(names[tuple(image[2, 3, ::-1].tolist())])
+
+    def answer(name):
+        probabilities = np.array([each == name for each in names.values()], float)
+        classes = tuple(names.values())
+        return Classification('x', (6, 4), classes, None, None, None, probabilities)
+
+    pixels = torch.tensor(list(names), dtype=torch.uint8)[:, :, None, None]
+    pictures = RealPictures(pixels.expand(3, 3, 4, 6), torch.arange(3), ())
+    assert judging._names(Colours(), pictures, bar) == ['red', 'green', 'blue']
+    seen = np.array([True, False, False])
+    assert judging._names(Colours(), pictures, bar, seen) == [None, 'green', 'blue']
 
 
 def test_a_test_set_of_training_pictures(generator_run, no_weights, tmp_path, capsys):
@@ -260,6 +283,16 @@ def test_a_class_without_pictures(generator_run, no_weights, tmp_path, metal_cro
     assert f'The test set has no picture of {name}.' in content['notes']
     assert content['pictures']['held_out'] > 5
     assert content['matched'][name] == 0
+
+
+def test_a_checkpoint_that_was_chosen_on_the_held_out(
+    generator_run, no_weights, tmp_path
+):
+    options = {**SPLIT, 'val_dataloader.dataset.ann_file': 'train.txt'}
+    options['val_dataloader.dataset.indices'] = [0, 1, 2]
+    _, content, _ = judged(generator_run, tmp_path / 'out', options=options)
+    note = 'The checkpoint was chosen on 1 picture of the 18 that were held out'
+    assert any(text.startswith(note) for text in content['notes'])
 
 
 def test_seeds_beyond_the_last(generator_run, capsys):
