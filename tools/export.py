@@ -10,6 +10,7 @@ exit status is 1. Then size, metric and speed of each are measured. Needs the ex
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -23,13 +24,18 @@ from custom_datasets.cli import (
     require_extra,
     run_command,
 )
+from custom_datasets.errors import UserError
+from custom_datasets.files import require_free
 
 NEEDED = {'openvino': ('openvino',), 'onnx': ('onnx', 'onnxruntime')}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.max_drop is not None and args.precision != 'int8':
+        parser.error('--max-drop: is about int8; give --int8 as well')
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
@@ -40,7 +46,14 @@ def main(argv: list[str] | None = None) -> int:
         if args.precision == 'int8':
             needed.append('nncf')
         require_extra('export', needed)
-        from custom_datasets.export.export import Request, export_model
+        # What is refused at a glance is refused before seconds of imports.
+        if not os.path.exists(args.model):
+            raise UserError(
+                f"{args.model}: no such file or folder; name a run's work directory, "
+                'or a config and a checkpoint'
+            )
+        require_free(args.out, args.overwrite)
+        from custom_datasets.export.export import MAX_DROP, Request, export_model
 
         request = Request(
             model=args.model,
@@ -50,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
             size=tuple(args.size) if args.size else None,
             batch=args.batch,
             precision=args.precision,
-            max_drop=args.max_drop,
+            max_drop=MAX_DROP if args.max_drop is None else args.max_drop,
             images=args.images,
             overwrite=args.overwrite,
             options=args.cfg_options,
@@ -118,10 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--max-drop',
         type=number(0, 1),
-        default=0.003,
         metavar='SHARE',
         help='where int8 loses more of COCO AP or top-1 on the validation set, layers '
-        'stay in float (default: %(default)s)',
+        'stay in float (default: 0.003)',
     )
     parser.add_argument(
         '--images',
@@ -139,7 +151,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _batch(text: str) -> int | None:
-    return None if text == 'dynamic' else int(number(1, 1024, whole=True)(text))
+    if text == 'dynamic':
+        return None
+    try:
+        return int(number(1, 1024, whole=True)(text))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or 'dynamic'") from error
 
 
 if __name__ == '__main__':

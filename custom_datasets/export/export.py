@@ -35,6 +35,7 @@ from custom_datasets.files import (
 from custom_datasets.predicting.config import quiet, same_data
 from custom_datasets.predicting.exported import (
     ABOUT,
+    EXACT,
     FORMAT,
     RUNTIMES,
     About,
@@ -57,8 +58,7 @@ from custom_datasets.versions import installed_version
 PRECISIONS = 'float32', 'float16', 'int8'
 _TITLES = {'openvino': 'OpenVINO', 'onnx': 'ONNX Runtime'}
 _PACKAGES = {'openvino': ('openvino',), 'onnx': ('onnx', 'onnxruntime')}
-_EXACT = {'INFERENCE_PRECISION_HINT': 'f32'}
-"""Some processors would compute in bfloat16, with other answers."""
+_SCRIPTS = {'detection': 'predict_boxes.py', 'classification': 'predict_class.py'}
 _PAPERS = 'labels.txt', 'predict.py', 'README.md'
 MAX_DROP = 0.003
 """What int8 may lose of COCO AP or top-1 on the validation set."""
@@ -114,6 +114,11 @@ def export_model(
     if os.path.isdir(config):
         config = find_config(request.model)
         checkpoint = checkpoint or find_checkpoint(request.model)[0]
+    if not os.path.isfile(config):
+        raise UserError(
+            f"{config}: no such file or folder; name a run's work directory, or a "
+            'config and a checkpoint'
+        )
     if checkpoint is None:
         raise UserError(f'{config}: is a config; name a checkpoint as well')
     with quiet():
@@ -142,7 +147,7 @@ def export_model(
             'palette': network.palette,
             'batch': request.batch,
             'precision': 'float32',
-            'openvino': _EXACT,
+            'openvino': EXACT,
             'input': spec,
             'decision': decision_spec(decision, per_class),
             'files': {name: _digests(exact, name) for name in request.runtimes},
@@ -170,7 +175,7 @@ def export_model(
         if request.precision != 'float32':
             about |= {
                 'precision': request.precision,
-                'openvino': {} if request.precision == 'float16' else _EXACT,
+                'openvino': {} if request.precision == 'float16' else EXACT,
                 'files': {name: _digests(folder, name) for name in request.runtimes},
             }
             write_files(folder, {ABOUT: json_bytes(about)})
@@ -187,7 +192,7 @@ def export_model(
             'measured': {**measured, 'quantisation': outcomes},
         }
         labels = ''.join(f'{name}\n' for name in network.classes)
-        script = Path(__file__).with_name('templates') / 'predict.py'
+        script = Path(__file__).with_name('templates') / _SCRIPTS[network.task]
         write_files(
             folder,
             {
@@ -289,6 +294,11 @@ def _require_possible(network: Network, spec: InputSpec, request: Request) -> No
             f'{name}: a detector is exported for a fixed number of images, since each '
             'has boxes of its own; give --batch N'
         )
+    if network.task == 'detection' and (spec['square'] or spec['short_edge']):
+        raise UserError(
+            f'{name}: its test pipeline fills up or cuts images, which an exported '
+            'detector does not; it resizes them (Resize)'
+        )
     for settings in iter_dicts(network.cfg.model.get('test_cfg')):
         nms = settings.get('nms') or {}
         if nms.get('type', 'nms') != 'nms':
@@ -333,11 +343,16 @@ def _versions(request: Request) -> dict[str, str]:
 
 def _readme(about: About, parity: Parity, measured: Measurements) -> str:
     spec, source = about['input'], about['source']
-    runtime = 'openvino' if 'openvino' in about['files'] else 'onnxruntime'
+    packages = ' or '.join(_PACKAGES[name][-1] for name in about['files'])
     answer = (
         'boxes with name, score and `[x1, y1, x2, y2]` in pixels'
         if about['task'] == 'detection'
         else 'the probability of each class'
+    )
+    turned = f'{spec["height"]} {spec["width"]}'
+    upright = (
+        'Images of another shape are fitted into that size, too, and get smaller: for '
+        f'upright ones export the model anew with `--size {turned}`.\n'
     )
     return '\n'.join(
         [
@@ -347,13 +362,15 @@ def _readme(about: About, parity: Parity, measured: Measurements) -> str:
             f'{spec["width"]} x {spec["height"]} pixels; others are resized.',
             '',
             '```bash',
-            f'pip install numpy opencv-python {runtime}',
+            f'pip install numpy opencv-python {packages.split()[0]}',
             'python predict.py photo.jpg',
             '```',
             '',
-            f'It prints {answer}. `model.json` says how pixels become the input, '
+            f'It needs {packages}, and prints {answer}. `model.json` says how '
+            'pixels become the input, '
             '`labels.txt` has the classes in their order.',
             '',
+            *[upright] * (spec['keep_ratio'] and spec['width'] != spec['height']),
             f'Measured on {counted(parity.images, "images")} ({parity.kind}), with '
             f'{counted(measured["threads"], "threads")}:',
             '',
@@ -378,9 +395,8 @@ def _notes(
         spec, others = about['input'], parity.images - parity.same_input
         lines.append(
             f'{others} of them have another shape than {spec["width"]} x '
-            f'{spec["height"]}, into which an export fits every image; the test '
-            'pipeline pads them less, or scales them otherwise, and the row of PyTorch '
-            'is what it says there'
+            f'{spec["height"]}, to which an export fits every image and the test '
+            'pipeline does not; the row of PyTorch is what that leads to'
         )
     losses = [
         row['difference']['value'] or 0

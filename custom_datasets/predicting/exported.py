@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from custom_datasets.data.image_kinds import MAX_PIXELS
 from custom_datasets.errors import UserError
 from custom_datasets.files import file_digest
 from custom_datasets.predicting.images import Pixels
@@ -33,6 +34,18 @@ FORMAT = 1
 RUNTIMES = {'openvino': 'model.xml', 'onnx': 'model.onnx'}
 """What can run a model, the faster first, and the file that it opens."""
 
+WEIGHTS = 'model.bin'
+"""What OpenVINO reads beside its file."""
+
+EXACT = {'INFERENCE_PRECISION_HINT': 'f32'}
+"""OpenVINO's property for float32, where some processors would take bfloat16."""
+
+MAX_BATCH = 1024
+"""Images in a run at most."""
+
+_LONGEST = 16384
+_LEAST = 1e-6
+
 INPUTS = 'images', 'shapes'
 """What the inputs are called; classifiers have the first alone."""
 
@@ -48,6 +61,8 @@ class InputSpec(TypedDict):
 
     ``square`` fills an image up with black to a square before anything else.
     ``keep_ratio`` fits it into ``width`` and ``height``, else it is stretched to them.
+    With ``short_edge`` its shorter side becomes so long instead, and the middle, of
+    ``width`` and ``height``, is cut out.
     Then each channel is ``(value - mean) / std``, in the order of ``channels``, and
     zeros on the right and below fill it up to ``padded_width`` and ``padded_height``.
     """
@@ -58,6 +73,7 @@ class InputSpec(TypedDict):
     padded_height: int
     keep_ratio: bool
     square: bool
+    short_edge: int | None
     channels: str
     mean: list[float]
     std: list[float]
@@ -138,7 +154,7 @@ class ExportedNetwork:
         self.classes = tuple(self.about['classes'])
         self.palette = self.about['palette']
         self.batch_size = self.about['batch'] or 1
-        path = os.path.join(folder, RUNTIMES[self.runtime])
+        self._path = path = os.path.join(folder, RUNTIMES[self.runtime])
         try:
             if self.runtime == 'openvino':
                 self._run = _open_openvino(path, self.about['openvino'], threads)
@@ -164,10 +180,16 @@ class ExportedNetwork:
         size = self.about['batch'] or len(batch)
         answers: list[RawAnswer] = []
         for start in range(0, len(batch), size):
-            with self._lock:
-                answers += read_answers(
-                    self.about, self._run, batch[start : start + size]
-                )
+            rows = batch[start : start + size]
+            try:
+                with self._lock:
+                    answers += read_answers(self.about, self._run, rows)
+            except (RuntimeError, ValueError) as error:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+                raise UserError(
+                    f'{self._path}: does not run as {ABOUT} says ({reason}); copy the '
+                    'folder again, or export the model again'
+                ) from error
         return answers
 
     def decide(self, threshold: Threshold | None = None) -> Decision:
@@ -208,7 +230,10 @@ def letterbox(
     if spec['keep_ratio']:
         factor = min(size[0] / width, size[1] / height)
         size = max(int(width * factor + 0.5), 1), max(int(height * factor + 0.5), 1)
-    resized = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+    if edge := spec['short_edge']:
+        resized = _middle(pixels, edge, *size)
+    else:
+        resized = _resize(pixels, *size)
     values = resized[:, :, :: -1 if spec['channels'] == 'RGB' else 1]
     mean, std = (np.array(spec[key], np.float32) for key in ('mean', 'std'))  # type: ignore[literal-required]
     inputs = np.zeros((3, spec['padded_height'], spec['padded_width']), np.float32)
@@ -216,6 +241,19 @@ def letterbox(
         (values.astype(np.float32) - mean) / std
     ).transpose(2, 0, 1)
     return inputs, (size[1], size[0]), (size[0] / width, size[1] / height)
+
+
+def _middle(pixels: Pixels, edge: int, width: int, height: int) -> Pixels:
+    """Resize the shorter side to ``edge`` and cut the middle out, rounded as mmcv."""
+    high, wide = pixels.shape[:2]
+    size = [edge * side // min(wide, high) for side in (wide, high)]
+    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+    return _resize(pixels, *size)[top : top + height, left : left + width]
+
+
+def _resize(pixels: Pixels, width: int, height: int) -> Pixels:
+    resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resized  # type: ignore[return-value]
 
 
 def run_inputs(about: About, rows: Sequence[Mapping[str, Any]]) -> list[Array]:
@@ -236,8 +274,13 @@ def read_answers(
 ) -> list[RawAnswer]:
     """Run a model on as many images as it takes at most, and read its outputs."""
     outputs = run(run_inputs(about, rows))
+    classes = len(about['classes'])
     if about['task'] == 'classification':
+        if outputs[0].shape[1:] != (classes,):
+            raise ValueError(f'{classes} classes, and outputs of {outputs[0].shape}')
         return [scores.astype(np.float64) for scores in outputs[0][: len(rows)]]
+    if any(labels.max(initial=0) >= classes for labels in outputs[2::3]):
+        raise ValueError(f'{classes} classes, and a label beyond them')
     return [
         BoxArrays(
             boxes.reshape(-1, 4).astype(np.float64) / np.array(row['scale'] * 2),
@@ -313,15 +356,21 @@ def _check(sound: Callable[[About], bool]) -> Callable[[About], bool]:
 def _is_input(spec: InputSpec) -> bool:
     sides = spec['width'], spec['height'], spec['padded_width'], spec['padded_height']
     return (
-        all(isinstance(side, int) and side > 0 for side in sides)
+        all(type(side) is int and 0 < side <= _LONGEST for side in sides)
+        and spec['padded_width'] * spec['padded_height'] <= MAX_PIXELS
         and spec['width'] <= spec['padded_width']
         and spec['height'] <= spec['padded_height']
         and spec['channels'] in ('RGB', 'BGR')
         and {type(spec['keep_ratio']), type(spec['square'])} == {bool}
+        and _is_edge(spec['short_edge'], max(spec['width'], spec['height']))
         and len(spec['mean']) == len(spec['std']) == 3
-        and all(abs(value) < float('inf') for value in spec['mean'])
-        and all(0 < value < float('inf') for value in spec['std'])
+        and all(abs(value) <= 1 / _LEAST for value in spec['mean'])
+        and all(_LEAST <= value <= 1 / _LEAST for value in spec['std'])
     )
+
+
+def _is_edge(edge: Any, side: int) -> bool:
+    return edge is None or (type(edge) is int and side <= edge <= _LONGEST)
 
 
 def _is_decision(spec: DecisionSpec, classes: int) -> bool:
@@ -331,8 +380,19 @@ def _is_decision(spec: DecisionSpec, classes: int) -> bool:
         # A class for which no threshold was found has 2, which no score reaches.
         and all(0 <= each <= 1 or each == 2 for each in own or ())
         and (own is None or len(own) == classes)
-        and (temperature is None or 0 < temperature < float('inf'))
+        and (temperature is None or _LEAST <= temperature <= 1 / _LEAST)
         and isinstance(spec['why'], str)
+    )
+
+
+def _are_files(files: Mapping[str, Mapping[str, str]]) -> bool:
+    """Tell whether each run-time has its files, all of them and no others."""
+    own = {name: {RUNTIMES[name]} for name in files}
+    if 'openvino' in own:
+        own['openvino'].add(WEIGHTS)
+    return bool(files) and all(
+        set(digests) == own[name] and all(isinstance(x, str) for x in digests.values())
+        for name, digests in files.items()
     )
 
 
@@ -340,19 +400,24 @@ _SOUND = {
     'task': _check(lambda about: about['task'] in ('detection', 'classification')),
     'classes': _check(
         lambda about: (
-            bool(about['classes'])
+            isinstance(about['classes'], list)
             and all(isinstance(name, str) for name in about['classes'])
+            and 0 < len(about['classes']) == len(set(about['classes']))
         )
     ),
-    'batch': _check(lambda about: about['batch'] is None or about['batch'] >= 1),
+    'batch': _check(
+        lambda about: (
+            about['batch'] is None
+            or (type(about['batch']) is int and 1 <= about['batch'] <= MAX_BATCH)
+        )
+    ),
     'input': _check(lambda about: _is_input(about['input'])),
     'decision': _check(
         lambda about: _is_decision(about['decision'], len(about['classes']))
     ),
-    'openvino': _check(lambda about: isinstance(about['openvino'], dict)),
-    'files': _check(
-        lambda about: 0 < len(about['files']) and about['files'].keys() <= {*RUNTIMES}
-    ),
+    # Others would write files, or compute otherwise.
+    'openvino': _check(lambda about: about['openvino'] in ({}, EXACT)),
+    'files': _check(lambda about: _are_files(about['files'])),
 }
 """By its name, whether a part of ``model.json`` is what everything relies on."""
 
@@ -443,9 +508,11 @@ def onnx_run(model: str | bytes, threads: int | None = None) -> Run:
     names = [port.name for port in session.get_inputs()]
 
     def run(inputs: Sequence[Array]) -> list[NDArray[Any]]:
-        outputs: list[NDArray[Any]] = session.run(
-            None, dict(zip(names, inputs, strict=True))
-        )
+        feed = dict(zip(names, inputs, strict=True))
+        try:
+            outputs: list[NDArray[Any]] = session.run(None, feed)
+        except Exception as error:  # As above.
+            raise RuntimeError(str(error)) from error
         return outputs
 
     return run

@@ -115,6 +115,74 @@ def test_a_classifier_takes_any_number(runtime, exported_classifier, classifier)
     assert len({answer.name for answer in expected}) > 1
 
 
+def middle_of(short, side=64, **edge):
+    return [
+        {'type': 'LoadImageFromFile'},
+        {'type': 'ResizeEdge', 'scale': short, 'edge': 'short', **edge},
+        {'type': 'CenterCrop', 'crop_size': side},
+        {'type': 'PackInputs'},
+    ]
+
+
+def test_the_middle_of_an_image(classifier, tmp_path):
+    """As new_dataset.py's classifiers see it, in every shape."""
+    pipeline = {'test_dataloader.dataset.pipeline': middle_of(73)}
+    out = tmp_path / 'out'
+    write(
+        Request(
+            str(WASTE), str(out), classifier, ('openvino', 'onnx'), options=pipeline
+        )
+    )
+    rng = np.random.default_rng(1)
+    paths = []
+    for number, size in enumerate([(80, 80), (201, 80), (91, 133), (64, 300), (9, 7)]):
+        paths.append(str(tmp_path / f'{number}.png'))
+        noise = rng.integers(0, 256, (6, 6, 3), np.uint8)
+        cv2.imwrite(paths[-1], cv2.resize(noise, size))
+    expected = Predictor(WASTE, classifier, options=pipeline)(paths)
+    assert len({answer.name for answer in expected}) > 1
+    about = json.loads((out / 'model.json').read_text())
+    assert about['input']['short_edge'] == 73
+    assert about['parity']['same_input_as_test_pipeline'] == about['parity']['images']
+    for runtime in ('openvino', 'onnx'):
+        answers = Predictor.from_export(out, runtime=runtime)(paths)
+        rows = run_alone(out, runtime, *paths)
+        for one, other, row in zip(expected, answers, rows, strict=True):
+            np.testing.assert_allclose(
+                one.probabilities, other.probabilities, atol=1e-4
+            )
+            assert row['answer'] == pytest.approx(one.to_dict(), abs=2e-4)
+
+
+def test_another_size_of_the_middle(classifier, tmp_path):
+    pipeline = {'test_dataloader.dataset.pipeline': middle_of(80)}
+    out = tmp_path / 'out'
+    request = Request(
+        str(WASTE), str(out), classifier, size=(96, 64), options=pipeline, images=1
+    )
+    write(request)
+    spec = json.loads((out / 'model.json').read_text())['input']
+    assert (spec['width'], spec['height'], spec['short_edge']) == (96, 64, 120)
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'message'),
+    [
+        (middle_of(60), 'resizes the short edge to 60, from which 64 x 64 cannot'),
+        (middle_of(73)[:2], r'has no Resize \(nor ResizeEdge and CenterCrop\)'),
+        (middle_of(73, interpolation='area'), "the short edge, with OpenCV and 'bil"),
+        ([*middle_of(73)[:3], *middle_of(73)[2:]], 'its test pipeline has CenterCrop'),
+        (middle_of(73)[::2], r'its test pipeline has CenterCrop; .* write'),
+    ],
+)
+def test_ways_to_the_middle_that_are_refused(pipeline, message, classifier, tmp_path):
+    options = {'test_dataloader.dataset.pipeline': pipeline}
+    request = Request(str(WASTE), str(tmp_path / 'out'), classifier, options=options)
+    with pytest.raises(UserError, match=message):
+        write(request)
+    assert list(tmp_path.iterdir()) == []
+
+
 def run_alone(folder, runtime, *images):
     """Run predict.py where torch, mmengine and this package cannot be imported."""
     block = folder / 'sitecustomize.py'
@@ -143,7 +211,7 @@ def test_predict_py_runs_alone(runtime, exported, tmp_path, photo):
     first, missing = run_alone(folder, runtime, photo, 'nowhere.png')
     expected = Predictor.from_export(exported, runtime=runtime)(photo)
     assert len(expected) > 0
-    assert missing == {'image': 'nowhere.png', 'answer': None}
+    assert missing == {'image': 'nowhere.png', 'error': 'no such file, or no image'}
     assert [box['name'] for box in first['answer']] == list(expected.names)
     for box, row in zip(first['answer'], expected.to_dict(), strict=True):
         assert box['score'] == pytest.approx(row['score'], abs=1e-4)
@@ -166,9 +234,31 @@ def test_predict_py_is_calibrated_as_the_predictor_is(
     assert answer != pytest.approx(plain, abs=1e-2)
 
 
-def test_predict_py_is_short():
-    path = ROOT / 'custom_datasets/export/templates/predict.py'
+@pytest.mark.parametrize('name', ['predict_boxes', 'predict_class'])
+def test_predict_py_is_short(name):
+    path = ROOT / f'custom_datasets/export/templates/{name}.py'
     assert len(path.read_text().splitlines()) < 80
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage'), [('model.bin', b'other'), ('model.onnx', None)]
+)
+def test_predict_py_looks_at_its_files(name, damage, exported, tmp_path, photo):
+    folder = tmp_path / 'moved'
+    shutil.copytree(exported, folder)
+    (folder / name).unlink()
+    if damage:
+        (folder / name).write_bytes(damage)
+    if name == 'model.onnx':
+        about = json.loads((folder / 'model.json').read_text())
+        about['files'].pop('openvino')
+        (folder / 'model.json').write_text(json.dumps(about))
+    done = subprocess.run(
+        [sys.executable, folder / 'predict.py', photo], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    path = folder / name
+    assert done.stderr == f'error: {path}: missing or damaged; copy it again\n'
 
 
 def test_a_predictor_of_an_export_needs_no_torch(exported, photo):
@@ -434,6 +524,7 @@ FLIPPING = [
     [
         ({'batch': None}, 'a detector is exported for a fixed number of images'),
         ({'checkpoint': None}, 'is a config; name a checkpoint as well'),
+        ({'model': 'nowhere'}, 'nowhere: no such file or folder; name'),
         (
             {'options': {'model.test_cfg.nms.type': 'soft_nms'}},
             'its test_cfg has soft_nms, and only plain NMS',
@@ -449,9 +540,9 @@ FLIPPING = [
     ],
 )
 def test_what_is_refused(change, message, detector, tmp_path):
-    asked = {'checkpoint': detector, 'images': 1, **change}
+    asked = {'model': str(RETINANET), 'checkpoint': detector, 'images': 1, **change}
     with pytest.raises(UserError, match=message):
-        write(Request(str(RETINANET), str(tmp_path / 'out'), **asked))
+        write(Request(out=str(tmp_path / 'out'), **asked))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -496,6 +587,13 @@ def damage(folder, change):
         *[('decision.threshold', 2), ('decision.threshold', 'a')],
         *[('decision.temperature', 0), ('decision.temperature', -1)],
         ('decision.per_class', [0.5]),
+        *[('classes', 'tea'), ('classes', ['tea', 'tea', 'cocoa'])],
+        *[('batch', 1.0), ('batch', 10**9), ('input.width', True)],
+        *[('input.padded_width', 10**12), ('input.short_edge', 3)],
+        *[('input.std', [1e-300, 1, 1]), ('input.mean', [1e39, 0, 0])],
+        *[('decision.temperature', 5e-324), ('openvino', {'CACHE_DIR': 'x'})],
+        *[('files.openvino', {}), ('files.openvino', {'model.xml': 'x'})],
+        *[('files.openvino', 'model.xml'), ('files.onnx', {'../model.onnx': 'x'})],
     ],
     ids=str,
 )
@@ -505,6 +603,37 @@ def test_an_edited_description_is_one_sentence(change, exported, tmp_path):
     damage(folder, change)
     with pytest.raises(UserError, match=r'model\.json: .* export the model again'):
         Predictor.from_export(folder)
+
+
+@pytest.mark.parametrize('runtime', ['openvino', 'onnx'])
+@pytest.mark.parametrize(
+    ('change', 'photos'),
+    [
+        (('classes', ['tea']), 1),
+        (('batch', 2), 1),
+        (('input.padded_width', 160), 1),
+        (('task', 'classification'), 1),
+    ],
+    ids=str,
+)
+def test_a_description_of_another_model_is_one_sentence(
+    change, photos, runtime, exported, tmp_path, photo
+):
+    folder = tmp_path / 'edited'
+    shutil.copytree(exported, folder)
+    damage(folder, change)
+    predictor = Predictor.from_export(folder, runtime=runtime, threshold=0)
+    with pytest.raises(UserError, match=r'does not run as model\.json says'):
+        predictor([photo] * photos)
+
+
+def test_more_names_than_a_classifier_has_outputs(exported_classifier, tmp_path, photo):
+    folder = tmp_path / 'edited'
+    shutil.copytree(exported_classifier, folder)
+    about = json.loads((folder / 'model.json').read_text())
+    damage(folder, ('classes', [*about['classes'], 'more']))
+    with pytest.raises(UserError, match='does not run as'):
+        Predictor.from_export(folder)(photo)
 
 
 def test_nothing_but_an_export_is_replaced(classifier, tmp_path):
