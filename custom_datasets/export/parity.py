@@ -1,9 +1,9 @@
 """Whether an exported model says what the network in PyTorch says."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +14,12 @@ from custom_datasets.errors import ImageError, UserError
 from custom_datasets.evaluation.results import Samples
 from custom_datasets.export.labelled import Labelled
 from custom_datasets.predicting.config import SPLITS, has_split, quiet, read_truth
-from custom_datasets.predicting.exported import ExportedNetwork, InputSpec, letterbox
+from custom_datasets.predicting.exported import (
+    RUNTIMES,
+    ExportedNetwork,
+    InputSpec,
+    letterbox,
+)
 from custom_datasets.predicting.images import Pixels, read_pixels
 from custom_datasets.predicting.model import Network
 from custom_datasets.predicting.outputs import BoxArrays, RawAnswer
@@ -26,6 +31,8 @@ BOX_LIMIT, SCORE_LIMIT, METRIC_LIMIT = 0.01, 1e-4, 5e-4
 EAGER, STOCK = 'PyTorch', 'test pipeline'
 
 _DRAWN = 8
+_SAME_BOX = 1.0
+"""Pixels within which a box is said to be another place for the same one."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -38,8 +45,18 @@ class Images:
     """
 
     kind: str
+    names: tuple[str, ...]
     reads: tuple[Callable[[], Pixels], ...]
     labelled: Labelled | None = None
+
+
+class Lone(NamedTuple):
+    """A box that only one of two models has."""
+
+    image: str
+    label: int
+    score: float
+    is_eager: bool
 
 
 @dataclass
@@ -51,12 +68,14 @@ class Difference:
         box: In pixels of the image; stays 0 of classifiers.
         score: Of a box, or a probability.
         unpaired: Boxes that only one of the two has.
+        first: The first of these.
     """
 
     answers: int = 0
     box: float = 0.0
     score: float = 0.0
     unpaired: int = 0
+    first: Lone | None = None
 
     @property
     def is_small(self) -> bool:
@@ -69,11 +88,16 @@ class Difference:
         box = f'{self.box:.2g} pixels and ' if self.box else ''
         return f'{box}{self.score:.2g} of score at most{lone * bool(self.unpaired)}'
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``model.json`` has it, where no box is alone."""
+        return {name: value for name, value in vars(self).items() if name != 'first'}
+
     def add(
         self,
         eager: RawAnswer,
         exported: RawAnswer,
         decision: Decision,
+        image: str,
         most: int | None = None,
     ) -> None:
         """Compare two answers on one image, which have ``most`` boxes at most."""
@@ -84,25 +108,27 @@ class Difference:
             return
         sure = [_sure(answer, decision, most) for answer in (eager, exported)]
         self.answers += int(sure[0].sum())
-        for one, other, mask in (
-            (eager, exported, sure[0]),
-            (exported, eager, sure[1]),
-        ):
-            for row in np.flatnonzero(mask):
-                self._add_box(one, other, int(row))
+        for is_eager, mask in zip((True, False), sure, strict=True):
+            one, other = (eager, exported) if is_eager else (exported, eager)
+            for row in map(int, np.flatnonzero(mask)):
+                if not self._pair(one, other, row):
+                    self.unpaired += 1
+                    label, score = int(one.labels[row]), float(one.scores[row])
+                    self.first = self.first or Lone(image, label, score, is_eager)
 
-    def _add_box(self, one: BoxArrays, other: BoxArrays, row: int) -> None:
+    def _pair(self, one: BoxArrays, other: BoxArrays, row: int) -> bool:
         """Compare a box with the nearest of its class and, among equals, its score."""
         rows = np.flatnonzero(other.labels == one.labels[row])
         gaps = np.abs(other.boxes[rows] - one.boxes[row]).max(axis=1, initial=0)
         scores = np.abs(other.scores[rows] - one.scores[row])
-        near = gaps <= BOX_LIMIT
-        if not near.any():
-            self.unpaired += 1
-            return
+        least = gaps.min(initial=np.inf)
+        if least > _SAME_BOX:
+            return False
+        near = gaps <= max(least, BOX_LIMIT)
         best = np.argmin(np.where(near, scores, np.inf))
         self.box = max(self.box, float(gaps[best]))
         self.score = max(self.score, float(scores[best]))
+        return True
 
 
 @dataclass
@@ -140,7 +166,7 @@ class Parity:
                 'score': SCORE_LIMIT,
                 'metric': METRIC_LIMIT,
             },
-            **{name: vars(row) for name, row in self.by_runtime.items()},
+            **{name: row.to_dict() for name, row in self.by_runtime.items()},
         }
 
 
@@ -155,6 +181,7 @@ def choose_images(network: Network, spec: InputSpec, most: int | None = None) ->
     count = _DRAWN if most is None else min(most, _DRAWN)
     return Images(
         f'drawn, since there is no test or validation set here ({reasons[0]})',
+        tuple(f'drawn image {seed + 1}' for seed in range(count)),
         tuple(_drawer(seed, spec) for seed in range(count)),
     )
 
@@ -174,7 +201,7 @@ def images_of(network: Network, split: str, most: int | None = None) -> Images:
     if not paths:
         raise UserError(f'the {split} set has no images')
     labelled = Labelled(data.classes, truth) if _is_known(truth) else None
-    return Images(f'{split} set', tuple(map(_reader, paths)), labelled)
+    return Images(f'{split} set', tuple(paths), tuple(map(_reader, paths)), labelled)
 
 
 def compare(
@@ -220,7 +247,8 @@ def compare(
                     f'{images.kind} ({lines[-1]}), so nothing is written'
                 ) from error
             parity.answers[model.runtime].append(answer)
-            parity.by_runtime[model.runtime].add(eager, answer, decision, most)
+            difference = parity.by_runtime[model.runtime]
+            difference.add(eager, answer, decision, images.names[row], most)
         progress(row + 1, len(images.reads))
     parity.reads = [images.reads[row] for row in readable]
     if images.labelled and readable:
@@ -229,10 +257,13 @@ def compare(
         raise UserError('none of the images can be read; see tools/check.py')
     for name, difference in parity.by_runtime.items():
         if not difference.is_small:
+            first = _say_first(name, difference.first, network.classes)
             raise UserError(
                 f'the model for {name} differs from PyTorch on {parity.images} images '
-                f'({images.kind}): {difference}; allowed are {BOX_LIMIT} pixels and '
-                f'{SCORE_LIMIT:g} of score, so nothing is written'
+                f'({images.kind}): {difference}{first}; allowed are {BOX_LIMIT} pixels '
+                f'and {SCORE_LIMIT:g} of score, so nothing is written; a network that '
+                f'has hardly been trained enlarges roundings: train it longer'
+                f'{_elsewhere(parity.by_runtime)}'
             )
     if parity.labelled:
         scores = {
@@ -297,6 +328,26 @@ def eager_run(
         }
         samples = [DetDataSample(metainfo=facts) for _ in tensor]
     return lambda: model.predict(tensor, samples)[0]
+
+
+def _say_first(name: str, lone: Lone | None, classes: Sequence[str]) -> str:
+    if lone is None:
+        return ''
+    only = 'PyTorch' if lone.is_eager else name
+    return (
+        f' ({lone.image}: {classes[lone.label]} with score {lone.score:.4f}, only in '
+        f'{only})'
+    )
+
+
+def _elsewhere(by_runtime: Mapping[str, Difference]) -> str:
+    """Say which of the run-times may do, given at least one that does not."""
+    for name in RUNTIMES:
+        if name not in by_runtime:
+            return f', or try --to {name}'
+        if by_runtime[name].is_small:
+            return f', or take --to {name}, which agrees'
+    return ''
 
 
 def _is_known(truth: Samples) -> bool:

@@ -1,13 +1,19 @@
 """Every architecture of the leaves says the same exported as in PyTorch."""
 
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
+from torch import nn
 
 from custom_datasets.errors import UserError
 from custom_datasets.export.export import Request, export_model
+from custom_datasets.export.writing import write_model
+from custom_datasets.predicting.exported import RUNTIMES, onnx_run
 from tests.configs.test_leaves import load
 from tests.export.conftest import CONFIGS, save_network
 
@@ -60,6 +66,35 @@ def test_says_the_same_as_in_pytorch(leaf, tmp_path):
         *('model.xml', 'model.bin', 'model.onnx', 'model.json', 'labels.txt'),
         *('README.md', 'predict.py', '.custom_datasets'),
     }
+
+
+class Means(nn.Module):
+    """A classifier whose classes are the channels, told apart by their means."""
+
+    def __init__(self, means):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.register_buffer('means', torch.tensor(means))
+
+    def extract_feat(self, images):
+        return self.pool(images).flatten(1)
+
+    def head(self, features):
+        return (features - self.means) * 1000
+
+
+def test_the_mean_of_a_large_map_is_exact_in_onnx(tmp_path):
+    """In one pool ONNX Runtime adds 133,120 values one after the other."""
+    means = (0.1, 0.7, 1.3)
+    network = SimpleNamespace(
+        task='classification', model=Means(means), scope=nullcontext
+    )
+    spec = {'padded_height': 416, 'padded_width': 320}
+    write_model(network, spec, 1, 'onnx', str(tmp_path))
+    images = np.tile(np.float32(means)[:, None, None], (1, 1, 416, 320))
+    path = str(tmp_path / RUNTIMES['onnx'])
+    (probabilities,) = onnx_run(path)([images])
+    np.testing.assert_allclose(probabilities[0], 1 / 3, atol=1e-3)
 
 
 def test_what_cannot_be_exported_is_one_sentence(tmp_path):

@@ -389,7 +389,39 @@ def test_a_model_that_differs_is_not_written(detector, tmp_path, monkeypatch):
     monkeypatch.setattr(ExportedNetwork, 'answers', moved)
     out = tmp_path / 'out'
     request = Request(str(RETINANET), str(out), detector, images=1, options=SMALL)
-    with pytest.raises(UserError, match=r'openvino differs from PyTorch.*nothing is'):
+    said = (
+        r'openvino differs from PyTorch on 1 .*: 0\.0[23]\d* pixels and \S+ of score '
+        r'at most; allowed .*nothing is written; .* train it longer, or try --to onnx$'
+    )
+    with pytest.raises(UserError, match=said):
+        write(request)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_box_is_named_and_so_is_what_agrees(detector, tmp_path, monkeypatch):
+    answers = ExportedNetwork.answers
+
+    def fewer(network, batch):
+        rows = answers(network, batch)
+        if network.runtime == 'openvino':
+            return rows
+        return [BoxArrays(*(part[1:] for part in row)) for row in rows]
+
+    monkeypatch.setattr(ExportedNetwork, 'answers', fewer)
+    request = Request(
+        str(RETINANET),
+        str(tmp_path / 'out'),
+        detector,
+        ('openvino', 'onnx'),
+        images=2,
+        options=SMALL,
+    )
+    said = (
+        r'onnx differs from PyTorch on 2 .* and 2 boxes that only one of them has '
+        r'\(drawn image 1: (tea|coffee|cocoa) with score 0\.\d{4}, only in PyTorch\); '
+        r'.*, or take --to openvino, which agrees$'
+    )
+    with pytest.raises(UserError, match=said):
         write(request)
     assert list(tmp_path.iterdir()) == []
 
@@ -426,17 +458,36 @@ NONE = BoxArrays(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
 def test_what_counts_as_a_difference(other, is_small, swapped):
     difference = Difference()
     pair = (other, BOX) if swapped else (BOX, other)
-    difference.add(*pair, Decision(0.5, 'as given'))
+    difference.add(*pair, Decision(0.5, 'as given'), 'a.jpg')
     assert difference.is_small is is_small
+
+
+@pytest.mark.parametrize(('by', 'unpaired'), [(0.02, 0), (0.9, 0), (1.1, 2)])
+def test_a_box_that_moved_is_the_same_box_still(by, unpaired):
+    difference = Difference()
+    other = BOX._replace(boxes=BOX.boxes + by)
+    difference.add(BOX, other, Decision(0.5, 'as given'), 'a.jpg')
+    assert not difference.is_small
+    assert difference.unpaired == unpaired
+    assert difference.box == pytest.approx(0 if unpaired else by)
+
+
+def test_the_first_box_that_only_one_has_is_kept():
+    difference = Difference()
+    for image in ('a.jpg', 'b.jpg'):
+        difference.add(NONE, BOX, Decision(0.5, 'as given'), image)
+    assert difference.unpaired == 2
+    assert difference.first == ('a.jpg', 0, 0.6, False)
+    assert 'first' not in difference.to_dict()
 
 
 def test_boxes_below_the_threshold_may_differ():
     difference = Difference()
-    difference.add(BOX, NONE, Decision(0.7, 'as given'))
+    difference.add(BOX, NONE, Decision(0.7, 'as given'), 'a.jpg')
     # One is just above the threshold, and the other by a rounding just below.
-    difference.add(BOX, NONE, Decision(0.59995, 'as given'))
+    difference.add(BOX, NONE, Decision(0.59995, 'as given'), 'a.jpg')
     # No more fit into the answer.
-    difference.add(BOX, NONE, Decision(0.5, 'as given'), most=1)
+    difference.add(BOX, NONE, Decision(0.5, 'as given'), 'a.jpg', most=1)
     assert difference.is_small and not difference.answers
 
 
