@@ -334,7 +334,9 @@ class _ONNX:
     def read(self, path: str) -> Any:
         import onnx
 
-        return onnx.load(path)
+        model = onnx.load(path)
+        _name_once(model.graph)
+        return model
 
     def run(self, model: Any) -> Run:
         return onnx_run(model.SerializeToString())
@@ -384,6 +386,26 @@ class _ONNX:
                 return False
             name = maker.input[0]
         return True
+
+
+def _name_once(graph: Any) -> None:
+    """Give a learned tensor that several layers share one name.
+
+    PyTorch writes the second name as an Identity of the first, and NNCF asks for the
+    values by the name that the layer has, when it puts that back into float.
+    """
+    learned = {tensor.name for tensor in graph.initializer}
+    kept = {value.name for value in graph.output}
+    names: dict[str, str] = {}
+    # A node comes after those that make its inputs.
+    for node in list(graph.node):
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+        if node.op_type != 'Identity' or node.output[0] in kept:
+            continue
+        if node.input[0] in learned:
+            names[node.output[0]] = node.input[0]
+            graph.node.remove(node)
 
 
 _Graph = _OpenVINO | _ONNX

@@ -14,7 +14,7 @@ from custom_datasets import Predictor
 from custom_datasets.errors import UserError
 from custom_datasets.export.export import Request, export_model
 from custom_datasets.export.labelled import Labelled
-from custom_datasets.export.quantising import Node, allowed_drop, float_layers
+from custom_datasets.export.quantising import Node, allowed_drop, float_layers, quantise
 from custom_datasets.predicting.outputs import BoxArrays
 from tests.conftest import METAL_CLASSES
 from tests.export.conftest import CONFIGS, save_network
@@ -173,6 +173,32 @@ def test_layers_stay_in_float_where_too_much_is_lost(detector, bccd_root, tmp_pa
     # By the names that they have in PyTorch.
     assert {name.split('.')[0] for name in left} <= {'backbone', 'neck', 'bbox_head'}
     assert any(line.startswith('In float stayed: ') for line in lines)
+
+
+def test_layers_that_share_weights_go_back_into_float(detectors, picture, tmp_path):
+    """The truth is what float32 says, so int8 loses; in ONNX weights had two names."""
+    source, out = detectors['float32'][0], tmp_path / 'model.onnx'
+    path = str(tmp_path / 'picture.png')
+    cv2.imwrite(path, picture)
+    answer = Predictor.from_export(source, runtime='onnx', threshold=0.2)(path)
+    instances = [
+        {'bbox': box.tolist(), 'bbox_label': int(label)}
+        for box, label in zip(answer.boxes, answer.labels, strict=True)
+    ]
+    outcome = quantise(
+        {
+            'source': str(source),
+            'runtime': 'onnx',
+            'out': str(out),
+            'images': [path],
+            'classes': list(CELLS),
+            'truth': [{'img_path': path, 'img_id': 'a', 'instances': instances}],
+            'max_drop': 0.02,
+        }
+    )
+    assert outcome['float32'] - outcome['int8'] <= 0.02
+    assert 0 < len(outcome['left']) <= outcome['layers']
+    onnx.checker.check_model(str(out), full_check=True)
 
 
 def test_int8_needs_the_validation_set(detector, bccd_root, tmp_path):
