@@ -66,7 +66,8 @@ def test_waste_and_recycling_have_one_that_says_where_it_holds():
 def test_a_shipped_leaf_has_advice_on_all_its_classes_or_none(leaf):
     assert {finding.severity for finding in found(leaf)} <= {'note'}
     advised = load_config(str(leaf)).get('advice') is not None
-    assert advised == (leaf.parent / 'advice.yaml').exists()
+    dataset = leaf.stem.rpartition('_')[2].replace('-', '_')
+    assert advised == (ROOT / 'configs' / dataset / 'advice.yaml').exists()
 
 
 def test_trashnets_six_classes_are_fine():
