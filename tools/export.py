@@ -10,7 +10,6 @@ exit status is 1. Then size, metric and speed of each are measured. Needs the ex
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -24,8 +23,8 @@ from custom_datasets.cli import (
     require_extra,
     run_command,
 )
-from custom_datasets.errors import UserError
 from custom_datasets.files import require_free
+from custom_datasets.predicting.run_folder import require_model
 
 NEEDED = {'openvino': ('openvino',), 'onnx': ('onnx', 'onnxruntime')}
 
@@ -47,11 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             needed.append('nncf')
         require_extra('export', needed)
         # What is refused at a glance is refused before seconds of imports.
-        if not os.path.exists(args.model):
-            raise UserError(
-                f"{args.model}: no such file or folder; name a run's work directory, "
-                'or a config and a checkpoint'
-            )
+        require_model(args.model)
         require_free(args.out, args.overwrite)
         from custom_datasets.export.export import MAX_DROP, Request, export_model
 

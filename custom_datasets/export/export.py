@@ -50,6 +50,7 @@ from custom_datasets.predicting.run_folder import (
     decide,
     find_checkpoint,
     find_config,
+    require_model,
 )
 from custom_datasets.runs.tables import Difference, markdown_table, write_cell
 from custom_datasets.text import counted
@@ -109,16 +110,12 @@ def export_model(
         UserError: Something is missing or damaged; the network cannot be exported; or
             the exported one differs.
     """
+    require_model(request.model)
     _require_replaceable(request)
     config, checkpoint = request.model, request.checkpoint
     if os.path.isdir(config):
         config = find_config(request.model)
         checkpoint = checkpoint or find_checkpoint(request.model)[0]
-    if not os.path.isfile(config):
-        raise UserError(
-            f"{config}: no such file or folder; name a run's work directory, or a "
-            'config and a checkpoint'
-        )
     if checkpoint is None:
         raise UserError(f'{config}: is a config; name a checkpoint as well')
     with quiet():

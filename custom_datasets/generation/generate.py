@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from custom_datasets.data.images import clean_name
+from custom_datasets.data.images import clean_name, free_name, short_name
 from custom_datasets.errors import UserError
 from custom_datasets.files import short_path, write_files
 from custom_datasets.generation.grids import paint_grid
@@ -62,7 +62,11 @@ def generate_pictures(
     )
     classes = list(dict.fromkeys(names or generator.classes))
     seeds = range(seed, seed + count)
-    files = [f'{clean_name(name)}_{number}.png' for name in classes for number in seeds]
+    for name in classes:
+        generator.label(name)
+    taken: set[str] = set()
+    stems = {name: free_name(_stem(name), taken) for name in generator.classes}
+    files = [f'{stems[name]}_{number}.png' for name in classes for number in seeds]
     _require_free(folder, [*files, *[_GRID] * grid], overwrite)
     pictures = generator.generate(
         [name for name in classes for _ in seeds], list(seeds) * len(classes), progress
@@ -85,6 +89,11 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     """Return a PNG of (height, width, 3) RGB pixels."""
     data: bytes = cv2.imencode('.png', pixels[:, :, ::-1])[1].tobytes()
     return data
+
+
+def _stem(name: str) -> str:
+    """Return a class's name as a file of no other folder can have it."""
+    return short_name(clean_name(name.replace('/', '_')))
 
 
 def _require_free(folder: str, files: Sequence[str], overwrite: bool) -> None:

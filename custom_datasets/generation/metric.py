@@ -39,15 +39,22 @@ class GenerationMetric(BaseMetric):  # type: ignore[misc]
         """Return ``KID`` and ``held_out_loss``, where there are any."""
         metrics = {}
         try:
-            network = FeatureNetwork.load()
-            real, made = (
-                network.features(torch.stack([result[which] for result in results]))
-                for which in ('real', 'made')
-            )
-            metrics['KID'] = kernel_distance(real, made).value
-        except (UserError, ValueError) as error:
+            metrics['KID'] = _kernel_distance(results)
+        except UserError as error:
             print_log(f'no KID: {error}', logger='current', level=logging.WARNING)
         losses = [result['loss'] for result in results if 'loss' in result]
         if losses:
             metrics['held_out_loss'] = sum(losses) / len(losses)
         return metrics
+
+
+def _kernel_distance(results: Sequence[dict[str, Any]]) -> float:
+    """Return KID; a UserError where there are no weights, or too few pictures."""
+    network = FeatureNetwork.load()
+    if len(results) < 3:
+        raise UserError('it takes three pictures on each side, at least')
+    real, made = (
+        network.features(torch.stack([result[which] for result in results]))
+        for which in ('real', 'made')
+    )
+    return kernel_distance(real, made).value

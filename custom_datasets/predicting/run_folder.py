@@ -65,6 +65,15 @@ class Decision:
         return text
 
 
+def require_model(path: str) -> None:
+    """Raise a UserError where there is neither a run's folder nor a config."""
+    if not os.path.exists(path):
+        raise UserError(
+            f"{path}: no such file or folder; name a run's work directory, or a config "
+            'and a checkpoint'
+        )
+
+
 def find_config(folder: str) -> str:
     """Return the config that a run left in its folder, with all bases merged.
 

@@ -120,6 +120,38 @@ def test_the_tool_writes_a_picture_for_each_class(generator_run, tmp_path, capsy
     assert (out / f'{METAL_CLASSES[0]}_1.png').read_bytes() == first
 
 
+def test_names_of_classes_lead_to_no_other_folder(tmp_path, monkeypatch):
+    """Nor does one picture take the place of another."""
+
+    class Odd:
+        classes = (
+            '../away',
+            str(tmp_path / 'x'),
+            'Tea',
+            'tea',
+            'a/b',
+            'a_b',
+            'a' * 300,
+        )
+        size, checkpoint = 4, 'c.pth'
+
+        def label(self, name):
+            return self.classes.index(name)
+
+        def generate(self, names, seeds, progress):
+            return torch.zeros(len(names), 3, 4, 4, dtype=torch.uint8)
+
+    monkeypatch.setattr(
+        'custom_datasets.generation.generate.Generator.from_run',
+        lambda *args, **settings: Odd(),
+    )
+    out = tmp_path / 'in' / 'out'
+    assert generate_tool.main(['run', '--out', str(out)]) == 0
+    pictures = [path for path in tmp_path.rglob('*') if path.is_file()]
+    assert len(pictures) == len(Odd.classes)
+    assert {path.parent for path in pictures} == {out}
+
+
 def test_an_unknown_class_is_named_with_the_nearest(generator_run, capsys):
     wrong = METAL_CLASSES[0][:-1]
     assert generate_tool.main([str(generator_run), '--class', wrong]) == 1
